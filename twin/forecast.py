@@ -1,0 +1,100 @@
+"""Forecast: what the twin claims about the melt pool, how far ahead, and why it may or may not be believed."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+Regime = Literal["conduction", "transition", "keyhole"]
+OutcomeKind = Literal["ok", "outside_envelope", "residual", "drift", "stale", "non_finite"]
+Severity = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why a number may (ok) or may not be trusted: which quantity, by how much, in which unit."""
+
+    kind: OutcomeKind = "ok"
+    which: str = ""
+    by: float = 0.0
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "ok" else f"{self.kind}({self.which} by {self.by:.3g} {self.unit})".replace(" )", ")")
+
+
+@dataclass(frozen=True)
+class MeltPool:
+    """Extents of the connected region above the solidus; zero where nothing is molten."""
+
+    length_m: float
+    width_m: float
+    depth_m: float
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The forecast at one lead: 0 is the estimate of now."""
+
+    lead_s: float
+    time_s: float  # process time that this lead speaks of
+    melt_pool: MeltPool
+    x_m: float
+    y_m: float
+    beam_power_w: float
+
+
+@dataclass(frozen=True)
+class Field:
+    """A temperature field on the window's graded grid, in the frame of the beam: x along the scan, z down."""
+
+    x_m: np.ndarray
+    y_m: np.ndarray
+    z_m: np.ndarray
+    temperature_k: np.ndarray  # (x, y, z)
+    solidus_k: float
+    boiling_k: float
+    heading_rad: float  # direction of the scan in the machine's frame
+    lead_s: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One frame's forecast. `operator` names the card that made it; no leads means that it was withheld."""
+
+    machine: str
+    build: str
+    layer: int
+    frame: int
+    time_s: float  # process time of "now": the end of the window
+    issued_s: float  # wall clock when it was made
+    sent_s: float | None  # newest publisher's clock behind it
+    operator: str
+    outcome: Outcome
+    regime: Regime | None
+    keyhole_number: float | None
+    laser_on: bool
+    leads: tuple[Lead, ...] = ()
+    fields: tuple[Field, ...] = field(default=(), repr=False)  # snapshots, at the cadence of the settings
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that asks a person to act. Raised once under its key, then updated; never lost."""
+
+    machine: str
+    build: str
+    kind: str  # outside_envelope, keyhole, stale, gap, ...
+    severity: Severity
+    layer: int
+    x_m: float
+    y_m: float
+    first_seen_s: float
+    last_seen_s: float
+    evidence: str
+    action: str
+    cleared_s: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        return (self.machine, self.build, self.kind, self.layer)
