@@ -1,0 +1,45 @@
+"""The command line: verbs, each told in its own help. Imports are late, so that `--help` is fast and `ui` needs no torch."""
+
+import sys
+
+import typer
+
+from deploy.commands.check import test
+from deploy.commands.demo import demo
+from deploy.commands.doctor import doctor
+from deploy.commands.live import run, simulate, ui
+from deploy.commands.melt_pool import melt_pool, train
+from deploy.commands.replay import replay
+from deploy.errors import MeltwinError
+
+app = typer.Typer(
+    name="meltwin",
+    help=(
+        "Meltwin: a digital twin for laser metal additive manufacturing. A machine publishes its process parameters over "
+        "MQTT; neural operators forecast how the melt pool evolves; forecasts and alerts go to SQL; a page shows them.\n\n"
+        "Begin with `./meltwin demo`. Settings: docs/settings.md."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for verb in (demo, run, ui, simulate, replay, melt_pool, doctor):
+    app.command()(verb)
+PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+app.command(context_settings=PASSES_ON)(train)
+app.command(context_settings=PASSES_ON)(test)
+
+
+def main() -> None:
+    """Entry of `./meltwin` and of the children it starts."""
+    try:
+        app()
+    except MeltwinError as error:
+        print(f"meltwin: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

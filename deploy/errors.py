@@ -1,0 +1,28 @@
+"""Mistakes that a person can mend. Their text is the one line that the person reads; no traceback follows."""
+
+
+class MeltwinError(Exception):
+    """Root of the tree."""
+
+
+class SettingsError(MeltwinError):
+    """A setting that does not exist or cannot be."""
+
+
+class PortTakenError(MeltwinError):
+    """Something else listens where we want to."""
+
+    def __init__(self, port: int, setting: str) -> None:
+        option = setting.replace("_", "-")
+        super().__init__(
+            f"port {port} is taken by another program: choose another with {setting} "
+            f"(--{option} {port + 1}, or MELTWIN_{setting.upper()}={port + 1}), or stop that program"
+        )
+
+
+class ChildFailedError(MeltwinError):
+    """A program that we started ended before it should."""
+
+
+class SourceError(MeltwinError):
+    """A file that cannot be replayed."""

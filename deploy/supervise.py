@@ -1,0 +1,106 @@
+"""Children: programs of ours started beside this one, which stop when told and never outlive it.
+
+`python -m deploy.supervise VERB ...` is `meltwin VERB ...` on a leash: it holds the reading end of a pipe as its standard
+input, and the end of that pipe means that the parent is gone, however it went. Children stand in sessions of their own,
+so that Ctrl-C reaches the parent alone, which then stops them in the order that loses nothing.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+
+GRACE_S = 15.0
+
+
+class Child:
+    """One program of ours, running. Leaving the `with` block stops it."""
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None, quiet: bool = True) -> None:
+        self.name = arguments[0]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "deploy.supervise", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL if quiet else None,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Exit code, or None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        return self._process.wait(timeout_s)
+
+    def stop(self, grace_s: float = GRACE_S) -> int:
+        """Ask it to end (SIGTERM), wait, and only then insist. Returns its exit code."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        code = self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        return code
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+class StopSignals:
+    """Ctrl-C and SIGTERM as a question that a loop asks: `stop()`. A second Ctrl-C ends the program at once."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._before: dict[int, object] = {}
+
+    def __call__(self) -> bool:
+        return self._asked.is_set()
+
+    def __enter__(self) -> "StopSignals":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+        self._asked.set()
+
+
+def follow_parent() -> None:
+    """End this process when standard input ends: politely first, at once after the grace."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(GRACE_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
+
+
+if __name__ == "__main__":
+    follow_parent()
+    from deploy.cli import main
+
+    main()
