@@ -3,7 +3,7 @@
 One `write` is one transaction. History is append-only; keys make a repeated write harmless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,26 @@ import pandas as pd
 
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Gap, Observation, Rejected
+
+
+class StoreError(Exception):
+    """A store cannot be used as asked: the message says what to do."""
+
+
+class StoreMissingError(StoreError):
+    """There is no store at this place yet: nothing has been written."""
+
+
+class StoreVersionError(StoreError):
+    """The store has another schema than this program: newer, or not yet upgraded by its writer."""
+
+
+class StoreReadOnlyError(StoreError):
+    """A reader was asked to write."""
+
+
+class StoreCorruptError(StoreError):
+    """A stored array does not match its checksum."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +71,46 @@ class Store(Protocol):
         ...
 
     def machines(self) -> pd.DataFrame:
-        """One row a machine: machine, site, status, origin, process, time_factor, build, layer, last_sent_s, last_time_s."""
-        ...
+        """One row a machine: site, status, origin, process, time_factor, build, layer, last_sent_s, last_time_s.
 
-    def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
-        """The newest (or the named) build message of a machine, as a dict with its fields."""
-        ...
-
-    def melt_pool(self, machine: str, *, since_s: float | None = None, limit: int = 2000) -> pd.DataFrame:
-        """Estimated and forecast sizes, newest `limit` frames, in process time order.
-
-        Columns: frame, issued_s, time_s (of the size), lead_s, length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer,
-        outcome, operator.
+        Status and build are those of the last message received; `layer` and `last_time_s` (process time) are those of
+        the build's layer that was last heard of. A column of numbers is NaN where nothing is known yet.
         """
         ...
 
-    def signals(self, machine: str, *, since_s: float | None = None, limit: int = 5000) -> pd.DataFrame:
-        """Observed samples: time_s, name, value, layer; newest `limit`, in time order."""
+    def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
+        """The newest (or the named) build message of a machine, as a dict: `Build.model_validate` takes it back."""
+        ...
+
+    def melt_pool(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        """Estimated and forecast sizes of the newest `limit` frames, by process time of the frame, then by lead.
+
+        One build, because process time may begin again with the next: the named one, or that of the newest forecast.
+        `since_s`: only frames whose own process time is later. Columns: frame, issued_s, time_s (of the size), lead_s,
+        length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator.
+        """
+        ...
+
+    def estimates(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        """The rows of `melt_pool` at the first lead of each frame only: cheap enough for a live page."""
+        ...
+
+    def signals(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
+    ) -> pd.DataFrame:
+        """Observed samples of one build (None: the machine's current one): time_s, name, value, layer.
+
+        The newest `limit` that are later than `since_s`, in time order.
+        """
         ...
 
     def latest_forecast(self, machine: str) -> dict[str, Any] | None:
-        """The newest forecast row: outcome, operator, regime, keyhole_number, issued_s, time_s, sent_s, frame, layer, ..."""
+        """The newest forecast: machine, build, layer, frame, time_s, issued_s, sent_s, operator, outcome (and
+        outcome_which, outcome_by, outcome_unit), regime, keyhole_number, laser_on, withheld."""
         ...
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
@@ -79,15 +118,39 @@ class Store(Protocol):
         ...
 
     def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
-        """Planned vectors of a layer: vector, start_s, x0_m, y0_m, x1_m, y1_m, z_m, beam_power_w, scan_speed_m_per_s."""
+        """Planned vectors of a layer: vector, start_s, x0_m, y0_m, x1_m, y1_m, z_m, beam_power_w, scan_speed_m_per_s,
+        dwell_s; what a later plan replaced is not among them."""
         ...
 
-    def alerts(self, machine: str | None = None, *, open_only: bool = False) -> pd.DataFrame:
+    def parameters(self, machine: str, build: str, layer: int) -> pd.DataFrame:
+        """Samples of a layer in time order: time_s, x_m, y_m, z_m, beam_power_w."""
+        ...
+
+    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
         """Alerts, newest last_seen_s first."""
         ...
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
         """Forecasts counted by outcome kind."""
+        ...
+
+    def rejects(self, limit: int = 500) -> pd.DataFrame:
+        """Messages that could not be read, newest first: received_s, topic, payload, reason."""
+        ...
+
+    def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
+        """Missing sequences, newest first: noticed_s, source, channel, first_sequence, last_sequence."""
+        ...
+
+    def open_layers(self) -> list[tuple[str, str, int]]:
+        """(machine, build, layer) of every machine whose newest layer has no final parameters yet."""
+        ...
+
+    def replay_messages(self, machine: str, build: str, layer: int) -> Iterator[Observation]:
+        """What a restarted run needs to be where it was in a layer, each kind by source and sequence.
+
+        The machine's newest state, the build's messages, then the layer's own: layer, plan, parameters.
+        """
         ...
 
     def card(self, name: str) -> dict[str, Any] | None:

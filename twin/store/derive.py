@@ -1,0 +1,150 @@
+"""Derive: what follows from observations. Pure functions from messages to rows; `write` commits them together.
+
+A thing's row (machine, build, layer) is the newest word about it by `received_s`, and bounds are minima and maxima, so
+the order in which steps are written does not matter.
+"""
+
+import json
+from typing import Any
+
+from twin.observation import Build, Layer, Observation, Parameters, Plan, Signal, State
+from twin.store.packing import pack_samples, plain_text
+
+Row = dict[str, Any]
+
+
+def end_s(message: Layer | Parameters) -> float:
+    """The last process time that a message speaks of."""
+    return float(message.sample_time_s[-1] if isinstance(message, Parameters) else message.time_s)
+
+
+def machine_row(known: Row | None, observation: Observation, received_s: float) -> Row:
+    """What is known of a machine after one more observation: status and build are the last received ones."""
+    message = observation.message
+    row = known or {
+        "machine": observation.machine,
+        "site": observation.site,
+        "status": None,
+        "origin": None,
+        "process": None,
+        "time_factor": 1.0,
+        "note": "",
+        "status_received_s": None,
+        "build": None,
+        "build_received_s": None,
+        "last_sent_s": None,
+    }
+    if message.sent_s is not None:
+        row["last_sent_s"] = max(message.sent_s, row["last_sent_s"] or message.sent_s)
+    if isinstance(message, State):
+        if row["status_received_s"] is None or received_s >= row["status_received_s"]:
+            row |= {
+                "site": observation.site,
+                "status": message.status,
+                "origin": message.origin,
+                "process": message.process,
+                "time_factor": message.time_factor,
+                "note": plain_text(message.note),
+                "status_received_s": received_s,
+            }
+    elif row["build_received_s"] is None or received_s >= row["build_received_s"]:
+        row |= {"build": message.build, "build_received_s": received_s}
+    return row
+
+
+def build_row(known: Row | None, machine: str, message: Build, received_s: float) -> Row:
+    """The newest build message under its name."""
+    if known is not None and received_s < known["received_s"]:
+        return known
+    columns = message.model_dump(exclude={"version", "kind", "assumed"})
+    columns["part"] = plain_text(message.part)
+    columns["data_hash"] = plain_text(message.data_hash)
+    return {"machine": machine, "received_s": received_s, "assumed": json.dumps(message.assumed), **columns}
+
+
+def layer_row(known: Row | None, machine: str, message: Layer | Parameters, received_s: float) -> Row:
+    """What is known of a layer after one more message; it is final once its final parameters are in."""
+    row = known or {
+        "machine": machine,
+        "build": message.build,
+        "layer": message.layer,
+        "z_m": None,
+        "note": "",
+        "begun_s": None,
+        "begun_received_s": None,
+        "last_time_s": end_s(message),
+        "final": False,
+        "received_s": received_s,
+    }
+    row["last_time_s"] = max(row["last_time_s"], end_s(message))
+    row["received_s"] = max(row["received_s"], received_s)
+    if isinstance(message, Parameters):
+        row["final"] = row["final"] or message.final
+    elif row["begun_received_s"] is None or received_s >= row["begun_received_s"]:
+        row |= {
+            "z_m": message.z_m,
+            "note": plain_text(message.note),
+            "begun_s": message.time_s,
+            "begun_received_s": received_s,
+        }
+    return row
+
+
+def parameters_row(machine: str, message: Parameters) -> Row:
+    """One row a message, however many samples it has."""
+    return {
+        "machine": machine,
+        "build": message.build,
+        "layer": message.layer,
+        "first_time_s": message.sample_time_s[0],
+        "source": message.source,
+        "sequence": message.sequence,
+        "last_time_s": message.sample_time_s[-1],
+        "final": message.final,
+        "samples": len(message.sample_time_s),
+        "columns": pack_samples(message),
+    }
+
+
+def scan_vector_rows(machine: str, message: Plan) -> list[Row]:
+    """One row a planned vector."""
+    return [
+        {
+            "machine": machine,
+            "build": message.build,
+            "layer": message.layer,
+            "plan_time_s": message.time_s,
+            "sequence": message.sequence,
+            "source": message.source,
+            "vector": message.first_vector + i,
+            "plan_start_s": message.start_s[0],
+            "start_s": message.start_s[i],
+            "x0_m": message.x0_m[i],
+            "y0_m": message.y0_m[i],
+            "x1_m": message.x1_m[i],
+            "y1_m": message.y1_m[i],
+            "z_m": message.z_m[i],
+            "beam_power_w": message.beam_power_w[i],
+            "scan_speed_m_per_s": message.scan_speed_m_per_s[i],
+            "dwell_s": None if message.dwell_s is None else message.dwell_s[i],
+        }
+        for i in range(len(message.start_s))
+    ]
+
+
+def signal_rows(machine: str, message: Signal) -> list[Row]:
+    """One row a sample."""
+    return [
+        {
+            "machine": machine,
+            "build": message.build,
+            "time_s": time_s,
+            "name": message.name,
+            "source": message.source,
+            "sequence": message.sequence,
+            "sample": sample,
+            "layer": message.layer,
+            "value": value,
+        }
+        for sample, (time_s, value) in enumerate(zip(message.sample_time_s, message.value, strict=True))
+    ]

@@ -1,0 +1,304 @@
+"""FakeStore: the store in memory, for tests. It keeps what was said and works every answer out anew, naively."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from twin.forecast import Alert, Field, Forecast, Lead
+from twin.observation import Build, Gap, Layer, Observation, Parameters, Plan, Rejected, Signal, State
+from twin.store import packing
+from twin.store.port import Step, Written
+
+
+class FakeStore:
+    """Not for one machine's worth of data: every read looks at everything."""
+
+    def __init__(self) -> None:
+        self._observations: dict[tuple[str, str, int], tuple[float, Observation]] = {}
+        self._conflicts: set[tuple[tuple[str, str, int], str]] = set()
+        self._rejects: dict[tuple[float, Rejected, int], Rejected] = {}
+        self._gaps: dict[tuple[str, str, str, int, int], Gap] = {}
+        self._forecasts: dict[tuple[str, str, int, int], Forecast] = {}
+        self._alerts: dict[tuple[str, str, str, int], Alert] = {}
+        self._cards: dict[str, dict[str, Any]] = {}
+        self._counts: Counter[str] = Counter()
+
+    def write(self, step: Step) -> Written:
+        before = {name: value.copy() for name, value in vars(self).items()}
+        try:
+            return self._write(step)
+        except BaseException:
+            vars(self).update(before)
+            raise
+
+    def _write(self, step: Step) -> Written:
+        written = Written()
+        for observation in step.observations:
+            self._keep(observation, step.received_s, written)
+        alike: Counter[Rejected] = Counter()
+        for reject in step.rejects:
+            alike[reject] += 1
+            written.rejects += _keep_first(self._rejects, (step.received_s, reject, alike[reject]), reject)
+        for gap in step.gaps:
+            key = (gap.machine, gap.source, gap.channel, gap.first_sequence, gap.last_sequence)
+            written.gaps += _keep_first(self._gaps, key, gap)
+        for forecast in step.forecasts:
+            place = (forecast.machine, forecast.build, forecast.layer, forecast.frame)
+            written.forecasts += _keep_first(self._forecasts, place, forecast)
+        changed = set()
+        for alert in step.alerts:
+            merged = _merged(self._alerts.get(alert.key), alert)
+            if merged != self._alerts.get(alert.key):
+                self._alerts[alert.key] = merged
+                changed.add(alert.key)
+        written.alerts = len(changed)
+        for card in step.cards:
+            if self._cards.get(card["name"]) != card:
+                self._counts["cards"] += 1
+                self._cards[card["name"]] = card
+        return written
+
+    def _keep(self, observation: Observation, received_s: float, written: Written) -> None:
+        if observation.key not in self._observations:
+            self._observations[observation.key] = (received_s, observation)
+            written.observations += 1
+            return
+        written.duplicates += 1
+        written.duplicate_keys.append(observation.key)
+        self._counts["duplicates"] += 1
+        first, again = (
+            message.model_copy(update={"sent_s": None})
+            for message in (self._observations[observation.key][1].message, observation.message)
+        )
+        if first != again:
+            self._counts["conflicts"] += 1
+
+    def counts(self) -> dict[str, int]:
+        messages = [observation.message for _, observation in self._observations.values()]
+        forecasts = list(self._forecasts.values())
+        return {
+            "observations": len(messages),
+            "duplicates": self._counts["duplicates"],
+            "conflicts": self._counts["conflicts"],
+            "rejects": len(self._rejects),
+            "gaps": len(self._gaps),
+            "forecasts": len(forecasts),
+            "melt_pool": sum(len(forecast.leads) for forecast in forecasts),
+            "fields": sum(len(forecast.fields) for forecast in forecasts),
+            "alerts": len(self._alerts),
+            "signals": sum(len(message.value) for message in messages if isinstance(message, Signal)),
+            "samples": sum(len(message.x_m) for message in messages if isinstance(message, Parameters)),
+            "scan_vectors": sum(len(message.start_s) for message in messages if isinstance(message, Plan)),
+            "cards": self._counts["cards"],
+        }
+
+    def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
+        chosen = [f for f in self._forecasts.values() if machine in (None, f.machine) and f.laser_on >= laser_on_only]
+        return dict(Counter(forecast.outcome.kind for forecast in chosen))
+
+    def _heard(self, machine: str) -> list[tuple[float, Observation]]:
+        """A machine's observations in the order in which they were received."""
+        return sorted((kept for kept in self._observations.values() if kept[1].machine == machine), key=lambda k: k[0])
+
+    def _layers(self, machine: str, build: str | None) -> list[tuple[float, Layer | Parameters]]:
+        return [
+            (received_s, observation.message)
+            for received_s, observation in self._heard(machine)
+            if isinstance(observation.message, Layer | Parameters) and observation.message.build == build
+        ]
+
+    def _newest_layer(self, machine: str, build: str | None) -> int | None:
+        return max(((r, message.layer) for r, message in self._layers(machine, build)), default=(0.0, None))[1]
+
+    def _current_build(self, machine: str) -> str | None:
+        builds = [o.message.build for _, o in self._heard(machine) if not isinstance(o.message, State)]
+        return builds[-1] if builds else None
+
+    def machines(self) -> pd.DataFrame:
+        rows = []
+        for machine in sorted({observation.machine for _, observation in self._observations.values()}):
+            heard = self._heard(machine)
+            states = [observation for _, observation in heard if isinstance(observation.message, State)]
+            state = states[-1].message if states else None
+            assert state is None or isinstance(state, State)
+            build = self._current_build(machine)
+            layer = self._newest_layer(machine, build)
+            ends_s = [
+                message.sample_time_s[-1] if isinstance(message, Parameters) else message.time_s
+                for _, message in self._layers(machine, build)
+                if message.layer == layer
+            ]
+            sent_s = [o.message.sent_s for _, o in heard if o.message.sent_s is not None]
+            rows.append(
+                (
+                    machine,
+                    states[-1].site if states else heard[0][1].site,
+                    state.status if state else None,
+                    state.origin if state else None,
+                    state.process if state else None,
+                    state.time_factor if state else 1.0,
+                    build,
+                    layer,
+                    max(sent_s, default=None),
+                    max(ends_s, default=None),
+                )
+            )
+        return packing.table(rows, packing.MACHINES)
+
+    def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
+        heard = [(r, o.message) for r, o in self._heard(machine) if isinstance(o.message, Build)]
+        named = [(r, m.time_s, m) for r, m in heard if build in (None, m.build)]
+        return max(named, key=lambda kept: kept[:2])[2].model_dump() if named else None
+
+    def _of(self, machine: str) -> list[Forecast]:
+        """A machine's forecasts, the newest last."""
+        chosen = [forecast for forecast in self._forecasts.values() if forecast.machine == machine]
+        return sorted(chosen, key=lambda forecast: (forecast.issued_s, forecast.time_s))
+
+    def _frames(self, machine: str, build: str | None, since_s: float | None, limit: int) -> list[Forecast]:
+        forecasts = self._of(machine)
+        chosen = build or (forecasts[-1].build if forecasts else None)
+        later = [f for f in forecasts if f.build == chosen and (since_s is None or f.time_s > since_s)]
+        return sorted(later, key=lambda f: (f.time_s, f.layer, f.frame))[-limit:] if limit else []
+
+    def melt_pool(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        frames = self._frames(machine, build, since_s, limit)
+        rows = [_size(forecast, lead) for forecast in frames for lead in forecast.leads]
+        return packing.table(rows, packing.MELT_POOL)
+
+    def estimates(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        frames = self._frames(machine, build, since_s, limit)
+        return packing.table([_size(f, f.leads[0]) for f in frames if f.leads], packing.MELT_POOL)
+
+    def signals(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
+    ) -> pd.DataFrame:
+        chosen = build if build is not None else self._current_build(machine)
+        rows = sorted(
+            (time_s, message.name, message.source, message.sequence, sample, value, message.layer)
+            for _, observation in self._heard(machine)
+            if isinstance(message := observation.message, Signal) and message.build == chosen
+            for sample, (time_s, value) in enumerate(zip(message.sample_time_s, message.value, strict=True))
+            if since_s is None or time_s > since_s
+        )
+        newest = rows[-limit:] if limit else []
+        return packing.table([(row[0], row[1], row[5], row[6]) for row in newest], packing.SIGNALS)
+
+    def latest_forecast(self, machine: str) -> dict[str, Any] | None:
+        forecasts = self._of(machine)
+        if not forecasts:
+            return None
+        newest = forecasts[-1]
+        columns = {name: value for name, value in vars(newest).items() if name not in ("leads", "fields", "outcome")}
+        outcome = {f"outcome_{name}": value for name, value in asdict(newest.outcome).items() if name != "kind"}
+        return columns | outcome | {"outcome": newest.outcome.kind, "withheld": not newest.leads}
+
+    def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
+        fields = [forecast.fields for forecast in self._of(machine) if forecast.fields]
+        if not fields:
+            return None
+        nearest = min(fields[-1], key=lambda field: abs(field.lead_s - (lead_s or 0.0)))
+        return replace(nearest, temperature_k=np.asarray(nearest.temperature_k, dtype=np.float32))
+
+    def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
+        plans = [
+            message
+            for _, observation in self._heard(machine)
+            if isinstance(message := observation.message, Plan) and (message.build, message.layer) == (build, layer)
+        ]
+        rows: list[tuple[float | None, ...]] = []
+        for plan in sorted(plans, key=lambda plan: (plan.time_s, plan.sequence, plan.source)):
+            rows = [row for row in rows if (row[1] or 0.0) < plan.start_s[0]]
+            columns = [getattr(plan, name) for name in packing.SCAN_VECTORS if name not in ("vector", "dwell_s")]
+            dwell_s: Sequence[float | None] = plan.dwell_s or [None] * len(plan.start_s)
+            rows += zip(range(plan.first_vector, plan.first_vector + len(dwell_s)), *columns, dwell_s, strict=True)
+        return packing.table(sorted(rows, key=lambda row: (row[1], row[0])), packing.SCAN_VECTORS)
+
+    def parameters(self, machine: str, build: str, layer: int) -> pd.DataFrame:
+        messages = [m for _, m in self._layers(machine, build) if isinstance(m, Parameters) and m.layer == layer]
+        rows: list[tuple[float, ...]] = []
+        for message in sorted(messages, key=lambda m: (m.sample_time_s[0], m.source, m.sequence)):
+            rows += zip(*(getattr(message, name) for name in packing.SAMPLE_COLUMNS), strict=True)
+        return packing.table(rows, packing.PARAMETERS)
+
+    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
+        chosen = [a for a in self._alerts.values() if machine in (None, a.machine)]
+        still = [alert for alert in chosen if alert.cleared_s is None or not open_only]
+        newest = sorted(still, key=lambda alert: alert.last_seen_s, reverse=True)[:limit]
+        return packing.table([[getattr(a, name, None) for name in packing.ALERTS] for a in newest], packing.ALERTS)
+
+    def rejects(self, limit: int = 500) -> pd.DataFrame:
+        rows = [(key[0], packing.plain_text(r.topic), r.payload, r.reason) for key, r in self._rejects.items()]
+        return packing.table(sorted(rows, key=lambda row: -row[0])[:limit], packing.REJECTS)
+
+    def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
+        rows = [
+            (gap.noticed_s, gap.source, gap.channel, gap.first_sequence, gap.last_sequence)
+            for gap in self._gaps.values()
+            if gap.machine == machine
+        ]
+        return packing.table(sorted(rows, key=lambda row: (-row[0], row[3]))[:limit], packing.GAPS)
+
+    def open_layers(self) -> list[tuple[str, str, int]]:
+        places = []
+        for machine in sorted({observation.machine for _, observation in self._observations.values()}):
+            build = self._current_build(machine)
+            layer = self._newest_layer(machine, build)
+            parameters = [m for _, m in self._layers(machine, build) if isinstance(m, Parameters) and m.layer == layer]
+            if build is not None and layer is not None and not any(message.final for message in parameters):
+                places.append((machine, build, layer))
+        return places
+
+    def replay_messages(self, machine: str, build: str, layer: int) -> Iterator[Observation]:
+        heard = [observation for _, observation in self._heard(machine)]
+        yield from [observation for observation in heard if isinstance(observation.message, State)][-1:]
+        for kind in (Build, Layer, Plan, Parameters):
+            chosen = [o for o in heard if isinstance(o.message, kind) and o.message.build == build]
+            if kind is not Build:
+                chosen = [o for o in chosen if getattr(o.message, "layer", None) == layer]
+            for observation in sorted(chosen, key=lambda o: o.key):
+                yield Observation(observation.site, observation.machine, observation.message)
+
+    def card(self, name: str) -> dict[str, Any] | None:
+        return self._cards.get(name)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _keep_first(kept: dict[Any, Any], key: Any, value: Any) -> bool:
+    new = key not in kept
+    kept.setdefault(key, value)
+    return new
+
+
+def _said_s(alert: Alert) -> tuple[float, bool]:
+    return max(alert.last_seen_s, alert.cleared_s or alert.last_seen_s), alert.cleared_s is not None
+
+
+def _merged(known: Alert | None, alert: Alert) -> Alert:
+    """The newest word, with the bounds of both; of two said at once the one that clears is the newer."""
+    if known is None:
+        return alert
+    newest = alert if _said_s(alert) >= _said_s(known) else known
+    return replace(
+        newest,
+        first_seen_s=min(known.first_seen_s, alert.first_seen_s),
+        last_seen_s=max(known.last_seen_s, alert.last_seen_s),
+    )
+
+
+def _size(forecast: Forecast, lead: Lead) -> tuple[Any, ...]:
+    return (
+        forecast.frame, forecast.issued_s, lead.time_s, lead.lead_s,
+        lead.melt_pool.length_m, lead.melt_pool.width_m, lead.melt_pool.depth_m,
+        lead.x_m, lead.y_m, lead.beam_power_w, forecast.layer, forecast.outcome.kind, forecast.operator,
+    )  # fmt: skip

@@ -1,0 +1,246 @@
+"""Read: what the tables say, as DataFrames, dicts and domain types.
+
+A live page asks five times a second while the tables grow, so every question is answered through an index, bounded by
+`limit`, or from `counters`; none scans a growing table.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Engine, Select, and_, func, select, tuple_
+
+from twin.forecast import Field
+from twin.observation import Observation
+from twin.store import packing
+from twin.store.tables import (
+    AlertRow,
+    BuildRow,
+    CardRow,
+    CounterRow,
+    FieldRow,
+    ForecastRow,
+    GapRow,
+    LayerRow,
+    MachineRow,
+    MeltPoolRow,
+    ObservationRow,
+    ParametersRow,
+    RejectRow,
+    ScanVectorRow,
+    SignalRow,
+)
+
+COUNTED = (
+    "observations", "duplicates", "conflicts", "rejects", "gaps", "forecasts", "melt_pool", "fields", "alerts",
+    "signals", "samples", "scan_vectors", "cards",
+)  # fmt: skip
+_PAGE = 1000  # messages of a replay read at once
+
+
+class Reader:
+    """The reading half of `SqlStore`, over any engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def _rows(self, statement: "Select[*tuple[Any, ...]]") -> list[Any]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).all())
+
+    def _first(self, statement: "Select[*tuple[Any, ...]]") -> Any:
+        rows = self._rows(statement.limit(1))
+        return rows[0] if rows else None
+
+    def counts(self) -> dict[str, int]:
+        counts = dict.fromkeys(COUNTED, 0)
+        for name, count in self._rows(select(CounterRow.name, func.sum(CounterRow.count)).group_by(CounterRow.name)):
+            counts["forecasts" if name.startswith("forecasts_") else name] += int(count)
+        return counts
+
+    def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
+        names = ["forecasts_laser_on"] if laser_on_only else ["forecasts_laser_on", "forecasts_laser_off"]
+        total = select(CounterRow.detail, func.sum(CounterRow.count)).where(CounterRow.name.in_(names))
+        if machine is not None:
+            total = total.where(CounterRow.machine == machine)
+        return {kind: int(count) for kind, count in self._rows(total.group_by(CounterRow.detail))}
+
+    def machines(self) -> pd.DataFrame:
+        newest = (
+            select(LayerRow.layer)
+            .where(LayerRow.machine == MachineRow.machine, LayerRow.build == MachineRow.build)
+            .order_by(LayerRow.received_s.desc(), LayerRow.layer.desc())
+            .limit(1)
+            .correlate(MachineRow)
+            .scalar_subquery()
+        )
+        place = and_(
+            LayerRow.machine == MachineRow.machine, LayerRow.build == MachineRow.build, LayerRow.layer == newest
+        )
+        row = MachineRow
+        rows = select(
+            row.machine, row.site, row.status, row.origin, row.process, row.time_factor,
+            row.build, LayerRow.layer, row.last_sent_s, LayerRow.last_time_s,
+        ).outerjoin(LayerRow, place).order_by(row.machine)  # fmt: skip
+        return packing.table(self._rows(rows), packing.MACHINES)
+
+    def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
+        rows = select(*BuildRow.__table__.c).where(BuildRow.machine == machine)
+        if build is not None:
+            rows = rows.where(BuildRow.build == build)
+        row = self._first(rows.order_by(BuildRow.received_s.desc(), BuildRow.time_s.desc()))
+        if row is None:
+            return None
+        columns = {name: value for name, value in row._mapping.items() if name not in ("machine", "received_s")}
+        return {"version": 1, "kind": "build", **columns, "assumed": json.loads(row.assumed)}
+
+    def _forecast_build(self, machine: str) -> str | None:
+        newest = select(ForecastRow.build).where(ForecastRow.machine == machine)
+        row = self._first(newest.order_by(ForecastRow.issued_s.desc(), ForecastRow.time_s.desc()))
+        return None if row is None else row.build
+
+    def melt_pool(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        return self._sizes(machine, build, since_s, limit, first_lead_only=False)
+
+    def estimates(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        return self._sizes(machine, build, since_s, limit, first_lead_only=True)
+
+    def _sizes(
+        self, machine: str, build: str | None, since_s: float | None, limit: int, *, first_lead_only: bool
+    ) -> pd.DataFrame:
+        row, size = ForecastRow, MeltPoolRow
+        chosen = build or self._forecast_build(machine)
+        frames = select(row.id, row.frame, row.issued_s, row.time_s, row.layer, row.outcome_kind, row.operator).where(
+            row.machine == machine, row.build == chosen
+        )
+        if since_s is not None:
+            frames = frames.where(row.time_s > since_s)
+        frame = frames.order_by(row.time_s.desc()).limit(limit).subquery("frame").c
+        rows = select(
+            frame.frame, frame.issued_s, size.time_s, size.lead_s, size.length_m, size.width_m, size.depth_m,
+            size.x_m, size.y_m, size.beam_power_w, frame.layer, frame.outcome_kind, frame.operator,
+        ).join(size, size.forecast_id == frame.id)  # fmt: skip
+        if first_lead_only:
+            rows = rows.where(size.lead == 0)
+        rows = rows.order_by(frame.time_s, frame.layer, frame.frame, size.lead)
+        return packing.table(self._rows(rows), packing.MELT_POOL)
+
+    def signals(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
+    ) -> pd.DataFrame:
+        row = SignalRow
+        current = select(MachineRow.build).where(MachineRow.machine == machine).scalar_subquery()
+        rows = select(row.time_s, row.name, row.value, row.layer).where(
+            row.machine == machine, row.build == (build if build is not None else current)
+        )
+        if since_s is not None:
+            rows = rows.where(row.time_s > since_s)
+        order = (row.time_s, row.name, row.source, row.sequence, row.sample)
+        newest = self._rows(rows.order_by(*(column.desc() for column in order)).limit(limit))
+        return packing.table(newest[::-1], packing.SIGNALS)
+
+    def latest_forecast(self, machine: str) -> dict[str, Any] | None:
+        newest = select(*ForecastRow.__table__.c).where(ForecastRow.machine == machine)
+        row = self._first(newest.order_by(ForecastRow.issued_s.desc(), ForecastRow.time_s.desc()))
+        if row is None:
+            return None
+        columns = dict(row._mapping)
+        del columns["id"]
+        return columns | {"outcome": columns.pop("outcome_kind")}
+
+    def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
+        row = FieldRow
+        newest = select(row.forecast_id).where(row.machine == machine)
+        found = self._first(newest.order_by(row.issued_s.desc(), row.time_s.desc()))
+        if found is None:
+            return None
+        wanted_s = 0.0 if lead_s is None else lead_s
+        leads = self._rows(select(row.lead, row.lead_s).where(row.forecast_id == found.forecast_id))
+        nearest = min(leads, key=lambda lead: (abs(lead.lead_s - wanted_s), lead.lead))
+        snapshot = select(*row.__table__.c).where(row.forecast_id == found.forecast_id, row.lead == nearest.lead)
+        return packing.unpack_field(self._first(snapshot))
+
+    def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
+        row = ScanVectorRow
+        vectors = select(
+            row.plan_time_s, row.sequence, row.source, row.plan_start_s, row.vector, row.start_s, row.x0_m, row.y0_m,
+            row.x1_m, row.y1_m, row.z_m, row.beam_power_w, row.scan_speed_m_per_s, row.dwell_s,
+        ).where(row.machine == machine, row.build == build, row.layer == layer)  # fmt: skip
+        in_order = vectors.order_by(row.plan_time_s, row.sequence, row.source, row.vector)
+        return packing.plan_in_force(self._rows(in_order))
+
+    def parameters(self, machine: str, build: str, layer: int) -> pd.DataFrame:
+        row = ParametersRow
+        messages = select(row.columns, row.samples).where(
+            row.machine == machine, row.build == build, row.layer == layer
+        )
+        in_order = messages.order_by(row.first_time_s, row.source, row.sequence)
+        samples = [packing.unpack_samples(columns, count) for columns, count in self._rows(in_order)]
+        columns = np.concatenate(samples, axis=1) if samples else np.empty((len(packing.PARAMETERS), 0))
+        return pd.DataFrame(dict(zip(packing.PARAMETERS, columns, strict=True)))
+
+    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
+        rows = select(*(AlertRow.__table__.c[name] for name in packing.ALERTS))
+        if machine is not None:
+            rows = rows.where(AlertRow.machine == machine)
+        if open_only:
+            rows = rows.where(AlertRow.cleared_s.is_(None))
+        return packing.table(self._rows(rows.order_by(AlertRow.last_seen_s.desc()).limit(limit)), packing.ALERTS)
+
+    def rejects(self, limit: int = 500) -> pd.DataFrame:
+        row = RejectRow
+        rows = select(row.received_s, row.topic, row.payload, row.reason)
+        newest = rows.order_by(row.received_s.desc(), row.digest).limit(limit)
+        return packing.table(self._rows(newest), packing.REJECTS)
+
+    def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
+        row = GapRow
+        rows = select(row.noticed_s, row.source, row.channel, row.first_sequence, row.last_sequence)
+        newest = rows.where(row.machine == machine).order_by(row.noticed_s.desc(), row.first_sequence).limit(limit)
+        return packing.table(self._rows(newest), packing.GAPS)
+
+    def open_layers(self) -> list[tuple[str, str, int]]:
+        places = []
+        for machine, build in self._rows(select(MachineRow.machine, MachineRow.build).order_by(MachineRow.machine)):
+            row = LayerRow
+            layers = select(row.layer, row.final).where(row.machine == machine, row.build == build)
+            newest = self._first(layers.order_by(row.received_s.desc(), row.layer.desc()))
+            if newest is not None and not newest.final:
+                places.append((machine, build, newest.layer))
+        return places
+
+    def replay_messages(self, machine: str, build: str, layer: int) -> Iterator[Observation]:
+        row = ObservationRow
+        kept = select(row.site, row.source, row.sequence, row.encoding, row.payload).where(row.machine == machine)
+        state = kept.where(row.build.is_(None), row.layer.is_(None), row.kind == "state")
+        newest = self._first(state.order_by(row.received_s.desc(), row.id.desc()))
+        if newest is not None:
+            yield _observation(machine, newest)
+        yield from self._pages(machine, kept.where(row.build == build, row.layer.is_(None), row.kind == "build"))
+        for kind in ("layer", "plan", "parameters"):
+            yield from self._pages(machine, kept.where(row.build == build, row.layer == layer, row.kind == kind))
+
+    def _pages(self, machine: str, messages: "Select[*tuple[Any, ...]]") -> Iterator[Observation]:
+        """Messages by source and sequence, a page at a time: no transaction stays open between them."""
+        row, after = ObservationRow, ("", -1)
+        while True:
+            page = messages.where(tuple_(row.source, row.sequence) > tuple_(*after))
+            found = self._rows(page.order_by(row.source, row.sequence).limit(_PAGE))
+            yield from (_observation(machine, message) for message in found)
+            if len(found) < _PAGE:
+                return
+            after = (found[-1].source, found[-1].sequence)
+
+    def card(self, name: str) -> dict[str, Any] | None:
+        row = self._first(select(CardRow.json).where(CardRow.name == name).order_by(CardRow.id.desc()))
+        return None if row is None else dict(json.loads(row.json))
+
+
+def _observation(machine: str, row: Any) -> Observation:
+    return Observation(site=row.site, machine=machine, message=packing.unpack_message(row.encoding, row.payload))

@@ -1,0 +1,328 @@
+"""Tables: one schema for SQLite and PostgreSQL. Times are seconds, everything else SI, said by the suffix.
+
+Wall clocks (`issued_s`, `sent_s`, `received_s`, ...) are UTC since the epoch; `time_s` is the machine's process time.
+History is append-only: `observations`, `rejects`, `gaps`, `conflicts`, `forecasts` and what hangs on them never change.
+`machines`, `builds` and `layers` are the newest word about a thing, folded in the transaction of its observations.
+Series that people query are rows (`melt_pool`, `signals`); samples that come at up to 100 kHz are arrays, one row a
+message (`parameters`), and so are fields. Tables that are read by ranges are clustered on their key in SQLite
+(`sqlite_with_rowid=False`): one tree to write, one to read.
+"""
+
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA_REVISION = "0001"  # head of migrations/versions
+
+_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_CLUSTERED = {"sqlite_with_rowid": False}
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Names of constraints are fixed, so that a migration can name them on every engine."""
+
+    metadata = MetaData(naming_convention=_CONVENTION)
+    type_annotation_map = {str: Text, float: Double, int: BigInteger, bytes: LargeBinary}
+
+
+class MachineRow(Base):
+    """What is known of a machine now."""
+
+    __tablename__ = "machines"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    status: Mapped[str | None]
+    origin: Mapped[str | None]
+    process: Mapped[str | None]
+    time_factor: Mapped[float]
+    note: Mapped[str]
+    status_received_s: Mapped[float | None]
+    build: Mapped[str | None]
+    build_received_s: Mapped[float | None]
+    last_sent_s: Mapped[float | None]
+
+
+class BuildRow(Base):
+    """The newest build message under this name; `assumed` is a JSON list of the fields that no log carried."""
+
+    __tablename__ = "builds"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    sequence: Mapped[int]
+    time_s: Mapped[float]
+    sent_s: Mapped[float | None]
+    received_s: Mapped[float]
+    material: Mapped[str]
+    beam_diameter_m: Mapped[float]
+    layer_thickness_m: Mapped[float]
+    preheat_k: Mapped[float]
+    absorptivity: Mapped[float]
+    nominal_beam_power_w: Mapped[float]
+    nominal_scan_speed_m_per_s: Mapped[float]
+    frame_s: Mapped[float]
+    hatch_spacing_m: Mapped[float | None]
+    part: Mapped[str]
+    layers: Mapped[int | None]
+    assumed: Mapped[str]
+    data_hash: Mapped[str]
+    __table_args__ = (Index(None, "machine", "received_s"),)
+
+
+class LayerRow(Base):
+    """What is known of a layer from its own message and from its parameters."""
+
+    __tablename__ = "layers"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    layer: Mapped[int] = mapped_column(primary_key=True)
+    z_m: Mapped[float | None]
+    note: Mapped[str]
+    begun_s: Mapped[float | None]
+    begun_received_s: Mapped[float | None]
+    last_time_s: Mapped[float]
+    final: Mapped[bool]
+    received_s: Mapped[float]
+    __table_args__ = (Index(None, "machine", "build", "received_s", "layer"),)
+
+
+class ObservationRow(Base):
+    """One message, whole: the payload is its JSON, compressed where it is long (`encoding`)."""
+
+    __tablename__ = "observations"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
+    source: Mapped[str]
+    channel: Mapped[str]
+    sequence: Mapped[int]
+    site: Mapped[str]
+    machine: Mapped[str]
+    kind: Mapped[str]
+    build: Mapped[str | None]
+    layer: Mapped[int | None]
+    time_s: Mapped[float]
+    sent_s: Mapped[float | None]
+    received_s: Mapped[float]
+    encoding: Mapped[str]
+    payload: Mapped[bytes]
+    __table_args__ = (
+        UniqueConstraint("source", "channel", "sequence"),
+        Index(None, "machine", "build", "layer", "kind", "source", "sequence"),
+    )
+
+
+class ConflictRow(Base):
+    """A message that came under a key already taken by another content. The first one stands."""
+
+    __tablename__ = "conflicts"
+    source: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    machine: Mapped[str]
+    received_s: Mapped[float]
+    encoding: Mapped[str]
+    payload: Mapped[bytes]
+
+
+class RejectRow(Base):
+    """A message that could not be read. `digest` covers topic, payload and which of its like in one step it was."""
+
+    __tablename__ = "rejects"
+    received_s: Mapped[float] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    topic: Mapped[str]
+    payload: Mapped[bytes]
+    reason: Mapped[str]
+
+
+class GapRow(Base):
+    """Sequence numbers that never came, first and last included."""
+
+    __tablename__ = "gaps"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    first_sequence: Mapped[int] = mapped_column(primary_key=True)
+    last_sequence: Mapped[int] = mapped_column(primary_key=True)
+    noticed_s: Mapped[float]
+    __table_args__ = (Index(None, "machine", "noticed_s"),)
+
+
+class ParametersRow(Base):
+    """One parameters message: `samples` columns of float64 (time_s, x_m, y_m, z_m, beam_power_w), one after another."""
+
+    __tablename__ = "parameters"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    layer: Mapped[int] = mapped_column(primary_key=True)
+    first_time_s: Mapped[float] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    last_time_s: Mapped[float]
+    final: Mapped[bool]
+    samples: Mapped[int]
+    columns: Mapped[bytes]
+    __table_args__ = (_CLUSTERED,)
+
+
+class ScanVectorRow(Base):
+    """One planned vector of one plan message. A later plan (plan_time_s, sequence) replaces from plan_start_s on."""
+
+    __tablename__ = "scan_vectors"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    layer: Mapped[int] = mapped_column(primary_key=True)
+    plan_time_s: Mapped[float] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    vector: Mapped[int] = mapped_column(primary_key=True)
+    plan_start_s: Mapped[float]
+    start_s: Mapped[float]
+    x0_m: Mapped[float]
+    y0_m: Mapped[float]
+    x1_m: Mapped[float]
+    y1_m: Mapped[float]
+    z_m: Mapped[float]
+    beam_power_w: Mapped[float]
+    scan_speed_m_per_s: Mapped[float]
+    dwell_s: Mapped[float | None]
+    __table_args__ = (_CLUSTERED,)
+
+
+class SignalRow(Base):
+    """One sample of one sensor; the name carries the unit of the value."""
+
+    __tablename__ = "signals"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    time_s: Mapped[float] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    sample: Mapped[int] = mapped_column(primary_key=True)
+    layer: Mapped[int]
+    value: Mapped[float]
+    __table_args__ = (_CLUSTERED,)
+
+
+class ForecastRow(Base):
+    """One frame's forecast. `withheld` says that it has no sizes; a number that is not finite is NULL in SQLite."""
+
+    __tablename__ = "forecasts"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True, autoincrement=False)
+    machine: Mapped[str]
+    build: Mapped[str]
+    layer: Mapped[int]
+    frame: Mapped[int]
+    time_s: Mapped[float]
+    issued_s: Mapped[float]
+    sent_s: Mapped[float | None]
+    operator: Mapped[str]
+    outcome_kind: Mapped[str]
+    outcome_which: Mapped[str]
+    outcome_by: Mapped[float | None]
+    outcome_unit: Mapped[str]
+    regime: Mapped[str | None]
+    keyhole_number: Mapped[float | None]
+    laser_on: Mapped[bool]
+    withheld: Mapped[bool]
+    __table_args__ = (
+        UniqueConstraint("machine", "build", "layer", "frame"),
+        Index(None, "machine", "build", "time_s"),
+        Index(None, "machine", "issued_s", "time_s"),
+    )
+
+
+class MeltPoolRow(Base):
+    """The melt pool at one lead of one forecast; lead 0 is the first, the estimate of now."""
+
+    __tablename__ = "melt_pool"
+    forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
+    lead: Mapped[int] = mapped_column(primary_key=True)
+    lead_s: Mapped[float]
+    time_s: Mapped[float]
+    length_m: Mapped[float | None]
+    width_m: Mapped[float | None]
+    depth_m: Mapped[float | None]
+    x_m: Mapped[float | None]
+    y_m: Mapped[float | None]
+    beam_power_w: Mapped[float | None]
+    __table_args__ = (_CLUSTERED,)
+
+
+class FieldRow(Base):
+    """A snapshot of a field: zlib of the temperature in `dtype`, at most `rounding_k` from what was forecast."""
+
+    __tablename__ = "fields"
+    forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
+    lead: Mapped[int] = mapped_column(primary_key=True)
+    machine: Mapped[str]
+    issued_s: Mapped[float]
+    time_s: Mapped[float]  # process time of the forecast
+    lead_s: Mapped[float]
+    heading_rad: Mapped[float]
+    solidus_k: Mapped[float]
+    boiling_k: Mapped[float]
+    nx: Mapped[int]
+    ny: Mapped[int]
+    nz: Mapped[int]
+    axes_m: Mapped[bytes]  # float64: x, y, z one after another
+    dtype: Mapped[str]
+    rounding_k: Mapped[float]
+    checksum: Mapped[int]  # crc32 of `temperature_k` as stored
+    temperature_k: Mapped[bytes]
+    __table_args__ = (Index(None, "machine", "issued_s", "time_s"),)
+
+
+class AlertRow(Base):
+    """Raised once under its key, then updated, acknowledged by a person, cleared by the twin."""
+
+    __tablename__ = "alerts"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    layer: Mapped[int] = mapped_column(primary_key=True)
+    severity: Mapped[str]
+    x_m: Mapped[float | None]
+    y_m: Mapped[float | None]
+    first_seen_s: Mapped[float]
+    last_seen_s: Mapped[float]
+    evidence: Mapped[str]
+    action: Mapped[str]
+    acknowledged_s: Mapped[float | None]
+    acknowledged_by: Mapped[str | None]
+    acknowledged_note: Mapped[str | None]
+    cleared_s: Mapped[float | None]
+    __table_args__ = (
+        Index(None, "last_seen_s"),
+        Index(None, "cleared_s", "last_seen_s"),
+        Index(None, "machine", "last_seen_s"),
+        Index(None, "machine", "cleared_s", "last_seen_s"),
+    )
+
+
+class CardRow(Base):
+    """An operator card; a card that changed under its name is another row, and the newest is read."""
+
+    __tablename__ = "operator_cards"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
+    name: Mapped[str]
+    sha256: Mapped[str]
+    json: Mapped[str]
+    received_s: Mapped[float]
+    __table_args__ = (UniqueConstraint("name", "sha256"),)
+
+
+class CounterRow(Base):
+    """How many, so that nobody counts a growing table: `detail` is a kind, a source or an outcome."""
+
+    __tablename__ = "counters"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    detail: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]

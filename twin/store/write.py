@@ -1,0 +1,345 @@
+"""Write: one step into the tables, inside a transaction that the caller opens.
+
+What is already there is looked up first, so that what follows from an observation is written once; `on conflict do
+nothing` stands behind it. Rows go below the ORM: one prepared statement, many tuples (7 to 9 times faster).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from twin.forecast import Alert, Forecast
+from twin.observation import Build, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal
+from twin.store import derive, tables
+from twin.store.derive import Row
+from twin.store.packing import digest, pack_field, pack_message, plain_text, same_content, unpack_message
+from twin.store.port import Step, Written
+
+_CHUNK = 500  # keys in one look-up
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+Key = tuple[str, str, int]
+Tally = Counter[tuple[str, str, str]]  # (name, machine, detail)
+
+
+def write_step(connection: Connection, step: Step) -> Written:
+    """Everything of one step; the caller commits or rolls back."""
+    written, tally = Written(), Counter[tuple[str, str, str]]()
+    fresh = _observations(connection, step, written, tally)
+    _derived(connection, fresh, step.received_s, tally)
+    _rejects(connection, step, written, tally)
+    _gaps(connection, step.gaps, written, tally)
+    _forecasts(connection, step.forecasts, written, tally)
+    _alerts(connection, step.alerts, written, tally)
+    _cards(connection, step, tally)
+    counts = [{"name": n, "machine": m, "detail": d, "count": c} for (n, m, d), c in tally.items() if c]
+    _insert(connection, tables.CounterRow, counts, on_conflict="add")
+    return written
+
+
+@lru_cache(maxsize=256)
+def _statement(
+    dialect: Dialect, table: Table, columns: tuple[str, ...], on_conflict: str
+) -> tuple[str, list[str] | None]:
+    statement = _INSERT[dialect.name](table)
+    key = [column.name for column in table.primary_key]
+    rest = [name for name in columns if name not in key]
+    if on_conflict == "ignore":
+        statement = statement.on_conflict_do_nothing()
+    elif on_conflict == "update":
+        statement = statement.on_conflict_do_update(
+            index_elements=key, set_={name: statement.excluded[name] for name in rest}
+        )
+    else:
+        statement = statement.on_conflict_do_update(
+            index_elements=key, set_={name: table.c[name] + statement.excluded[name] for name in rest}
+        )
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+    return str(compiled), compiled.positiontup  # type: ignore[attr-defined]
+
+
+def _insert(connection: Connection, model: type[tables.Base], rows: Sequence[Row], on_conflict: str = "ignore") -> None:
+    """Rows that all have the same columns; on a taken key: ignore them, update the row, or add to it."""
+    if not rows:
+        return
+    table = model.__table__
+    assert isinstance(table, Table)
+    sql, order = _statement(connection.dialect, table, tuple(rows[0]), on_conflict)
+    connection.exec_driver_sql(sql, list(map(itemgetter(*order), rows)) if order else list(rows))
+
+
+def _found(connection: Connection, model: type[tables.Base], **key: Any) -> Row | None:
+    statement = select(model.__table__).filter_by(**key)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (values[i : i + _CHUNK] for i in range(0, len(values), _CHUNK))
+
+
+def _known_messages(connection: Connection, keys: Iterable[Key]) -> dict[Key, Message]:
+    row, known = tables.ObservationRow, {}
+    for (source, channel), group in groupby(sorted(set(keys)), key=itemgetter(0, 1)):
+        for chunk in _chunks([key[2] for key in group]):
+            statement = select(row.sequence, row.encoding, row.payload).where(
+                row.source == source, row.channel == channel, row.sequence.in_(chunk)
+            )
+            for sequence, encoding, payload in connection.execute(statement):
+                known[source, channel, sequence] = unpack_message(encoding, payload)
+    return known
+
+
+def _observations(connection: Connection, step: Step, written: Written, tally: Tally) -> list[Observation]:
+    """Keep what is new and give it back; a taken key is a duplicate, and a conflict if it says something else."""
+    known = _known_messages(connection, (observation.key for observation in step.observations))
+    fresh, rows, conflicts = [], [], []
+    for observation in step.observations:
+        message, key = observation.message, observation.key
+        first = known.setdefault(key, message)
+        encoding, payload = pack_message(message)
+        stored = {
+            "machine": observation.machine,
+            "received_s": step.received_s,
+            "encoding": encoding,
+            "payload": payload,
+        }
+        if first is message:
+            fresh.append(observation)
+            rows.append(
+                stored
+                | {
+                    "source": message.source,
+                    "channel": message.channel,
+                    "sequence": message.sequence,
+                    "site": observation.site,
+                    "kind": message.kind,
+                    "build": getattr(message, "build", None),
+                    "layer": getattr(message, "layer", None),
+                    "time_s": message.time_s,
+                    "sent_s": message.sent_s,
+                }
+            )
+            continue
+        written.duplicates += 1
+        written.duplicate_keys.append(key)
+        tally["duplicates", observation.machine, message.source] += 1
+        if not same_content(first, message):
+            tally["conflicts", observation.machine, message.source] += 1
+            name = digest(message.model_copy(update={"sent_s": None}).model_dump_json().encode())
+            conflicts.append(stored | dict(zip(("source", "channel", "sequence"), key, strict=True)) | {"digest": name})
+    _insert(connection, tables.ObservationRow, rows)
+    _insert(connection, tables.ConflictRow, conflicts)
+    tally.update(("observations", observation.machine, observation.message.kind) for observation in fresh)
+    written.observations = len(fresh)
+    return fresh
+
+
+def _derived(connection: Connection, fresh: Sequence[Observation], received_s: float, tally: Tally) -> None:
+    """Rows that follow from new observations."""
+    machines: dict[str, Row] = {}
+    builds: dict[tuple[str, str], Row] = {}
+    layers: dict[tuple[str, str, int], Row] = {}
+    parameters: list[Row] = []
+    scan_vectors: list[Row] = []
+    signals: list[Row] = []
+    for observation in fresh:
+        machine, message = observation.machine, observation.message
+        row = machines.get(machine) or _found(connection, tables.MachineRow, machine=machine)
+        machines[machine] = derive.machine_row(row, observation, received_s)
+        if isinstance(message, Build):
+            named = (machine, message.build)
+            row = builds.get(named) or _found(connection, tables.BuildRow, machine=machine, build=message.build)
+            builds[named] = derive.build_row(row, machine, message, received_s)
+        elif isinstance(message, Layer | Parameters):
+            place = (machine, message.build, message.layer)
+            key = {"machine": machine, "build": message.build, "layer": message.layer}
+            row = layers.get(place) or _found(connection, tables.LayerRow, **key)
+            layers[place] = derive.layer_row(row, machine, message, received_s)
+            if isinstance(message, Parameters):
+                parameters.append(derive.parameters_row(machine, message))
+        elif isinstance(message, Plan):
+            scan_vectors += derive.scan_vector_rows(machine, message)
+        elif isinstance(message, Signal):
+            signals += derive.signal_rows(machine, message)
+    _insert(connection, tables.MachineRow, list(machines.values()), "update")
+    _insert(connection, tables.BuildRow, list(builds.values()), "update")
+    _insert(connection, tables.LayerRow, list(layers.values()), "update")
+    _insert(connection, tables.ParametersRow, parameters)
+    _insert(connection, tables.ScanVectorRow, scan_vectors)
+    _insert(connection, tables.SignalRow, signals)
+    for name, rows in (("scan_vectors", scan_vectors), ("signals", signals)):
+        tally.update((name, row["machine"], "") for row in rows)
+    tally.update(("samples", row["machine"], "") for row in parameters for _ in range(row["samples"]))
+
+
+def _rejects(connection: Connection, step: Step, written: Written, tally: Tally) -> None:
+    """Rejects have no key of their own: the time and the content are one, so that a repeated step changes nothing."""
+    alike: Counter[Rejected] = Counter()
+    rows: dict[str, Row] = {}
+    for reject in step.rejects:
+        alike[reject] += 1
+        topic, reason = plain_text(reject.topic), plain_text(reject.reason)
+        name = digest(topic.encode(), reject.payload, reason.encode(), str(alike[reject]).encode())
+        rows[name] = {
+            "received_s": step.received_s, "digest": name, "topic": topic, "payload": reject.payload, "reason": reason
+        }  # fmt: skip
+    row = tables.RejectRow
+    for chunk in (list(rows)[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)):
+        taken = select(row.digest).where(row.received_s == step.received_s, row.digest.in_(chunk))
+        for name in connection.execute(taken).scalars().all():
+            del rows[name]
+    _insert(connection, row, list(rows.values()))
+    written.rejects = tally["rejects", "", ""] = len(rows)
+
+
+def _gaps(connection: Connection, gaps: Sequence[Gap], written: Written, tally: Tally) -> None:
+    rows: dict[tuple[object, ...], Row] = {}
+    for gap in gaps:
+        key = {name: value for name, value in vars(gap).items() if name != "noticed_s"}
+        name = tuple(key.values())
+        if name not in rows and _found(connection, tables.GapRow, **key) is None:
+            rows[name] = vars(gap)
+            tally["gaps", gap.machine, gap.source] += 1
+    _insert(connection, tables.GapRow, list(rows.values()))
+    written.gaps = len(rows)
+
+
+def _known_frames(connection: Connection, forecasts: Sequence[Forecast]) -> set[tuple[str, str, int, int]]:
+    row, known = tables.ForecastRow, set()
+    keys = sorted({(f.machine, f.build, f.layer, f.frame) for f in forecasts})
+    for (machine, build, layer), group in groupby(keys, key=itemgetter(0, 1, 2)):
+        for chunk in _chunks([key[3] for key in group]):
+            frames = select(row.frame).where(
+                row.machine == machine, row.build == build, row.layer == layer, row.frame.in_(chunk)
+            )
+            known |= {(machine, build, layer, frame) for frame in connection.execute(frames).scalars()}
+    return known
+
+
+def _forecasts(connection: Connection, forecasts: Sequence[Forecast], written: Written, tally: Tally) -> None:
+    """Forecasts with their melt pools and fields; a frame that has one keeps it."""
+    if not forecasts:
+        return
+    known = _known_frames(connection, forecasts)
+    next_id = (connection.execute(select(func.max(tables.ForecastRow.id))).scalar() or 0) + 1
+    rows: list[Row] = []
+    melt_pools: list[Row] = []
+    fields: list[Row] = []
+    for forecast in forecasts:
+        key = (forecast.machine, forecast.build, forecast.layer, forecast.frame)
+        if key in known:
+            continue
+        known.add(key)
+        identity = next_id + len(rows)
+        rows.append(_forecast_row(identity, forecast))
+        melt_pools += _melt_pool_rows(identity, forecast)
+        for lead, field in enumerate(forecast.fields):
+            place = {"forecast_id": identity, "lead": lead, "machine": forecast.machine}
+            fields.append(place | {"issued_s": forecast.issued_s, "time_s": forecast.time_s} | pack_field(field))
+        laser = "forecasts_laser_on" if forecast.laser_on else "forecasts_laser_off"
+        tally[laser, forecast.machine, forecast.outcome.kind] += 1
+        tally["melt_pool", forecast.machine, ""] += len(forecast.leads)
+        tally["fields", forecast.machine, ""] += len(forecast.fields)
+    _insert(connection, tables.ForecastRow, rows)
+    _insert(connection, tables.MeltPoolRow, melt_pools)
+    _insert(connection, tables.FieldRow, fields)
+    written.forecasts = len(rows)
+
+
+def _forecast_row(identity: int, forecast: Forecast) -> Row:
+    return {
+        "id": identity,
+        "machine": forecast.machine,
+        "build": forecast.build,
+        "layer": forecast.layer,
+        "frame": forecast.frame,
+        "time_s": float(forecast.time_s),
+        "issued_s": float(forecast.issued_s),
+        "sent_s": forecast.sent_s,
+        "operator": forecast.operator,
+        "outcome_kind": forecast.outcome.kind,
+        "outcome_which": plain_text(forecast.outcome.which),
+        "outcome_by": float(forecast.outcome.by),
+        "outcome_unit": forecast.outcome.unit,
+        "regime": forecast.regime,
+        "keyhole_number": None if forecast.keyhole_number is None else float(forecast.keyhole_number),
+        "laser_on": bool(forecast.laser_on),
+        "withheld": not forecast.leads,
+    }
+
+
+def _melt_pool_rows(identity: int, forecast: Forecast) -> list[Row]:
+    return [
+        {
+            "forecast_id": identity,
+            "lead": number,
+            "lead_s": float(lead.lead_s),
+            "time_s": float(lead.time_s),
+            "length_m": float(lead.melt_pool.length_m),
+            "width_m": float(lead.melt_pool.width_m),
+            "depth_m": float(lead.melt_pool.depth_m),
+            "x_m": float(lead.x_m),
+            "y_m": float(lead.y_m),
+            "beam_power_w": float(lead.beam_power_w),
+        }
+        for number, lead in enumerate(forecast.leads)
+    ]
+
+
+def _alerts(connection: Connection, alerts: Sequence[Alert], written: Written, tally: Tally) -> None:
+    """Raise or update. The word with the newest time stands; first and last seen are the bounds of all."""
+    changed: dict[tuple[str, str, str, int], Row] = {}
+    for alert in alerts:
+        key = dict(zip(("machine", "build", "kind", "layer"), alert.key, strict=True))
+        known = changed.get(alert.key) or _found(connection, tables.AlertRow, **key)
+        row = _alert_row(alert)
+        if known is None:
+            row |= {"acknowledged_s": None, "acknowledged_by": None, "acknowledged_note": None}
+            tally["alerts", alert.machine, alert.kind] += 1
+        else:
+            row = (known | row) if said_s(row) >= said_s(known) else dict(known)
+            row["first_seen_s"] = min(known["first_seen_s"], alert.first_seen_s)
+            row["last_seen_s"] = max(known["last_seen_s"], alert.last_seen_s)
+        if row != known:
+            changed[alert.key] = row
+    _insert(connection, tables.AlertRow, list(changed.values()), "update")
+    written.alerts = len(changed)
+
+
+def said_s(row: Row) -> tuple[float, bool]:
+    """When an alert's word was said; of two said at once the one that clears it is the later."""
+    cleared_s = row["cleared_s"]
+    return (row["last_seen_s"] if cleared_s is None else max(row["last_seen_s"], cleared_s), cleared_s is not None)
+
+
+def _alert_row(alert: Alert) -> Row:
+    return {
+        "machine": alert.machine,
+        "build": alert.build,
+        "kind": alert.kind,
+        "layer": alert.layer,
+        "severity": alert.severity,
+        "x_m": float(alert.x_m),
+        "y_m": float(alert.y_m),
+        "first_seen_s": float(alert.first_seen_s),
+        "last_seen_s": float(alert.last_seen_s),
+        "evidence": plain_text(alert.evidence),
+        "action": plain_text(alert.action),
+        "cleared_s": None if alert.cleared_s is None else float(alert.cleared_s),
+    }
+
+
+def _cards(connection: Connection, step: Step, tally: Tally) -> None:
+    for card in step.cards:
+        text = json.dumps(card, sort_keys=True)
+        row = {"name": card["name"], "sha256": digest(text.encode())}
+        if _found(connection, tables.CardRow, **row) is None:
+            _insert(connection, tables.CardRow, [row | {"json": text, "received_s": step.received_s}])
+            tally["cards", "", ""] += 1
