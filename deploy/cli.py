@@ -1,6 +1,4 @@
-"""The command line: verbs, each told in its own help. Imports are late, so that `--help` is fast and `ui` needs no torch."""
-
-import sys
+"""The command line: verbs, each told in its own help. Imports are late: `--help` is fast, `ui` needs no torch."""
 
 import typer
 
@@ -10,13 +8,13 @@ from deploy.commands.doctor import doctor
 from deploy.commands.live import run, simulate, ui
 from deploy.commands.melt_pool import melt_pool, train
 from deploy.commands.replay import replay
-from deploy.errors import MeltwinError
+from deploy.errors import told
 
 app = typer.Typer(
     name="meltwin",
     help=(
-        "Meltwin: a digital twin for laser metal additive manufacturing. A machine publishes its process parameters over "
-        "MQTT; neural operators forecast how the melt pool evolves; forecasts and alerts go to SQL; a page shows them.\n\n"
+        "A digital twin for laser metal additive manufacturing: a machine publishes its process parameters over MQTT, "
+        "neural operators forecast how the melt pool evolves, forecasts and alerts go to SQL, a page shows them.\n\n"
         "Begin with `./meltwin demo`. Settings: docs/settings.md."
     ),
     no_args_is_help=True,
@@ -26,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 for verb in (demo, run, ui, simulate, replay, melt_pool, doctor):
-    app.command()(verb)
+    app.command()(told(verb))
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(context_settings=PASSES_ON)(train)
 app.command(context_settings=PASSES_ON)(test)
@@ -34,11 +32,7 @@ app.command(context_settings=PASSES_ON)(test)
 
 def main() -> None:
     """Entry of `./meltwin` and of the children it starts."""
-    try:
-        app()
-    except MeltwinError as error:
-        print(f"meltwin: {error}", file=sys.stderr)
-        sys.exit(2)
+    app()
 
 
 if __name__ == "__main__":

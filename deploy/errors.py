@@ -1,5 +1,12 @@
 """Mistakes that a person can mend. Their text is the one line that the person reads; no traceback follows."""
 
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+P = ParamSpec("P")
+
 
 class MeltwinError(Exception):
     """Root of the tree."""
@@ -26,3 +33,20 @@ class ChildFailedError(MeltwinError):
 
 class SourceError(MeltwinError):
     """A file that cannot be replayed."""
+
+
+def told(verb: Callable[P, None]) -> Callable[P, None]:
+    """A verb whose mistakes, and those of the packages below, end as one line and exit code 2."""
+
+    @wraps(verb)
+    def telling(*arguments: P.args, **options: P.kwargs) -> None:
+        from ingest.errors import IngestError
+        from twin.store.port import StoreError
+
+        try:
+            verb(*arguments, **options)
+        except (MeltwinError, IngestError, StoreError) as error:
+            print(f"meltwin: {error}", file=sys.stderr)
+            sys.exit(2)
+
+    return telling

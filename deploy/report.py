@@ -13,7 +13,9 @@ from twin.forecast import Forecast
 from twin.observation import Window
 from twin.store.port import Written
 
-HOW_REALTIME = "process seconds forecast over wall seconds from the first to the last commit, by machine; total is their sum"
+HOW_REALTIME = (
+    "process seconds forecast over wall seconds from the first to the last commit, by machine; total is their sum"
+)
 
 
 @dataclass
@@ -36,9 +38,10 @@ class Tally:
     first_commit_s: float | None = None
     last_commit_s: float | None = None
 
-    def add(self, taken: int, windows: Sequence[Window], forecasts: Sequence[Forecast], written: Written, committed_s: float) -> None:
+    def add(
+        self, windows: Sequence[Window], forecasts: Sequence[Forecast], written: Written, committed_s: float
+    ) -> None:
         """Count one committed step. `committed_s` is the wall clock when its transaction had ended."""
-        self.messages_taken += taken
         self.messages_committed += written.observations
         self.rejected += written.rejects
         self.duplicates_absorbed += written.duplicates
@@ -56,7 +59,7 @@ class Tally:
                 self.withheld += 1
             if forecast.sent_s is not None:
                 self.latencies_s.append(committed_s - forecast.sent_s)
-        if taken:
+        if written.observations:
             self.first_commit_s = committed_s if self.first_commit_s is None else self.first_commit_s
             self.last_commit_s = committed_s
 

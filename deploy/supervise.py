@@ -1,7 +1,7 @@
 """Children: programs of ours started beside this one, which stop when told and never outlive it.
 
-`python -m deploy.supervise VERB ...` is `meltwin VERB ...` on a leash: it holds the reading end of a pipe as its standard
-input, and the end of that pipe means that the parent is gone, however it went. Children stand in sessions of their own,
+`python -m deploy.supervise VERB ...` is `meltwin VERB ...` on a leash: its standard input is a pipe from the parent,
+and the end of that pipe means that the parent is gone, however it went. Children stand in sessions of their own,
 so that Ctrl-C reaches the parent alone, which then stops them in the order that loses nothing.
 """
 
@@ -57,7 +57,9 @@ class Child:
     def __enter__(self) -> "Child":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -76,7 +78,9 @@ class StopSignals:
             self._before[number] = signal.signal(number, self._ask)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 

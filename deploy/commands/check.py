@@ -35,7 +35,9 @@ def test(context: typer.Context) -> None:
         steps = [step for step in steps if step[0] != "compiled"]
     summary = []
     for name, command, environment in steps:
-        print(f"\n=== {name}: {' '.join(['python' if part == sys.executable else part for part in command])}", flush=True)
+        print(
+            f"\n=== {name}: {' '.join(['python' if part == sys.executable else part for part in command])}", flush=True
+        )
         start_s = time.perf_counter()
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode
         passed = code == 0 or (name == "compiled" and code == NO_TESTS)

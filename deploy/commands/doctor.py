@@ -4,9 +4,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
+
+if TYPE_CHECKING:
+    from deploy.settings import Settings
 
 PACKAGES = ("torch", "numpy", "numba", "pydantic", "paho-mqtt", "iotcore", "sqlalchemy", "alembic", "dash", "pyvista")
 PROGRAMS = {
@@ -53,12 +56,15 @@ def findings() -> Iterator[Finding]:
     yield _device()
     for setting in ("mqtt_port", "ui_port"):
         port = getattr(settings, setting)
-        yield Finding(f"port {port}", "free" if port_is_free(port) else None, f"taken: stop what uses it, or change {setting}")
+        yield Finding(
+            f"port {port}", "free" if port_is_free(port) else None, f"taken: stop what uses it, or change {setting}"
+        )
     yield _database(settings)
     yield _broker()
-    yield _weights()
     for program, remedy in PROGRAMS.items():
-        yield Finding(program, shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin"), remedy, needed=False)
+        yield Finding(
+            program, shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin"), remedy, needed=False
+        )
 
 
 def _version(name: str) -> str | None:
@@ -66,6 +72,33 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _database(settings: "Settings") -> Finding:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from deploy.wiring import open_store
+    from twin.store.port import StoreError
+
+    place = make_url(settings.database_url).render_as_string(hide_password=True)
+    try:
+        open_store(settings).close()
+    except (OSError, StoreError, SQLAlchemyError) as error:
+        return Finding("database", None, f"{place}: {str(error).splitlines()[0]}; change `database` or `data_dir`")
+    return Finding("database", f"{place}, writable", "")
+
+
+def _broker() -> Finding:
+    from deploy.ports import free_port
+    from ingest.broker import EmbeddedBroker
+    from ingest.errors import BrokerUnavailable
+
+    try:
+        with EmbeddedBroker(free_port()):
+            return Finding("embedded broker", "starts and answers MQTT 5", "")
+    except BrokerUnavailable as error:
+        return Finding("embedded broker", None, str(error))
 
 
 def _device() -> Finding:

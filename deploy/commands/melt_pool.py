@@ -22,11 +22,15 @@ def melt_pool(
     scan_speed_m_per_s: Annotated[float, typer.Option("--scan-speed-m-per-s", min=0.0, help="scan speed, m/s")],
     beam_diameter_m: Annotated[float, typer.Option("--beam-diameter-m", min=0.0, help="beam diameter, D4-sigma, m")],
     material: Annotated[str, typer.Option(help="alloy: IN625, IN718, SS316L, ...")] = "IN625",
-    preheat_k: Annotated[float, typer.Option("--preheat-k", min=1.0, help="temperature of the part before, K")] = 298.15,
+    preheat_k: Annotated[
+        float, typer.Option("--preheat-k", min=1.0, help="temperature of the part before, K")
+    ] = 298.15,
     absorptivity: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="share of the power absorbed; left out: the alloy's own rule")
     ] = None,
-    by: Annotated[By, typer.Option(help="reference: the solver; operator: the shipped weights; eagar-tsai: analytic")] = By.operator,
+    by: Annotated[
+        By, typer.Option(help="reference: the solver; operator: the shipped weights; eagar-tsai: analytic")
+    ] = By.operator,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on standard output")] = False,
 ) -> None:

@@ -1,0 +1,119 @@
+"""The run loop: the one consumer, from deliveries to committed rows.
+
+    take a batch -> decode -> order -> Twin.advance -> Store.write -> acknowledge
+
+A batch is acknowledged only after the transaction that holds everything it caused. A crash before the commit leaves
+no trace and the broker sends again; a crash between the two makes duplicates, which the store's keys absorb.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+from deploy.report import Tally
+from ingest.decode import decode
+from ingest.order import Order
+from ingest.source import Source
+from twin.clock import Clock
+from twin.forecast import Alert, Forecast
+from twin.observation import Build, Observation, Rejected, Window
+from twin.store.port import Step, Store
+
+ContextOf = Callable[[str, str], Build]  # (machine, build) -> what stays constant in it
+LONG_S = 1e9  # a wait that no missing message outlasts
+RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again
+
+
+class Advance(Protocol):
+    """Twin.advance."""
+
+    def __call__(
+        self, windows: Sequence[Window], context_of: ContextOf, now_s: float
+    ) -> tuple[list[Forecast], list[Alert]]: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How much goes into one transaction."""
+
+    messages: int = 500
+    wait_s: float = 0.05
+
+
+class RunLoop:
+    """One turn is one transaction."""
+
+    def __init__(
+        self, source: Source, order: Order, advance: Advance, store: Store, clock: Clock, batch: Batch | None = None
+    ) -> None:
+        self._source = source
+        self._order = order
+        self._advance = advance
+        self._store = store
+        self._clock = clock
+        self._batch = batch or Batch()
+        self._builds: dict[tuple[str, str], Build] = {}
+        self.tally = Tally()
+
+    def resume(self) -> None:
+        """After a restart: take up the unfinished layers from what is committed, so that windows go on where they were.
+
+        What this forecasts again is written again, and the store keeps the first.
+        """
+        now_s = self._clock.now_s()
+        layers = self._store.open_layers()
+        messages = chain.from_iterable(self._store.replay_messages(*layer) for layer in layers)
+        windows: list[Window] = []
+        for observation in messages:
+            windows += self._take(observation, now_s)
+            if len(windows) >= RESUMED_WINDOWS:
+                self._rewrite(windows, now_s)
+                windows = []
+        self._rewrite(windows + self._order.tick(now_s + LONG_S), now_s)
+        self._order.gaps()  # noticed the first time
+
+    def run(self, stop: Callable[[], bool], each_turn: Callable[[Tally], None] = lambda tally: None) -> None:
+        """Turn until `stop()`. The turn in hand is always finished: committed and acknowledged."""
+        while not stop():
+            self.turn()
+            each_turn(self.tally)
+
+    def turn(self) -> int:
+        """One batch, one transaction, one acknowledgement. Returns how many messages it took."""
+        deliveries = self._source.take(self._batch.messages, self._batch.wait_s)
+        now_s = self._clock.now_s()
+        read = [decode(delivery.topic, delivery.payload) for delivery in deliveries]
+        observations = [item for item in read if isinstance(item, Observation)]
+        windows = [window for observation in observations for window in self._take(observation, now_s)]
+        windows += self._order.tick(now_s)
+        self._commit(observations, [item for item in read if isinstance(item, Rejected)], windows, now_s)
+        self._source.ack(deliveries)
+        self.tally.messages_taken += len(deliveries)
+        return len(deliveries)
+
+    def finish(self) -> None:
+        """Nothing more will come: close the windows that are open, and commit them."""
+        now_s = self._clock.now_s()
+        self._commit([], [], self._order.finish(now_s), now_s)
+
+    def _commit(
+        self, observations: list[Observation], rejects: list[Rejected], windows: list[Window], now_s: float
+    ) -> None:
+        forecasts, alerts = self._advance(windows, self._context_of, now_s)
+        step = Step(observations, rejects, self._order.gaps(), forecasts, alerts, received_s=now_s)
+        if observations or rejects or forecasts or alerts or step.gaps:
+            written = self._store.write(step)
+            self.tally.add(windows, forecasts, written, committed_s=self._clock.now_s())
+
+    def _rewrite(self, windows: list[Window], now_s: float) -> None:
+        forecasts, alerts = self._advance(windows, self._context_of, now_s)
+        self._store.write(Step(forecasts=forecasts, alerts=alerts, received_s=now_s))
+
+    def _take(self, observation: Observation, now_s: float) -> list[Window]:
+        if isinstance(observation.message, Build):
+            self._builds[observation.machine, observation.message.build] = observation.message
+        return self._order.add(observation, now_s)
+
+    def _context_of(self, machine: str, build: str) -> Build:
+        return self._builds[machine, build]

@@ -1,0 +1,178 @@
+"""The run loop's laws: acknowledged after the commit, nothing lost, nothing twice, and a restart changes nothing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from deploy.run import Batch, RunLoop
+from ingest.decode import encode
+from ingest.order import Order
+from ingest.source import Delivery, FakeSource
+from ingest.topics import topic_of
+from twin.clock import FakeClock
+from twin.forecast import Alert, Forecast, Lead, MeltPool, Outcome
+from twin.observation import Build, Layer, Message, Parameters, State, Window
+from twin.store.fake import FakeStore
+from twin.store.port import Step, Written
+
+FRAME_S = 0.01
+SAMPLES = 4
+
+
+def message(kind: str, model: Message) -> tuple[str, bytes]:
+    return topic_of("local", "m1", kind), encode(model)
+
+
+def stretch(messages: int = 20, sent_s: float | None = 100.0) -> list[tuple[str, bytes]]:
+    """One layer of a machine: a frame a message, the last one final."""
+    build = Build(
+        source="s", sequence=0, time_s=0, build="b", material="IN625", beam_diameter_m=1e-4, layer_thickness_m=4e-5,
+        nominal_beam_power_w=195, nominal_scan_speed_m_per_s=0.8, frame_s=FRAME_S,
+    )  # fmt: skip
+    told = [
+        message("state", State(source="s", sequence=0, time_s=0, status="online")),
+        message("build", build),
+        message("layer", Layer(source="s", sequence=0, time_s=0, build="b", layer=1)),
+    ]
+    for n in range(messages):
+        times = [FRAME_S * (n + k / SAMPLES) for k in range(SAMPLES)]
+        flat = [0.0] * SAMPLES
+        parameters = Parameters(
+            source="s", sequence=n, time_s=times[0], sent_s=sent_s, build="b", layer=1, sample_time_s=times,
+            x_m=[0.8 * t for t in times], y_m=flat, z_m=flat, beam_power_w=[195.0] * SAMPLES, final=n == messages - 1,
+        )  # fmt: skip
+        told.append(message("parameters", parameters))
+    return told
+
+
+def advance(windows: Sequence[Window], context_of: object, now_s: float) -> tuple[list[Forecast], list[Alert]]:
+    """A twin that forecasts a pool as wide as the frame is long, so that equal windows give equal rows."""
+    forecasts = [
+        Forecast(
+            machine=w.machine, build=w.build, layer=w.layer, frame=w.index, time_s=w.end_s, issued_s=now_s,
+            sent_s=w.sent_s, operator="fake", outcome=Outcome(), regime="conduction", keyhole_number=1.0, laser_on=True,
+            leads=(Lead(0.0, w.end_s, MeltPool(w.end_s - w.start_s, 0, 0), w.path.x_m[-1], 0, 195),),
+        )
+        for w in windows
+    ]  # fmt: skip
+    return forecasts, []
+
+
+class Crash(RuntimeError):
+    """Power off."""
+
+
+class CrashingStore:
+    """A store that crashes at one write: before it, or after it has committed."""
+
+    def __init__(self, at: int, after_commit: bool) -> None:
+        self._store, self._left, self._after_commit = FakeStore(), at, after_commit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def write(self, step: Step) -> Written:
+        self._left -= 1
+        if self._left == 0 and not self._after_commit:
+            raise Crash
+        written = self._store.write(step)
+        if self._left == 0:
+            raise Crash
+        return written
+
+
+def loop(source: FakeSource, store: Any, messages: int = 3) -> RunLoop:
+    return RunLoop(source, Order(), advance, store, FakeClock(100.5), Batch(messages, 0.0))
+
+
+def drain(run: RunLoop, source: FakeSource) -> None:
+    run.run(stop=lambda: source.exhausted)
+    run.finish()
+
+
+def frames(store: Any) -> list[tuple[object, ...]]:
+    rows = store.melt_pool("m1")
+    return list(rows[["frame", "layer", "time_s", "length_m", "x_m"]].itertuples(index=False, name=None))
+
+
+def uninterrupted() -> FakeStore:
+    source, store = FakeSource(stretch()), FakeStore()
+    drain(loop(source, store), source)
+    return store
+
+
+def test_every_message_is_committed_and_every_window_forecast() -> None:
+    source, store = FakeSource(stretch()), FakeStore()
+    run = loop(source, store)
+    drain(run, source)
+    tally = run.tally
+    assert (tally.messages_taken, tally.messages_committed, tally.rejected, tally.duplicates_absorbed) == (23, 23, 0, 0)
+    assert tally.windows == tally.frames_forecast == store.counts()["forecasts"] == 20
+    assert tally.operator == "fake"
+
+
+def test_latency_is_from_the_publishers_clock_to_the_commit() -> None:
+    source, store = FakeSource(stretch(sent_s=100.0)), FakeStore()
+    run = loop(source, store)
+    drain(run, source)
+    assert run.tally.latency_ms() == {"p50": 500.0, "p95": 500.0, "p99": 500.0}
+
+
+def test_what_cannot_be_read_is_kept_acknowledged_and_stops_nothing() -> None:
+    told = stretch()
+    told.insert(5, (told[5][0], b"{"))
+    source, store = FakeSource(told), FakeStore()
+    run = loop(source, store)
+    drain(run, source)
+    assert (run.tally.rejected, run.tally.messages_committed) == (1, 23)
+    source.reconnect()
+    assert source.take(100, 0) == []
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 7])
+def test_a_crash_before_the_commit_acknowledges_nothing(at: int) -> None:
+    source, store = FakeSource(stretch()), CrashingStore(at, after_commit=False)
+    with pytest.raises(Crash):
+        drain(loop(source, store), source)
+    kept = store.counts()["observations"]
+    source.reconnect()
+    assert kept == 3 * (at - 1)
+    assert len(source.take(100, 0)) == 23 - kept
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("at", [1, 2, 3, 5, 7])
+def test_a_restart_ends_with_the_rows_of_a_run_without_one(at: int, after_commit: bool) -> None:
+    source, store = FakeSource(stretch()), CrashingStore(at, after_commit)
+    with pytest.raises(Crash):
+        drain(loop(source, store), source)
+    source.reconnect()
+    again = loop(source, store)
+    again.resume()
+    drain(again, source)
+    assert frames(store) == frames(uninterrupted())
+    assert store.counts()["observations"] == 23
+    assert again.tally.duplicates_absorbed == (3 if after_commit else 0)
+
+
+def test_replaying_twice_changes_nothing_but_the_duplicates() -> None:
+    store = uninterrupted()
+    before = frames(store)
+    source = FakeSource(stretch())
+    run = loop(source, store)
+    drain(run, source)
+    assert frames(store) == before
+    assert (run.tally.messages_committed, run.tally.duplicates_absorbed) == (0, 23)
+
+
+def test_a_stop_finishes_the_turn_in_hand() -> None:
+    source, store = FakeSource(stretch()), FakeStore()
+    asked = iter([False, False, True])
+    run = loop(source, store)
+    run.run(stop=lambda: next(asked))
+    source.reconnect()
+    assert store.counts()["observations"] == 6
+    assert [Delivery(topic, payload).payload for topic, payload, _ in source.take(100, 0)] == [
+        p for _, p in stretch()[6:]
+    ]
