@@ -2,7 +2,8 @@
 
 Threads: paho's network thread puts deliveries into one bounded queue; one consumer takes them, commits the rows that
 they cause, and acknowledges. The broker sends at most `receive_maximum` unacknowledged messages, which bounds the
-queue (rumqttd ignores that wish and keeps its own limit, `max_inflight_count`; then a full queue stops the thread); the session outlives the connection, so what was not acknowledged comes again, and its key makes that harmless.
+queue (rumqttd ignores the wish and keeps its own limit, `max_inflight_count`; a full queue stops the network thread).
+The session outlives the connection, so what was not acknowledged comes again, and its key makes that harmless.
 An acknowledgement belongs to the connection that delivered: one for an earlier connection is not sent.
 """
 

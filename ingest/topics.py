@@ -25,7 +25,7 @@ class BadTopicError(ValueError):
 
 
 def topic_of(site: str, machine: str, kind: str) -> str:
-    """The topic for one kind of message of one machine. Raises BadTopicError for a name that MQTT or SQL would misread."""
+    """The topic for one kind of message of one machine. BadTopicError for a name that MQTT or SQL would misread."""
     return "/".join((PREFIX, *_checked(Topic(site, machine, kind))))
 
 

@@ -1,0 +1,1 @@
+"""Simulated machines: pure generators of messages, the same ones every time for the same seed."""
