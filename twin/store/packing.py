@@ -49,7 +49,7 @@ def table(rows: Sequence[Sequence[Any]], columns: Mapping[str, type]) -> pd.Data
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)
     arrays = {}
     for (name, kind), column in zip(columns.items(), values, strict=True):
-        array = np.empty(len(rows), dtype=kind)
+        array: np.ndarray = np.empty(len(rows), dtype=kind)
         array[:] = column
         arrays[name] = array
     return pd.DataFrame({name: pd.Series(array, dtype=array.dtype, copy=False) for name, array in arrays.items()})

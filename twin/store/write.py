@@ -102,7 +102,7 @@ def _observations(connection: Connection, step: Step, written: Written, tally: T
     fresh, rows, conflicts = [], [], []
     for observation in step.observations:
         message, key = observation.message, observation.key
-        first = known.setdefault(key, message)
+        first = known.get(key)
         encoding, payload = pack_message(message)
         stored = {
             "machine": observation.machine,
@@ -110,7 +110,8 @@ def _observations(connection: Connection, step: Step, written: Written, tally: T
             "encoding": encoding,
             "payload": payload,
         }
-        if first is message:
+        if first is None:
+            known[key] = message
             fresh.append(observation)
             rows.append(
                 stored

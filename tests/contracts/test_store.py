@@ -1,0 +1,472 @@
+"""The laws that every Store keeps. A new store gets its tests by adding a line to `STORES`."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from itertools import count, permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.contracts import store_cases as case
+from tests.contracts.store_cases import heard
+from twin.forecast import Alert, MeltPool, Outcome
+from twin.observation import Build, Gap, Rejected
+from twin.store.fake import FakeStore
+from twin.store.port import Step, Store
+from twin.store.sql import SqlStore
+
+New = Callable[[], Store]
+EVERYTHING: list[Callable[[Store], Any]] = [
+    lambda store: store.machines(),
+    lambda store: store.build("m1"),
+    lambda store: store.melt_pool("m1"),
+    lambda store: store.estimates("m1"),
+    lambda store: store.signals("m1"),
+    lambda store: store.latest_forecast("m1"),
+    lambda store: store.scan_vectors("m1", "b1", 1),
+    lambda store: store.parameters("m1", "b1", 1),
+    lambda store: store.alerts(),
+    lambda store: store.outcomes(),
+    lambda store: store.rejects(),
+    lambda store: store.gaps("m1"),
+    lambda store: store.open_layers(),
+    lambda store: [observation.message for observation in store.replay_messages("m1", "b1", 1)],
+    lambda store: store.card("reference"),
+]
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+    SqlStore.create(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(params=["fake", "sqlite"])
+def new(request: pytest.FixtureRequest, tmp_path: Path, empty_file: Path) -> Iterator[New]:
+    """Makes an empty store, as often as it is called."""
+    opened: list[Store] = []
+    numbers = count()
+
+    def sqlite() -> Store:
+        path = shutil.copy(empty_file, tmp_path / f"{next(numbers)}.db")
+        return SqlStore.create(f"sqlite:///{path}")
+
+    def make() -> Store:
+        opened.append(FakeStore() if request.param == "fake" else sqlite())
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(new: New) -> Store:
+    return new()
+
+
+many = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def said(store: Store) -> list[Any]:
+    """All that a store says but its counts of duplicates, in a form that compares."""
+    answers = [read(store) for read in EVERYTHING]
+    plain = [
+        a.astype(object).where(a.notna(), None).to_dict("list") if isinstance(a, pd.DataFrame) else a for a in answers
+    ]
+    counts = {name: number for name, number in store.counts().items() if name not in ("duplicates", "conflicts")}
+    return [*plain, counts]
+
+
+def test_empty_store_answers_with_columns_and_types(store: Store) -> None:
+    assert set(store.counts().values()) == {0}
+    for read in EVERYTHING:
+        answer = read(store)
+        if isinstance(answer, pd.DataFrame):
+            assert answer.empty
+            assert len(answer.columns) > 3
+        else:
+            assert not answer
+    assert store.melt_pool("m1").dtypes["length_m"] == np.float64
+    assert store.melt_pool("m1").dtypes["frame"] == np.int64
+    assert store.latest_field("m1") is None
+
+
+def test_empty_step_changes_nothing(store: Store) -> None:
+    before = said(store)
+    written = store.write(Step(received_s=1.0))
+    assert (written.observations, written.duplicates, written.rejects, written.forecasts) == (0, 0, 0, 0)
+    assert said(store) == before
+
+
+def test_writing_twice_is_writing_once(store: Store) -> None:
+    first = store.write(case.whole_step())
+    once = said(store)
+    again = store.write(case.whole_step())
+    assert (first.observations, first.duplicates, first.rejects, first.gaps, first.forecasts, first.alerts) == (
+        6,
+        0,
+        2,
+        1,
+        2,
+        1,
+    )
+    assert (again.observations, again.rejects, again.gaps, again.forecasts, again.alerts) == (0, 0, 0, 0, 0)
+    assert again.duplicates == 6
+    assert again.duplicate_keys == [observation.key for observation in case.whole_step().observations]
+    assert said(store) == once
+    assert store.counts()["duplicates"] == 6
+    assert store.counts()["conflicts"] == 0
+
+
+def test_a_redelivery_after_a_crash_changes_nothing(store: Store) -> None:
+    store.write(case.whole_step(received_s=1000.0))
+    once = said(store)
+    store.write(replace(case.whole_step(received_s=2000.0), rejects=()))
+    assert said(store) == once
+
+
+def test_twice_in_one_step_is_once(store: Store) -> None:
+    step = case.whole_step()
+    written = store.write(
+        replace(
+            step, observations=[*step.observations, *step.observations], forecasts=[*step.forecasts, *step.forecasts]
+        )
+    )
+    assert (written.observations, written.duplicates, written.forecasts) == (6, 6, 2)
+    assert store.counts()["observations"] == 6
+
+
+def test_another_content_under_a_taken_key_is_a_conflict_and_the_first_stands(store: Store) -> None:
+    store.write(Step([heard(case.signal(0, [0.0], [1.0]))], received_s=1.0))
+    for _ in range(2):
+        written = store.write(Step([heard(case.signal(0, [0.0], [2.0]))], received_s=2.0))
+        assert (written.observations, written.duplicates) == (0, 1)
+    assert store.signals("m1").value.tolist() == [1.0]
+    assert store.counts()["conflicts"] == 2
+
+
+def test_sent_again_later_is_no_conflict(store: Store) -> None:
+    store.write(Step([heard(case.parameters(0, sent_s=5.0))], received_s=6.0))
+    store.write(Step([heard(case.parameters(0, sent_s=7.0))], received_s=8.0))
+    assert (store.counts()["duplicates"], store.counts()["conflicts"]) == (1, 0)
+
+
+class Explosive(list[Any]):
+    """Rows of which the last one cannot be had."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from super().__iter__()
+        raise RuntimeError("pulled the plug")
+
+
+@pytest.mark.parametrize("part", [part.name for part in fields(Step) if part.name != "received_s"])
+def test_a_crash_inside_a_step_leaves_nothing(store: Store, part: str) -> None:
+    store.write(Step([heard(case.state())], received_s=1.0))
+    before = said(store), store.counts()
+    step = case.whole_step()
+    with pytest.raises(RuntimeError, match="plug"):
+        store.write(replace(step, **{part: Explosive(getattr(step, part))}))  # type: ignore[arg-type]
+    assert (said(store), store.counts()) == before
+    assert store.write(step).forecasts == 2
+
+
+def test_a_forecast_once_made_is_never_changed(store: Store) -> None:
+    store.write(Step(forecasts=[case.forecast(3)]))
+    once = said(store)
+    better = case.forecast(3, operator="asno", outcome=Outcome("drift", "width", 2.0, "m"), lead_count=5)
+    assert store.write(Step(forecasts=[better])).forecasts == 0
+    assert said(store) == once
+
+
+def test_order_of_steps_does_not_matter(new: New) -> None:
+    steps = [
+        Step([heard(case.state(0)), heard(case.build()), heard(case.layer(1))], received_s=1.0),
+        Step([heard(case.parameters(0, [0.0, 1e-5])), heard(case.plan(0, [0.0, 1.0, 2.0]))], received_s=2.0),
+        Step(
+            [
+                heard(case.parameters(1, final=True)),
+                heard(case.plan(1, [1.5], first_vector=7)),
+                heard(case.layer(2, 1)),
+            ],
+            forecasts=[case.forecast(1, issued_s=5.0), case.forecast(0, issued_s=5.0)],
+            alerts=[case.alert(last_seen_s=2.0), case.alert(last_seen_s=2.0, cleared_s=2.0)],
+            received_s=3.0,
+        ),
+        Step(
+            [heard(case.state(1, status="offline")), heard(case.signal(0, [0.5, 0.6], [1.0, 2.0]))],
+            forecasts=[case.forecast(2, issued_s=6.0, laser_on=False)],
+            alerts=[case.alert(first_seen_s=0.5, last_seen_s=0.7)],
+            received_s=4.0,
+        ),
+    ]
+    answers = []
+    for order in permutations(steps):
+        store = new()
+        for step in order:
+            store.write(step)
+        answers.append(said(store))
+        store.close()
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0][0]["status"] == ["offline"]
+    assert answers[0][0]["layer"] == [2]
+
+
+def test_machines_tell_the_last_word(store: Store) -> None:
+    store.write(
+        Step(
+            [
+                heard(case.state(sent_s=9.0, origin="replay", time_factor=0.001, process="lpbf")),
+                heard(case.build("old")),
+            ],
+            received_s=1.0,
+        )
+    )
+    store.write(Step([heard(case.state(source="m2"), machine="m2")], received_s=2.0))
+    store.write(Step([heard(case.build("new", 1)), heard(case.parameters(0, [3.0, 4.0], name="new"))], received_s=3.0))
+    machines = store.machines().set_index("machine")
+    assert machines.index.tolist() == ["m1", "m2"]
+    assert machines.loc["m1", ["status", "origin", "process", "build"]].tolist() == ["online", "replay", "lpbf", "new"]
+    assert machines.loc["m1", ["time_factor", "layer", "last_sent_s", "last_time_s"]].tolist() == [0.001, 1, 9.0, 4.0]
+    assert machines.loc["m2", ["layer", "last_sent_s", "last_time_s"]].isna().all()
+    assert machines.loc["m2", "build"] is None
+
+
+def test_a_build_comes_back_as_it_was_said(store: Store) -> None:
+    message = case.build("b-1", part="Düse № 7 🔥", assumed=["material"], layers=40)
+    store.write(Step([heard(message)], received_s=1.0))
+    store.write(Step([heard(case.build("b2", 1))], received_s=2.0))
+    assert Build.model_validate(store.build("m1", message.build)) == message
+    newest = store.build("m1")
+    assert newest is not None
+    assert newest["build"] == "b2"
+    assert store.build("m1", "none such") is None
+    assert store.build("m9") is None
+
+
+@many
+@given(sizes=st.lists(st.tuples(*[st.floats(0, 1e-2)] * 3), min_size=1, max_size=5))
+def test_sizes_come_back_exactly(new: New, sizes: list[tuple[float, float, float]]) -> None:
+    store = new()
+    leads = tuple(case.lead(i * 0.1, 1.0, MeltPool(*size)) for i, size in enumerate(sizes))
+    store.write(Step(forecasts=[case.forecast(0, leads=leads, time_s=1.0)]))
+    found = store.melt_pool("m1")
+    assert list(found[["length_m", "width_m", "depth_m"]].itertuples(index=False, name=None)) == sizes
+    assert found.lead_s.tolist() == [lead.lead_s for lead in leads]
+    assert found.time_s.tolist() == [lead.time_s for lead in leads]
+    store.close()
+
+
+def test_numbers_that_are_none_come_back_as_nan_and_say_why(store: Store) -> None:
+    melt_pool = MeltPool(np.float32(np.nan), float("inf"), float("nan"))  # type: ignore[arg-type]
+    bad = case.forecast(
+        0,
+        leads=(case.lead(0.0, 0.0, melt_pool),),
+        outcome=Outcome("non_finite", "depth", float("inf"), "m"),
+        keyhole_number=None,
+        regime=None,
+    )
+    store.write(Step(forecasts=[bad, case.forecast(1, leads=())]))
+    found = store.melt_pool("m1")
+    assert found[["length_m", "depth_m"]].isna().all(axis=None)
+    assert found.width_m.tolist() == [float("inf")]
+    assert found.outcome.tolist() == ["non_finite"]
+    newest = store.latest_forecast("m1")
+    assert newest is not None
+    assert (newest["frame"], newest["withheld"], newest["outcome"]) == (1, True, "ok")
+
+
+def test_latest_forecast_carries_its_outcome_whole(store: Store) -> None:
+    outcome = Outcome("outside_envelope", "q", 0.25, "")
+    store.write(Step(forecasts=[case.forecast(7, outcome=outcome, laser_on=False), case.forecast(6)]))
+    newest = store.latest_forecast("m1")
+    assert newest is not None
+    assert newest == {
+        "machine": "m1", "build": "b1", "layer": 1, "frame": 7, "time_s": 7 * 62.5e-6, "issued_s": 1007.0,
+        "sent_s": 999.0, "operator": "reference", "outcome": "outside_envelope", "outcome_which": "q",
+        "outcome_by": 0.25, "outcome_unit": "", "regime": "conduction", "keyhole_number": 2.5,
+        "laser_on": False, "withheld": False,
+    }  # fmt: skip
+
+
+def test_melt_pool_is_the_newest_frames_in_process_time(store: Store) -> None:
+    store.write(Step(forecasts=[case.forecast(frame, lead_count=3) for frame in (4, 0, 2, 1, 3)]))
+    newest = store.melt_pool("m1", limit=2)
+    assert newest.frame.tolist() == [3, 3, 3, 4, 4, 4]
+    assert newest.lead_s.tolist() == [0.0, 62.5e-6, 125e-6] * 2
+    later = store.melt_pool("m1", since_s=2 * 62.5e-6)
+    assert later.frame.unique().tolist() == [3, 4]
+    estimates = store.estimates("m1", since_s=1 * 62.5e-6, limit=2)
+    assert estimates.frame.tolist() == [3, 4]
+    assert estimates.lead_s.tolist() == [0.0, 0.0]
+    assert list(estimates.columns) == list(newest.columns)
+
+
+def test_process_time_that_begins_again_does_not_mix_builds(store: Store) -> None:
+    store.write(Step(forecasts=[case.forecast(frame, name="old", issued_s=1.0) for frame in (8, 9)]))
+    store.write(Step(forecasts=[case.forecast(frame, name="new", issued_s=2.0) for frame in (0, 1)]))
+    assert store.estimates("m1").frame.tolist() == [0, 1]
+    assert store.melt_pool("m1", build="old").frame.tolist() == [8, 8, 9, 9]
+    store.write(Step([heard(case.signal(0, [5.0], [1.0], name="old"))], received_s=1.0))
+    store.write(Step([heard(case.signal(1, [0.0], [2.0], name="new"))], received_s=2.0))
+    assert store.signals("m1").value.tolist() == [2.0]
+    assert store.signals("m1", build="old").value.tolist() == [1.0]
+
+
+@many
+@given(st.data())
+def test_signals_are_the_newest_samples_in_time_order(new: New, data: st.DataObject) -> None:
+    chunks = data.draw(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=4), min_size=1, max_size=5))
+    limit, since_s = data.draw(st.integers(1, 12)), data.draw(st.none() | st.floats(0, 10))
+    store = new()
+    for sequence, times_s in enumerate(chunks):
+        store.write(Step([heard(case.signal(sequence, times_s, times_s))], received_s=float(sequence)))
+    expected = sorted(t for chunk in chunks for t in chunk if since_s is None or t > since_s)[-limit:]
+    found = store.signals("m1", limit=limit, since_s=since_s)
+    assert found.time_s.tolist() == expected
+    assert found.value.tolist() == expected
+    store.close()
+
+
+def test_field_comes_back_within_the_stated_error(store: Store) -> None:
+    rng = np.random.default_rng(3)
+    now, later = (case.field(rng.uniform(290.0, 4000.0, (9, 5, 4)), lead_s=lead_s) for lead_s in (0.0, 2e-4))
+    store.write(Step(forecasts=[case.forecast(1, fields=(now, later)), case.forecast(2)]))
+    for asked_s, expected in ((None, now), (0.0, now), (1.9e-4, later), (9.0, later)):
+        found = store.latest_field("m1", asked_s)
+        assert found is not None
+        assert found.temperature_k.dtype == np.float32
+        assert np.abs(found.temperature_k - expected.temperature_k).max() <= 1.0
+        for axis in ("x_m", "y_m", "z_m"):
+            np.testing.assert_array_equal(getattr(found, axis), getattr(expected, axis))
+        assert (found.solidus_k, found.boiling_k, found.heading_rad, found.lead_s) == (
+            1563.0,
+            3188.0,
+            0.7,
+            expected.lead_s,
+        )
+
+
+def test_a_later_plan_replaces_from_its_first_start_on(store: Store) -> None:
+    store.write(Step([heard(case.plan(0, [0.0, 1.0, 2.0, 3.0]))], received_s=1.0))
+    store.write(Step([heard(case.plan(1, [4.0, 5.0], first_vector=4))], received_s=1.0))
+    store.write(Step([heard(case.plan(2, [2.0, 2.5], first_vector=2))], received_s=1.0))
+    found = store.scan_vectors("m1", "b1", 1)
+    assert list(zip(found.vector, found.start_s, strict=True)) == [(0, 0.0), (1, 1.0), (2, 2.0), (3, 2.5)]
+    assert store.scan_vectors("m1", "b1", 2).empty
+
+
+@many
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True), min_size=1, max_size=6))
+def test_vectors_in_force_agree_with_replacing_one_plan_after_another(new: New, plans: list[list[int]]) -> None:
+    store = new()
+    expected: list[float] = []
+    for sequence, starts in enumerate(plans):
+        starts_s = [float(start) for start in sorted(starts)]
+        expected = [start_s for start_s in expected if start_s < starts_s[0]] + starts_s
+        store.write(Step([heard(case.plan(sequence, starts_s))], received_s=1.0))
+    assert store.scan_vectors("m1", "b1", 1).start_s.tolist() == expected
+    store.close()
+
+
+def test_parameters_come_back_sample_by_sample(store: Store) -> None:
+    store.write(Step([heard(case.parameters(1, [0.2, 0.3])), heard(case.parameters(0, [0.0, 0.1]))], received_s=1.0))
+    found = store.parameters("m1", "b1", 1)
+    assert found.time_s.tolist() == [0.0, 0.1, 0.2, 0.3]
+    assert found.x_m.tolist() == [0.8 * t for t in (0.0, 0.1, 0.2, 0.3)]
+    assert store.counts()["samples"] == 4
+
+
+def test_alert_is_raised_once_then_updated_then_cleared(store: Store) -> None:
+    assert store.write(Step(alerts=[case.alert(first_seen_s=2.0, last_seen_s=2.0)])).alerts == 1
+    store.write(Step(alerts=[case.alert(first_seen_s=3.0, last_seen_s=3.0, severity="high", evidence="Δ größer")]))
+    store.write(Step(alerts=[case.alert("stale", last_seen_s=9.0), case.alert(number=2, last_seen_s=1.0)]))
+    found = store.alerts("m1")
+    assert found.kind.tolist() == ["stale", "keyhole", "keyhole"]
+    raised = found.iloc[1]
+    assert (raised.first_seen_s, raised.last_seen_s, raised.severity, raised.evidence) == (2.0, 3.0, "high", "Δ größer")
+    assert store.write(Step(alerts=[case.alert(first_seen_s=3.0, last_seen_s=3.0, cleared_s=4.0)])).alerts == 1
+    still_open = store.alerts(open_only=True)
+    assert list(zip(still_open.kind, still_open.layer, strict=True)) == [("stale", 1), ("keyhole", 2)]
+    store.write(Step(alerts=[case.alert(first_seen_s=5.0, last_seen_s=5.0)]))
+    assert len(store.alerts("m1", open_only=True)) == 3, "seen again after it was cleared: open again"
+    assert store.counts()["alerts"] == 3
+    assert store.alerts("m2").empty
+    assert store.alerts(limit=1).kind.tolist() == ["stale"]
+
+
+@many
+@given(st.permutations([1.0, 2.0, 3.0, 4.0]), st.sampled_from([None, 3.5, 4.0, 5.0]))
+def test_alert_is_the_newest_word_whatever_the_order(new: New, order: list[float], cleared_s: float | None) -> None:
+    store, newest = new(), case.alert(first_seen_s=4.0, last_seen_s=4.0, cleared_s=cleared_s)
+    for seen_s in order:
+        seen: Alert = newest if seen_s == 4.0 else case.alert(first_seen_s=seen_s, last_seen_s=seen_s)
+        store.write(Step(alerts=[seen]))
+    found = store.alerts().iloc[0]
+    assert (found.first_seen_s, found.last_seen_s, found.evidence) == (1.0, 4.0, newest.evidence)
+    assert found.cleared_s == cleared_s or (cleared_s is None and np.isnan(found.cleared_s))
+    store.close()
+
+
+def test_outcomes_are_counted_by_kind_and_laser(store: Store) -> None:
+    drift = Outcome("drift", "width", 1.0, "m")
+    store.write(Step(forecasts=[case.forecast(0), case.forecast(1, outcome=drift), case.forecast(2, laser_on=False)]))
+    store.write(Step(forecasts=[case.forecast(0, machine="m2"), case.forecast(0)]))
+    assert store.outcomes() == {"ok": 3, "drift": 1}
+    assert store.outcomes("m1", laser_on_only=True) == {"ok": 1, "drift": 1}
+    assert store.outcomes("m2") == {"ok": 1}
+    assert store.outcomes("m3") == {}
+
+
+def test_rejects_and_gaps_are_kept_whole(store: Store) -> None:
+    bad = [Rejected("meltwin/v1/é/\ud800\x00", bytes(range(256)), "unknown kind 'ü\x00'"), Rejected("t", b"", "empty")]
+    store.write(Step(rejects=bad[:1], received_s=1.0))
+    store.write(Step(rejects=[bad[1]] * 3, gaps=[Gap("m1", "s", "plan", 5, 6, 2.0)], received_s=2.0))
+    found = store.rejects()
+    assert found.reason.tolist()[:3] == ["empty"] * 3
+    assert found.payload.tolist()[-1] == bytes(range(256))
+    assert store.rejects(limit=1).received_s.tolist() == [2.0]
+    assert store.gaps("m1").iloc[0].tolist() == [2.0, "s", "plan", 5, 6]
+    assert store.counts()["rejects"] == 4
+
+
+def test_a_card_changed_under_its_name_is_the_one_that_is_read(store: Store) -> None:
+    store.write(Step(cards=[{"name": "asno", "metrics": {"größe": 1.5}}, {"name": "reference"}]))
+    assert store.card("asno") == {"name": "asno", "metrics": {"größe": 1.5}}
+    store.write(Step(cards=[{"name": "asno", "metrics": {}}]))
+    assert store.card("asno") == {"name": "asno", "metrics": {}}
+    assert store.card("none such") is None
+
+
+def test_replay_gives_what_a_restarted_run_needs(store: Store) -> None:
+    wanted = [
+        case.state(1), case.build(), case.layer(1), case.plan(0, [0.0, 1.0]),
+        *(case.parameters(sequence) for sequence in range(1500)),
+    ]  # fmt: skip
+    other = [case.state(0), case.layer(0, 1), case.parameters(9000, number=0, final=True), case.build("b0", 1)]
+    store.write(Step([heard(m) for m in other], received_s=1.0))
+    store.write(Step([heard(message) for message in reversed(wanted)], received_s=2.0))
+    store.write(Step([heard(case.state(source="m2"), machine="m2")], received_s=2.0))
+    assert store.open_layers() == [("m1", "b1", 1)]
+    replayed = list(store.replay_messages("m1", "b1", 1))
+    assert [observation.message for observation in replayed] == wanted
+    assert {(observation.site, observation.machine) for observation in replayed} == {("hall", "m1")}
+    store.write(Step([heard(case.parameters(1500, final=True))], received_s=3.0))
+    assert store.open_layers() == []
+
+
+@many
+@given(time_s=st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=400))
+def test_messages_come_back_exactly(new: New, time_s: list[float]) -> None:
+    store, message = new(), case.parameters(0, sorted(time_s))
+    store.write(Step([heard(message)], received_s=1.0))
+    assert [observation.message for observation in store.replay_messages("m1", "b1", 1)] == [message]
+    assert store.parameters("m1", "b1", 1).time_s.tolist() == message.sample_time_s
+    store.close()

@@ -1,0 +1,290 @@
+"""What SqlStore promises beyond the contract: schema and migrations, readers beside a writer, and no growing scans."""
+
+import itertools
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event, inspect, text
+
+from tests.contracts import store_cases as case
+from tests.contracts.store_cases import heard
+from tests.contracts.test_store import EVERYTHING
+from twin.store import sql, tables, write
+from twin.store.port import (
+    Step,
+    StoreCorruptError,
+    StoreError,
+    StoreMissingError,
+    StoreReadOnlyError,
+    StoreVersionError,
+)
+from twin.store.sql import SqlStore
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/100% Düse.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    store = SqlStore.create(url)
+    yield store
+    store.close()
+
+
+def path_of(url: str) -> str:
+    return url.removeprefix("sqlite:///")
+
+
+def test_migrated_schema_is_that_of_the_tables(store: SqlStore, url: str) -> None:
+    with create_engine(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, tables.Base.metadata) == []
+        clustered = connection.execute(
+            text("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'")
+        ).scalars()
+        wanted = {name for name, table in tables.Base.metadata.tables.items() if table.dialect_kwargs}
+        assert set(clustered) == wanted == {"parameters", "scan_vectors", "signals", "melt_pool"}
+
+
+def test_head_of_the_migrations_is_the_revision_that_readers_expect() -> None:
+    scripts = ScriptDirectory(str(Path(sql.__file__).parent / "migrations"))
+    assert scripts.get_current_head() == tables.SCHEMA_REVISION
+
+
+def test_downgrade_to_base_leaves_no_table(store: SqlStore, url: str) -> None:
+    store.write(case.whole_step())
+    store.close()
+    sql.downgrade(url)
+    assert inspect(create_engine(url)).get_table_names() == ["alembic_version"]
+    sql.upgrade(url)
+    assert SqlStore.open_reader(url).counts()["observations"] == 0
+
+
+def test_opening_again_keeps_what_is_there(store: SqlStore, url: str) -> None:
+    store.write(case.whole_step())
+    store.close()
+    again = SqlStore.create(url)
+    assert again.counts()["observations"] == 6
+    again.close()
+
+
+def test_newer_schema_is_refused_by_writer_and_reader(store: SqlStore, url: str) -> None:
+    store.close()
+    with sqlite3.connect(path_of(url)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreVersionError, match="9999"):
+        SqlStore.create(url)
+    with pytest.raises(StoreVersionError, match="9999"):
+        SqlStore.open_reader(url)
+
+
+def test_reader_says_that_there_is_no_store_yet(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    with pytest.raises(StoreMissingError, match=r"none\.db"):
+        SqlStore.open_reader(f"sqlite:///{path}")
+    assert not path.exists(), "asking must not make the file"
+    sqlite3.connect(path).close()
+    path.touch()
+    with pytest.raises(StoreMissingError, match="no tables"):
+        SqlStore.open_reader(f"sqlite:///{path}")
+
+
+def test_reader_cannot_write(store: SqlStore, url: str) -> None:
+    reader = SqlStore.open_reader(url)
+    with pytest.raises(StoreReadOnlyError):
+        reader.write(Step())
+    assert issubclass(StoreReadOnlyError, StoreError)
+    with pytest.raises(Exception, match="readonly"), reader._engine.begin() as connection:
+        connection.execute(text("DELETE FROM counters"))
+    reader.close()
+
+
+@pytest.mark.parametrize(("durability", "synchronous"), [("normal", 1), ("full", 2)])
+def test_durability_is_what_was_asked_for(url: str, durability: Any, synchronous: int) -> None:
+    store = SqlStore.create(url, durability=durability)
+    with store._engine.connect() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == synchronous
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    store.close()
+
+
+def test_readers_see_whole_steps_while_the_writer_writes(store: SqlStore, url: str) -> None:
+    steps, seen, stop = 60, [], threading.Event()
+
+    def watch() -> None:
+        reader = SqlStore.open_reader(url)
+        while not stop.is_set():
+            estimates = reader.estimates("m1")
+            seen.append((len(estimates), len(reader.melt_pool("m1"))))
+        reader.close()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    for step in range(steps):
+        store.write(Step(forecasts=[case.forecast(frame, lead_count=3) for frame in range(step * 10, step * 10 + 10)]))
+    stop.set()
+    thread.join(10)
+    assert seen
+    assert all(frames % 10 == 0 and leads % 30 == 0 for frames, leads in seen), "half a step was seen"
+    assert [frames for frames, _ in seen] == sorted(frames for frames, _ in seen)
+    assert len(store.estimates("m1")) == steps * 10
+
+
+def test_reader_works_on_after_the_writer_is_gone(store: SqlStore, url: str) -> None:
+    store.write(case.whole_step())
+    reader = SqlStore.open_reader(url)
+    store.close()
+    assert reader.counts()["observations"] == 6
+    again = SqlStore.create(url)
+    again.write(Step([heard(case.parameters(9))], received_s=5.0))
+    assert reader.counts()["observations"] == 7
+    again.close()
+    reader.close()
+    late = SqlStore.open_reader(url)
+    assert late.counts()["observations"] == 7
+    late.close()
+
+
+def test_a_crash_between_any_two_statements_leaves_nothing(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, insert = case.whole_step(), write._insert
+    for survived in itertools.count():
+        inserted = itertools.count()
+
+        def crash(*arguments: Any, inserted: Iterator[int] = inserted, survived: int = survived, **named: Any) -> None:
+            if next(inserted) == survived:
+                raise RuntimeError("pulled the plug")
+            insert(*arguments, **named)
+
+        monkeypatch.setattr(write, "_insert", crash)
+        try:
+            store.write(step)
+        except RuntimeError:
+            assert set(store.counts().values()) == {0}
+            with store._engine.connect() as connection:
+                for table in tables.Base.metadata.tables:
+                    assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0, table
+        else:
+            break
+    assert survived > 10
+    assert store.counts()["observations"] == 6
+
+
+def test_a_killed_writer_leaves_whole_steps(url: str) -> None:
+    """The process dies without a word in the middle of a transaction; the next one finds only whole steps."""
+    script = """
+import os, sys
+from tests.contracts import store_cases as case
+from twin.store import write
+from twin.store.port import Step
+from twin.store.sql import SqlStore
+store = SqlStore.create(sys.argv[1])
+store.write(case.whole_step())
+write._cards = lambda *_: os._exit(9)
+store.write(Step(forecasts=[case.forecast(frame) for frame in range(100)]))
+"""
+    process = subprocess.run([sys.executable, "-c", script, url], cwd=Path(__file__).parents[2], check=False)
+    assert process.returncode == 9
+    store = SqlStore.create(url)
+    assert (store.counts()["forecasts"], store.counts()["observations"]) == (2, 6)
+    assert store.write(Step(forecasts=[case.forecast(frame) for frame in range(100)])).forecasts == 98
+    store.close()
+
+
+def test_counters_agree_with_the_tables(store: SqlStore) -> None:
+    for _ in range(2):
+        store.write(case.whole_step())
+    store.write(Step([heard(case.signal(0, [0.0], [3.0]))], received_s=9.0))
+    counts = store.counts()
+    named = {"cards": "operator_cards"}
+    with store._engine.connect() as connection:
+        for name in sorted(set(counts) - {"duplicates", "samples"}):
+            rows = connection.execute(text(f"SELECT count(*) FROM {named.get(name, name)}")).scalar()
+            assert counts[name] == rows, name
+        assert counts["samples"] == connection.execute(text("SELECT sum(samples) FROM parameters")).scalar()
+    assert counts["duplicates"] == 7
+
+
+def test_corrupt_field_is_not_shown(store: SqlStore) -> None:
+    store.write(Step(forecasts=[case.forecast(0, fields=(case.field(np.full((4, 4, 4), 900.0)),))]))
+    with store._engine.begin() as connection:
+        stored = bytearray(connection.execute(text("SELECT temperature_k FROM fields")).scalar_one())
+        stored[-1] ^= 1
+        connection.execute(text("UPDATE fields SET temperature_k = :stored"), {"stored": bytes(stored)})
+    with pytest.raises(StoreCorruptError, match="checksum"):
+        store.latest_field("m1")
+
+
+def test_stated_rounding_is_the_one_made(store: SqlStore) -> None:
+    hot = case.field(np.array([[[300.1, 1e5, np.nan]]]))
+    warm = case.field(np.array([[[300.1, 1563.3, np.nan]]]), lead_s=1.0)
+    store.write(Step(forecasts=[case.forecast(0, fields=(hot, warm))]))
+    with store._engine.connect() as connection:
+        rows = connection.execute(text("SELECT lead_s, rounding_k FROM fields"))
+        stated: dict[float, float] = dict(iter(rows))  # type: ignore[arg-type]
+        dtypes = connection.execute(text("SELECT dtype FROM fields ORDER BY lead")).scalars().all()
+    assert dtypes == ["<f4", "<f2"], "what float16 cannot hold is kept in float32"
+    for field in (hot, warm):
+        found = store.latest_field("m1", field.lead_s)
+        assert found is not None
+        error_k = np.nanmax(np.abs(found.temperature_k.astype(float) - field.temperature_k))
+        assert error_k == pytest.approx(stated[field.lead_s], abs=1e-9)
+        assert np.isnan(found.temperature_k[0, 0, 2])
+
+
+LIVE = {"rejects", "gaps", "scan_vectors", "signals", "forecasts", "melt_pool", "fields", "alerts", "layers"}
+GROWING = LIVE | {"observations", "conflicts", "parameters"}
+
+
+def test_no_read_scans_a_growing_table(store: SqlStore) -> None:
+    """SQLite says for every statement of every read how it will find the rows."""
+    store.write(case.whole_step())
+    statements: list[tuple[str, Any]] = []
+
+    def remember(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _many: bool) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(store._engine, "before_cursor_execute", remember)
+    for read in [
+        *EVERYTHING,
+        lambda store: store.counts(),
+        lambda store: store.latest_field("m1"),
+        lambda store: store.melt_pool("m1", since_s=0.0),
+        lambda store: store.signals("m1", since_s=0.0),
+        lambda store: store.alerts("m1", open_only=True),
+        lambda store: store.alerts("m1"),
+        lambda store: store.alerts(open_only=True),
+        lambda store: store.write(case.whole_step()),
+    ]:
+        read(store)
+    event.remove(store._engine, "before_cursor_execute", remember)
+    selects = {statement: parameters for statement, parameters in statements if statement.startswith("SELECT")}
+    assert len(selects) > 20
+    with store._engine.connect() as connection:
+        for statement, parameters in selects.items():
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            for line in plan:
+                scanned = line.split()[1] in GROWING and line.startswith("SCAN")
+                in_order_up_to_limit = "USING INDEX" in line and "LIMIT" in statement
+                assert not scanned or in_order_up_to_limit, f"{line}\n{statement}"
+            if "LIMIT" in statement and "JOIN" not in statement and any(f"FROM {name}" in statement for name in LIVE):
+                assert not any("TEMP B-TREE FOR ORDER BY" in line for line in plan), f"sorts all rows:\n{statement}"
+
+
+def test_loads_without_torch() -> None:
+    script = "import sys, twin.store.sql, twin.store.fake; print({'torch', 'operators', 'alembic'} & set(sys.modules))"
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "set()"
