@@ -1,0 +1,227 @@
+"""A store with synthetic rows for the interface's tests: one LPBF machine in slow motion and one DED machine, or none.
+
+Sizes follow made-up smooth formulas; no test reads physics from them.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from twin.forecast import Field
+
+HORIZON = 8
+SOLIDUS_K, BOILING_K = 1563.0, 3100.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    name: str
+    process: str
+    time_factor: float
+    frame_s: float
+    beam_diameter_m: float
+    scan_speed_m_per_s: float
+    beam_power_w: float
+    vector_m: float
+    width_m: float
+    material: str
+    assumed: tuple[str, ...] = ()
+
+
+LPBF_BAY = Machine("lpbf-bay-2", "lpbf", 0.001, 62.5e-6, 100e-6, 0.8, 195.0, 4e-3, 150e-6, "IN625")
+DED_CELL = Machine(
+    "ded-cell-1", "ded", 1.0, 0.02, 800e-6, 0.01, 360.0, 0.03, 1.1e-3, "SS316L", ("material", "beam_diameter_m")
+)
+
+
+def ellipsoid_field(width_m: float, solidus_k: float = SOLIDUS_K, peak_k: float = 3600.0) -> Field:
+    """Solidus surface: half an ellipsoid with a round nose ahead of the beam and a long tail behind it."""
+    half, depth, nose, tail = width_m / 2, width_m * 0.45, width_m * 0.55, width_m * 1.9
+    x = np.linspace(-3 * width_m, 1.4 * width_m, 72)
+    y = np.linspace(-1.4 * width_m, 1.4 * width_m, 49)
+    z = np.linspace(0, 1.2 * width_m, 33) ** 1.0
+    gx, gy, gz = np.meshgrid(x, y, z, indexing="ij")
+    along = np.where(gx > 0, gx / nose, gx / tail)
+    radius = np.sqrt(along**2 + (gy / half) ** 2 + (gz / depth) ** 2)
+    temperature = 300.0 + (solidus_k - 300.0) * np.exp(-1.1 * (radius - 1.0))
+    return Field(x, y, z, np.minimum(temperature, peak_k).astype(np.float32), solidus_k, BOILING_K, 0.0, 0.0)
+
+
+@dataclass
+class SyntheticStore:
+    """Answers the `Store` port's questions at frame `self.frame`; `advance` moves time on."""
+
+    machine_list: tuple[Machine, ...] = (LPBF_BAY, DED_CELL)
+    frame: int = 240
+    now_s: float = 1_700_000_000.0
+    outcome: str = "ok"
+    reads: dict[str, int] = field(default_factory=dict)
+
+    def advance(self, frames: int, now_s: float) -> None:
+        self.frame, self.now_s = self.frame + frames, now_s
+
+    def _find(self, name: str) -> Machine | None:
+        return next((m for m in self.machine_list if m.name == name), None)
+
+    def _frame_of(self, machine: Machine) -> int:
+        return self.frame if machine.process == "lpbf" else self.frame * 2
+
+    def machines(self) -> pd.DataFrame:
+        self.reads["machines"] = self.reads.get("machines", 0) + 1
+        columns = ["machine", "site", "status", "origin", "process", "time_factor", "build", "layer"]
+        rows = [
+            (m.name, "hall-a", "online", "simulated", m.process, m.time_factor, f"{m.process}-demo", 3)
+            for m in self.machine_list
+        ]
+        table = pd.DataFrame(rows, columns=columns)
+        table["last_sent_s"] = self.now_s
+        table["last_time_s"] = [self._frame_of(m) * m.frame_s for m in self.machine_list]
+        return table
+
+    def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
+        m = self._find(machine)
+        if m is None:
+            return None
+        return {
+            "build": f"{m.process}-demo",
+            "material": m.material,
+            "beam_diameter_m": m.beam_diameter_m,
+            "layer_thickness_m": 4e-5 if m.process == "lpbf" else 5e-4,
+            "preheat_k": 353.15,
+            "absorptivity": 0.35,
+            "nominal_beam_power_w": m.beam_power_w,
+            "nominal_scan_speed_m_per_s": m.scan_speed_m_per_s,
+            "frame_s": m.frame_s,
+            "assumed": list(m.assumed),
+            "layers": 60,
+        }
+
+    def _position(self, m: Machine, time_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Serpentine with turns during which the laser is off for an eighth of a vector's time."""
+        period = m.vector_m / m.scan_speed_m_per_s * 1.125
+        vector = np.floor(time_s / period)
+        part = np.minimum((time_s / period - vector) * 1.125, 1.0)
+        x = np.where(vector % 2 == 0, part, 1 - part) * m.vector_m
+        on = (time_s / period - vector) * 1.125 <= 1.0
+        step = 1.0 + 0.12 * (np.floor(vector / 2) % 2)
+        return x, (vector % 40) * m.width_m * 0.7, np.where(on, m.beam_power_w * step, 0.0)
+
+    def _width(self, m: Machine, time_s: np.ndarray) -> np.ndarray:
+        _, _, power = self._position(m, time_s)
+        past = sum(self._position(m, time_s - k * m.frame_s)[2] for k in range(6)) / 6
+        return m.width_m * (past / m.beam_power_w) * (1 + 0.03 * np.sin(time_s / m.frame_s / 9))
+
+    def estimates(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        frames = self.melt_pool(machine, limit=limit)
+        return frames[frames["lead_s"] == 0].reset_index(drop=True)
+
+    def melt_pool(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    ) -> pd.DataFrame:
+        self.reads["melt_pool"] = self.reads.get("melt_pool", 0) + 1
+        m = self._find(machine)
+        if m is None:
+            return pd.DataFrame(columns=["frame", "issued_s", "time_s", "lead_s", "length_m", "width_m", "depth_m",
+                                         "x_m", "y_m", "beam_power_w", "layer", "outcome", "operator"])
+        last = self._frame_of(m)
+        frame = np.repeat(np.arange(max(last - limit + 1, 0), last + 1), HORIZON + 1)
+        lead = np.tile(np.arange(HORIZON + 1), len(frame) // (HORIZON + 1))
+        time_s = (frame + lead) * m.frame_s
+        x, y, power = self._position(m, time_s)
+        width = self._width(m, time_s)
+        table = pd.DataFrame(
+            {
+                "frame": frame,
+                "issued_s": self.now_s - (last - frame) * 0.02,
+                "time_s": time_s,
+                "lead_s": lead * m.frame_s,
+                "length_m": width * 2.45,
+                "width_m": width,
+                "depth_m": width * 0.45,
+                "x_m": x,
+                "y_m": y,
+                "beam_power_w": power,
+                "layer": 3,
+                "outcome": self.outcome,
+                "operator": "asno-small-1",
+            }
+        )
+        return table.sort_values("time_s", kind="stable", ignore_index=True)
+
+    def signals(
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
+    ) -> pd.DataFrame:
+        m = self._find(machine)
+        if m is None:
+            return pd.DataFrame(columns=["time_s", "name", "value", "layer"])
+        time_s = np.arange(max(self._frame_of(m) - 120, 0), self._frame_of(m) + 1) * m.frame_s
+        noise = np.random.default_rng(0).normal(0, 0.08, 4000)[(np.arange(len(time_s)) * 7) % 4000]
+        return pd.DataFrame(
+            {"time_s": time_s, "name": "melt_pool_width_m", "value": self._width(m, time_s) * (1 + noise), "layer": 3}
+        )
+
+    def latest_forecast(self, machine: str) -> dict[str, Any] | None:
+        m = self._find(machine)
+        if m is None:
+            return None
+        return {
+            "machine": machine, "build": f"{m.process}-demo", "layer": 3, "frame": self._frame_of(m),
+            "time_s": self._frame_of(m) * m.frame_s, "issued_s": self.now_s, "sent_s": self.now_s - 0.04,
+            "operator": "asno-small-1", "outcome": self.outcome,
+            "outcome_which": "" if self.outcome == "ok" else "q", "outcome_by": 0.0 if self.outcome == "ok" else 0.42,
+            "outcome_unit": "", "withheld": False, "regime": "conduction", "keyhole_number": 1.1,
+            "laser_on": True,
+        }
+
+    def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
+        m = self._find(machine)
+        if m is None:
+            return None
+        width = max(float(self._width(m, np.array([self._frame_of(m) * m.frame_s]))[0]), 0.3 * m.width_m)
+        return ellipsoid_field(width)
+
+    def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
+        m = self._find(machine)
+        columns = ["vector", "start_s", "x0_m", "y0_m", "x1_m", "y1_m", "z_m", "beam_power_w", "scan_speed_m_per_s"]
+        if m is None:
+            return pd.DataFrame(columns=columns)
+        period = m.vector_m / m.scan_speed_m_per_s * 1.125
+        rows = [
+            (v, v * period, m.vector_m * (v % 2), v * m.width_m * 0.7, m.vector_m * (1 - v % 2), v * m.width_m * 0.7,
+             0.0, m.beam_power_w, m.scan_speed_m_per_s)
+            for v in range(40)
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
+        columns = ["machine", "build", "kind", "severity", "layer", "x_m", "y_m", "first_seen_s", "last_seen_s",
+                   "evidence", "action", "cleared_s"]
+        if not self.machine_list or machine == DED_CELL.name:
+            return pd.DataFrame(columns=columns)
+        rows = [
+            (machine, "lpbf-demo", "keyhole", "high", 3, 3.2e-3, 1.1e-3, self.now_s - 14, self.now_s - 1,
+             "keyhole number 6.8, above 6 for 12 frames", "Lower the power or raise the scan speed at the ends", None),
+            (machine, "lpbf-demo", "outside_envelope", "medium", 2, 0.4e-3, 2.6e-3, self.now_s - 320,
+             self.now_s - 300, "q above the trained range by 0.4", "Check the power step in this layer", None),
+            (machine, "lpbf-demo", "gap", "low", 1, 0.0, 0.0, self.now_s - 900, self.now_s - 899,
+             "3 messages missing on parameters", "Check the network of the machine", self.now_s - 700),
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
+        return {"ok": self.frame, "outside_envelope": 7} if self.machine_list else {}
+
+    def counts(self) -> dict[str, int]:
+        if not self.machine_list:
+            return {}
+        return {"observations": self.frame * 3, "duplicates": 12, "rejects": 0, "gaps": 1, "forecasts": self.frame}
+
+    def card(self, name: str) -> dict[str, Any] | None:
+        return {"name": name, "architecture": "ASNO", "device": "cpu"}
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,99 @@
+/* Live: asks the server for what is newer, draws it, then asks again. One ask is under way at most, so a slow server
+   makes updates rarer and nothing queues. Ages tick here, so that a server that died shows as stale. */
+(function () {
+  "use strict";
+  const LOST_AFTER_S = 3;      // no pulse for this long: the page says so
+  const GIVE_UP_AFTER_S = 15;  // no answer for this long: connect anew
+  const root = document.documentElement;
+  const held = { machine: new URLSearchParams(location.search).get("machine") || "", seen: {}, pulse: null };
+  let socket = null, heardAt = 0, askedAt = 0, retryMs = 300;
+
+  const now = () => performance.now() / 1000;
+  const byId = (id) => document.getElementById(id);
+  const ready = () => window.dash_clientside && window.dash_clientside.set_props && byId("counts") && byId("machines-box");
+  const scheme = () => root.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light";
+  const say = (id, text) => { const place = byId(id); if (place && place.textContent !== text) place.textContent = text; };
+
+  function connect() {
+    if (!ready()) { setTimeout(connect, 60); return; }
+    socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/live");
+    socket.onopen = () => { retryMs = 300; held.seen = {}; ask(); };
+    socket.onmessage = (event) => { receive(JSON.parse(event.data)); };
+    socket.onclose = () => { setTimeout(connect, retryMs); retryMs = Math.min(retryMs * 2, 4000); };
+  }
+
+  function ask() {
+    if (!socket || socket.readyState !== WebSocket.OPEN) return;
+    askedAt = now();
+    socket.send(JSON.stringify({ machine: held.machine, scheme: scheme(), seen: held.seen }));
+  }
+
+  function receive(update) {
+    heardAt = now();
+    askedAt = 0;
+    held.pulse = update.pulse;
+    for (const [name, part] of Object.entries(update.parts)) {
+      for (const [id, props] of Object.entries(part.props)) window.dash_clientside.set_props(id, props);
+      held.seen[name] = part.stamp;
+    }
+    showMachines(update.pulse);
+    tick();
+    requestAnimationFrame(() => setTimeout(ask, 0));  // a hidden page draws nothing and asks for nothing
+  }
+
+  let shown = "";
+  function showMachines(pulse) {
+    const key = JSON.stringify([pulse.machines, pulse.machine]);
+    if (key === shown) return;
+    shown = key;
+    const data = pulse.machines.map((name) => ({ value: name, label: name }));
+    window.dash_clientside.set_props("machines", { data: data, value: pulse.machine || "" });
+  }
+
+  function choose(value) {
+    if (value && held.pulse && value !== held.pulse.machine) {
+      held.machine = value;
+      held.seen = {};
+      history.replaceState(null, "", "?machine=" + encodeURIComponent(value));
+    }
+  }
+
+  function age(seconds) {
+    if (seconds < 9.95) return seconds.toFixed(1) + " s";
+    if (seconds < 90) return Math.round(seconds) + " s";
+    if (seconds < 5400) return Math.round(seconds / 60) + " min";
+    return seconds < 172800 ? Math.round(seconds / 3600) + " h" : Math.round(seconds / 86400) + " d";
+  }
+
+  function tick() {
+    const silent = now() - heardAt, pulse = held.pulse;
+    const link = pulse === null ? "connecting" : silent > LOST_AFTER_S ? "lost" : "ok";
+    root.dataset.link = link;
+    say("link-text", { connecting: "connecting", lost: "page not updated for " + age(silent), ok: "page live" }[link]);
+    if (askedAt && now() - askedAt > GIVE_UP_AFTER_S && socket) { askedAt = 0; socket.close(); }
+    const waiting = pulse === null ? "Connecting to Meltwin" : pulse.waiting;
+    root.dataset.waiting = waiting ? "yes" : "no";
+    say("waiting-title", pulse === null ? "Connecting to Meltwin…" : "Waiting for a machine");
+    say("waiting-text", pulse === null ? "" : waiting);
+    say("trouble", pulse && pulse.trouble ? "The store cannot be read now: " + pulse.trouble : "");
+    if (!pulse || pulse.age_s === null) {
+      root.dataset.fresh = "none";
+      say("age", "–");
+      return;
+    }
+    const old = pulse.age_s + silent, stale = old > pulse.stale_after_s;
+    root.dataset.fresh = stale ? "stale" : "fresh";
+    say("age", age(old));
+    const why = link === "lost" ? "Meltwin's server does not answer. " : "The machine has sent nothing since. ";
+    if (stale) say("stale-text", why + "What is shown is " + age(old) + " old.");
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose } });
+  root.dataset.link = "connecting";
+  root.dataset.waiting = "yes";
+  root.dataset.fresh = "none";
+  new MutationObserver(() => { held.seen = {}; })
+    .observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
+  setInterval(tick, 250);
+  connect();
+})();

@@ -1,0 +1,143 @@
+"""The melt pool in three dimensions: PyVista makes the geometry, the browser draws it.
+
+`pool_mesh` clips the field at the solidus. Nothing is rendered here, so it needs neither a GPU nor a display.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pyvista as pv
+
+from twin.forecast import Field
+from ui.figures.field import view
+from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, layout, message_figure
+
+MOST_TRIANGLES = 12_000
+
+
+@dataclass(frozen=True)
+class PoolMesh:
+    """The closed surface of what is molten: the solidus below, the free surface on top. z is up, the surface at 0."""
+
+    points_m: np.ndarray  # (points, 3)
+    triangles: np.ndarray  # (triangles, 3)
+    temperature_k: np.ndarray  # (points,)
+
+    @property
+    def extents_m(self) -> tuple[float, float, float]:
+        """Length, width and depth of its box."""
+        length, width, depth = np.ptp(self.points_m, axis=0)
+        return float(length), float(width), float(depth)
+
+
+def pool_mesh(field: Field) -> PoolMesh | None:
+    """The region above the solidus that holds the hottest cell; None when nothing is molten."""
+    if float(field.temperature_k.max()) <= field.solidus_k:
+        return None
+    # VTK wants rising coordinates and x fastest: z down becomes z up by reversing that axis.
+    grid = pv.RectilinearGrid(
+        np.asarray(field.x_m, float), np.asarray(field.y_m, float), -np.asarray(field.z_m, float)[::-1]
+    )
+    grid["temperature_k"] = field.temperature_k[:, :, ::-1].astype(np.float64).ravel(order="F")
+    molten = grid.clip_scalar(scalars="temperature_k", value=field.solidus_k, invert=False)
+    pool = molten.connectivity("point_seed", point_ids=[int(np.argmax(molten["temperature_k"]))])
+    surface = pool.extract_surface(algorithm="dataset_surface").triangulate()
+    if surface.n_cells > MOST_TRIANGLES:
+        surface = surface.decimate_pro(1 - MOST_TRIANGLES / surface.n_cells, preserve_topology=True)
+    return PoolMesh(
+        points_m=np.asarray(surface.points, float),
+        triangles=np.asarray(surface.faces).reshape(-1, 4)[:, 1:],
+        temperature_k=np.asarray(surface["temperature_k"], float),
+    )
+
+
+def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.Figure:
+    """The pool under a faint plate, coloured by temperature on the same fixed scale as the maps."""
+    if field is None:
+        return message_figure("No temperature field stored yet", palette)
+    mesh = pool_mesh(field)
+    if mesh is None:
+        return message_figure("Nothing is molten now", palette)
+    points = (mesh.points_m * unit.per_m).astype(np.float32)
+    corner = mesh.triangles.astype(np.int32)
+    (begin, end), half, depth = view(field)
+    hover = f"%{{x:.{unit.digits}f}}, %{{y:.{unit.digits}f}}, %{{z:.{unit.digits}f}} {unit.name}<extra>%{{meta}}</extra>"
+    pool = go.Mesh3d(
+        x=points[:, 0],
+        y=points[:, 1],
+        z=points[:, 2],
+        i=corner[:, 0],
+        j=corner[:, 1],
+        k=corner[:, 2],
+        intensity=np.minimum(mesh.temperature_k, field.boiling_k).astype(np.float32),
+        cmin=COLDEST_K,
+        cmax=field.boiling_k,
+        colorscale=TEMPERATURE_SCALE,
+        showscale=False,
+        flatshading=False,
+        lighting={"ambient": 0.62, "diffuse": 0.65, "specular": 0.18, "roughness": 0.7, "fresnel": 0.1},
+        lightposition={"x": -1e4, "y": -2e4, "z": -1e4},
+        meta="melt pool",
+        hovertemplate=hover,
+    )
+    low, high, side = begin * unit.per_m, end * unit.per_m, half * unit.per_m
+    plate = go.Mesh3d(
+        x=[low, high, high, low],
+        y=[-side, -side, side, side],
+        z=[0.0, 0.0, 0.0, 0.0],
+        i=[0, 0],
+        j=[1, 2],
+        k=[2, 3],
+        color=palette.surface,
+        opacity=0.22,
+        hoverinfo="skip",
+        meta="surface",
+    )
+    edge = go.Scatter3d(
+        x=[low, high, high, low, low],
+        y=[-side, -side, side, side, -side],
+        z=[0.0] * 5,
+        mode="lines",
+        line={"width": 2, "color": palette.faint},
+        hoverinfo="skip",
+    )
+    beam = go.Scatter3d(
+        x=[0.0, 0.0],
+        y=[0.0, 0.0],
+        z=[0.0, side * 0.45],
+        mode="lines",
+        line={"width": 5, "color": palette.forecast},
+        meta="beam",
+        hovertemplate="beam<extra></extra>",
+    )
+    scene_axis = {
+        "backgroundcolor": "rgba(0,0,0,0)",
+        "gridcolor": palette.line,
+        "zeroline": False,
+        "showspikes": False,
+        "nticks": 5,
+        "tickfont": {"size": 10, "color": palette.muted},
+    }
+
+    def named(title: str, limits: list[float]) -> dict[str, Any]:
+        return {**scene_axis, "title": {"text": title, "font": {"size": 11, "color": palette.muted}}, "range": limits}
+
+    return go.Figure(
+        data=[plate, edge, pool, beam],
+        layout=layout(
+            palette,
+            "pool",
+            margin={"l": 0, "r": 0, "t": 0, "b": 0},
+            scene={
+                "uirevision": "pool",
+                "aspectmode": "data",
+                "xaxis": named(f"along, {unit.name}", [low, high]),
+                "yaxis": named(f"across, {unit.name}", [-side, side]),
+                "zaxis": named(f"up, {unit.name}", [-depth * unit.per_m, side * 0.5]),
+                "camera": {"eye": {"x": -0.8, "y": -1.25, "z": 0.42}, "center": {"x": 0.05, "y": 0, "z": -0.12}},
+                "dragmode": "orbit",
+            },
+        ),
+    )

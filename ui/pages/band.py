@@ -1,0 +1,120 @@
+"""The band that is always visible: can this forecast be trusted, which build is it, and who made the forecast."""
+
+from typing import Any
+
+from dash import html
+
+from ui.figures import Palette
+from ui.live import Props
+from ui.snapshot import Snapshot, number
+from ui.words import quantity, slow_motion, unit_of, verdict
+
+ORIGINS = {
+    "live": ("LIVE", "Messages come from the machine now"),
+    "replay": ("REPLAY", "A recording is played: the machine is not doing this now"),
+    "simulated": ("SIMULATED", "No machine: the messages are made by a program"),
+}
+REGIMES = {"conduction": "conduction", "transition": "transition to keyhole", "keyhole": "keyhole"}
+
+
+def band(snapshot: Snapshot, palette: Palette) -> Props:
+    """Origin, machine state, verdict and facts."""
+    del palette  # text takes its colours from the style sheet
+    row = snapshot.row
+    name, meaning = ORIGINS.get(str(row.get("origin")), ("", ""))
+    motion = slow_motion(number(row.get("time_factor"))) if row else ""
+    return {
+        "origin": {
+            "children": [html.Span(name, className="badge", title=meaning), html.Span(motion, className="motion")]
+            if name
+            else [],
+            "className": f"origin {name.lower()}",
+        },
+        "status": _status(row),
+        **_verdict(snapshot),
+        "facts": {"children": _facts(snapshot)},
+    }
+
+
+def layout() -> Any:
+    """The empty band."""
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.Div(id="verdict", className="verdict waiting", role="status"),
+                    html.Div(
+                        [
+                            html.Span(className="glyph clock big"),
+                            html.Div([html.Strong("No fresh data"), html.Span(id="stale-text", className="more")]),
+                        ],
+                        className="verdict fault when-stale",
+                    ),
+                ],
+                className="verdicts",
+            ),
+            html.Dl(id="facts", className="facts"),
+        ],
+        className="band",
+        **{"aria-label": "State of the machine and trust in the forecast"},
+    )
+
+
+def _status(row: dict[str, Any]) -> dict[str, Any]:
+    online = row.get("status") == "online"
+    if not row:
+        return {"children": [], "className": "chip empty"}
+    word = "machine online" if online else "machine offline"
+    glyph = html.Span(className="glyph dot" if online else "glyph cross")
+    return {"children": [glyph, html.Span(word)], "className": "chip" if online else "chip fault"}
+
+
+def _verdict(snapshot: Snapshot) -> Props:
+    outcome, latest = snapshot.outcome, snapshot.fresh.latest or {}
+    said = verdict(outcome, bool(latest.get("withheld")))
+    exact = [html.Code(str(outcome), className="exact", title="outcome of the newest forecast")] if outcome else []
+    children = [
+        html.Span(className=f"glyph {said.shape} big"),
+        html.Div([html.Strong(said.word), html.Span([said.more, " ", *exact], className="more")]),
+    ]
+    return {"verdict": {"children": children, "className": f"verdict {said.tone}"}}
+
+
+def _facts(snapshot: Snapshot) -> list[Any]:
+    build, latest, card = snapshot.slow.build or {}, snapshot.fresh.latest or {}, snapshot.slow.card or {}
+    assumed = set(build.get("assumed") or ())
+    layer, layers = number(snapshot.row.get("layer")), build.get("layers")
+    unit = unit_of(snapshot.row.get("process"), snapshot.fresh.frames)
+    metre = 1e6 if unit.name == "µm" else 1e3
+    beam = quantity(build.get("beam_diameter_m"), metre, unit.name, 0 if metre == 1e6 else 2)
+    keyhole = number(latest.get("keyhole_number"))
+    regime = REGIMES.get(str(latest.get("regime")), "–")
+    facts = [
+        ("Build", build.get("build") or snapshot.row.get("build") or "–", False),
+        ("Layer", "–" if layer is None else f"{layer:.0f}" + (f" of {layers}" if layers else ""), False),
+        ("Material", build.get("material") or "–", "material" in assumed),
+        ("Beam", beam, "beam_diameter_m" in assumed),
+        ("Power", quantity(build.get("nominal_beam_power_w"), 1, "W"), "nominal_beam_power_w" in assumed),
+        ("Speed", _speed(build), "nominal_scan_speed_m_per_s" in assumed),
+        ("Preheat", quantity(build.get("preheat_k"), 1, "K"), "preheat_k" in assumed),
+        ("Regime", regime if keyhole is None else f"{regime}, Ke {keyhole:.1f}", False),
+        ("Model", _model(latest, card), False),
+    ]
+    return [_fact(name, value, guess) for name, value, guess in facts]
+
+
+def _speed(build: dict[str, Any]) -> str:
+    speed = build.get("nominal_scan_speed_m_per_s")
+    if speed is None:
+        return "–"
+    return f"{speed:.2f} m/s" if speed >= 0.1 else f"{speed * 1e3:.1f} mm/s"
+
+
+def _model(latest: dict[str, Any], card: dict[str, Any]) -> str:
+    device = latest.get("device") or card.get("device")
+    return str(latest.get("operator") or "–") + (f" on {device}" if device else "")
+
+
+def _fact(name: str, value: Any, assumed: bool) -> Any:
+    mark = [html.Span("assumed", className="assumed", title="No log carried this: it comes from the build file")]
+    return html.Div([html.Dt(name), html.Dd([html.Span(str(value)), *(mark if assumed else [])])])

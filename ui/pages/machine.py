@@ -1,0 +1,103 @@
+"""The live page of one machine."""
+
+from typing import Any
+
+from dash import dcc, html
+
+from ui.figures import Palette, field_maps, layer_map, melt_pool_3d, timeline
+from ui.live import Part, Props
+from ui.pages import band, lists
+from ui.snapshot import Snapshot
+from ui.words import START_COMMAND, unit_of
+
+GRAPH = {
+    "displaylogo": False,
+    "responsive": True,
+    "displayModeBar": False,
+    "scrollZoom": False,
+    "doubleClick": "reset",
+}
+
+
+def layout() -> Any:
+    """The page before any row: what it shows, in the order in which a person looks."""
+    return [
+        html.Div(
+            [
+                html.Span(className="glyph dots big"),
+                html.H2(id="waiting-title"),
+                html.P(id="waiting-text"),
+                html.P(["Start a machine with ", html.Code(START_COMMAND), " and this page fills by itself."]),
+            ],
+            className="waiting-panel",
+            role="status",
+        ),
+        html.P(id="trouble", className="trouble", role="alert"),
+        band.layout(),
+        html.Div(
+            [
+                _card("timeline", "Melt-pool size", "observed, estimated and forecast over process time", _key()),
+                _card("pool", "Melt pool", "what is above the solidus; drag to turn"),
+                _card("field", "Temperature", "in the frame of the beam; white line: solidus"),
+                _card("layer", "Layer", "planned path, path taken by power, beam now"),
+                html.Section(
+                    [
+                        html.Header([html.H2("Alerts"), html.Span("none", id="alert-count", className="count")]),
+                        html.Div(id="alerts", className="alerts", tabIndex=0, **{"aria-label": "Alerts"}),
+                    ],
+                    className="card alerts-card",
+                ),
+            ],
+            className="grid",
+        ),
+        html.Dl(id="counts", className="counts"),
+    ]
+
+
+def _card(name: str, title: str, meaning: str, *more: Any) -> Any:
+    graph = dcc.Graph(id=name, config=GRAPH, responsive=True, className="graph", figure={"data": [], "layout": {}})
+    return html.Section(
+        [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph],
+        className=f"card {name}-card",
+        **{"aria-label": f"{title}: {meaning}"},
+    )
+
+
+def _key() -> Any:
+    items = ("observed", "estimate", "forecast", "laser off", "not ok")
+    return html.Ul(
+        [html.Li([html.Span(className="swatch " + item.replace(" ", "-")), item]) for item in items], className="key"
+    )
+
+
+def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
+    fresh = snapshot.fresh
+    return {"timeline": {"figure": timeline(fresh.frames, fresh.signals, _unit(snapshot), palette)}}
+
+
+def _field(snapshot: Snapshot, palette: Palette) -> Props:
+    return {"field": {"figure": field_maps(snapshot.slow.temperature_field, _unit(snapshot), palette)}}
+
+
+def _pool(snapshot: Snapshot, palette: Palette) -> Props:
+    return {"pool": {"figure": melt_pool_3d(snapshot.slow.temperature_field, _unit(snapshot), palette)}}
+
+
+def _layer(snapshot: Snapshot, palette: Palette) -> Props:
+    nominal_w = (snapshot.slow.build or {}).get("nominal_beam_power_w")
+    return {"layer": {"figure": layer_map(snapshot.fresh.frames, snapshot.slow.vectors, palette, nominal_w)}}
+
+
+def _unit(snapshot: Snapshot) -> Any:
+    return unit_of(snapshot.row.get("process"), snapshot.fresh.frames)
+
+
+PARTS = (
+    Part("band", 0.2, band.band),
+    Part("timeline", 0.2, _timeline),
+    Part("field", 0.9, _field),
+    Part("pool", 0.9, _pool),
+    Part("layer", 0.9, _layer),
+    Part("alerts", 0.9, lists.alerts),
+    Part("counts", 0.9, lists.counts),
+)

@@ -1,0 +1,75 @@
+"""The frame around every page: name, machine choice, what is always visible, and the colour scheme."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from ui.figures.style import FONT
+
+THEME = {
+    "fontFamily": FONT,
+    "headings": {"fontFamily": FONT, "fontWeight": "600"},
+    "primaryColor": "gray",
+    "defaultRadius": "sm",
+}
+
+
+def shell(page: str, title: str, content: Any) -> Any:
+    """The whole document body; `page` is the name by which the live feed knows it."""
+    return dmc.MantineProvider(
+        html.Div(
+            [
+                html.A("Skip to the charts", href="#content", className="skip"),
+                html.Header(_bar(title), className="bar"),
+                html.Main(content, id="content", className="content", tabIndex=-1),
+            ],
+            **{"data-page": page},
+            className="page",
+        ),
+        defaultColorScheme="auto",
+        theme=THEME,
+    )
+
+
+def _bar(title: str) -> list[Any]:
+    return [
+        html.Div([html.Span(className="mark", **{"aria-hidden": "true"}), html.H1("Meltwin")], className="brand"),
+        html.Nav(html.A(title, href="/", **{"aria-current": "page"}), **{"aria-label": "Pages"}),
+        html.Div(
+            dmc.SegmentedControl(
+                id="machines", data=[], value="", size="sm", radius="sm", **{"aria-label": "Machine to watch"}
+            ),
+            id="machines-box",
+            className="machines",
+        ),
+        html.Div(className="space"),
+        html.Div(id="origin", className="origin"),
+        html.Div(
+            [
+                html.Div(id="status", className="chip"),
+                html.Div(
+                    [html.Span(className="glyph clock"), html.Span("data"), html.B(id="age", className="number")],
+                    id="age-chip",
+                    className="chip",
+                    title="Age of the newest data: time since the machine sent them",
+                ),
+                html.Div(
+                    [html.Span(className="glyph"), html.Span(id="link-text")],
+                    id="link-chip",
+                    className="chip",
+                    title="Connection of this page to Meltwin's server",
+                ),
+            ],
+            className="chips",
+        ),
+        dmc.ColorSchemeToggle(
+            lightIcon=html.Span(className="icon sun", **{"aria-hidden": "true"}),
+            darkIcon=html.Span(className="icon moon", **{"aria-hidden": "true"}),
+            variant="subtle",
+            color="gray",
+            size="lg",
+            **{"aria-label": "Light or dark"},
+        ),
+        dcc.Store(id="choice"),
+    ]

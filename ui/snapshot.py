@@ -1,0 +1,118 @@
+"""Snapshot: all rows that one machine's page needs, read from the store in one go. No drawing here, and no physics."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from twin.forecast import Field, Outcome
+from twin.store.port import Store
+
+FRAMES = 160  # newest frames kept in the picture
+SIGNAL_SAMPLES = 1500
+ALERTS = 30
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Rows that change with every frame."""
+
+    latest: dict[str, Any] | None = None
+    frames: pd.DataFrame = field(default_factory=pd.DataFrame)
+    signals: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Rows that a person reads; once a second is enough."""
+
+    build: dict[str, Any] | None = None
+    temperature_field: Field | None = None
+    vectors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    alerts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    counts: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    card: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the store said at `read_s`. `waiting_for` is empty when there is a machine to show."""
+
+    read_s: float  # wall clock
+    waiting_for: str = ""
+    trouble: str = ""  # why the store could not be read this time; the rows are those of the last time
+    machines: tuple[dict[str, Any], ...] = ()
+    machine: str | None = None
+    fresh: Fresh = field(default_factory=Fresh)
+    slow: Slow = field(default_factory=Slow)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The machine's own row; empty when there is no machine."""
+        return next((row for row in self.machines if row["machine"] == self.machine), {})
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Outcome of the newest forecast; None when there is no forecast yet."""
+        return outcome_of(self.fresh.latest) if self.fresh.latest else None
+
+    @property
+    def age_s(self) -> float | None:
+        """Age of the newest data: since the machine's publisher sent them."""
+        sent_s = number(self.row.get("last_sent_s"))
+        return None if sent_s is None else max(self.read_s - sent_s, 0.0)
+
+
+def read_machines(store: Store) -> tuple[dict[str, Any], ...]:
+    """All machines, in the order of their names."""
+    rows = store.machines().to_dict("records")
+    return tuple(sorted(rows, key=lambda row: str(row["machine"])))  # type: ignore[arg-type]
+
+
+def read_fresh(store: Store, machine: str, before: Fresh) -> Fresh:
+    """The newest frames and signals; what was read before if no frame has come since."""
+    latest = store.latest_forecast(machine)
+    if latest is not None and before.latest is not None and _frame(latest) == _frame(before.latest):
+        return before
+    past, newest = store.estimates(machine, limit=FRAMES), store.melt_pool(machine, limit=1)
+    frames = pd.concat([past, newest[newest["lead_s"] > 0]], ignore_index=True) if len(newest) else past
+    since_s = float(frames["time_s"].min()) if len(frames) else None
+    return Fresh(latest, frames, store.signals(machine, since_s=since_s, limit=SIGNAL_SAMPLES))
+
+
+def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None) -> Slow:
+    """Build, field, plan, alerts, counts and the card of the operator behind the newest forecast."""
+    machine = str(row["machine"])
+    build = store.build(machine)
+    name, layer = (build or {}).get("build") or row.get("build"), number(row.get("layer"))
+    vectors = store.scan_vectors(machine, str(name), int(layer)) if name and layer is not None else pd.DataFrame()
+    return Slow(
+        build=build,
+        temperature_field=store.latest_field(machine),
+        vectors=vectors,
+        alerts=store.alerts(machine, limit=ALERTS),
+        counts=store.counts(),
+        outcomes=store.outcomes(machine),
+        card=store.card(str(latest["operator"])) if latest else None,
+    )
+
+
+def outcome_of(forecast: dict[str, Any]) -> Outcome:
+    """The outcome in a forecast row."""
+    return Outcome(
+        forecast["outcome"],
+        forecast.get("outcome_which") or "",
+        number(forecast.get("outcome_by")) or 0.0,
+        forecast.get("outcome_unit") or "",
+    )
+
+
+def number(value: Any) -> float | None:
+    """A cell of a table as a float; None where the table has a hole."""
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _frame(forecast: dict[str, Any]) -> Hashable:
+    return (forecast["build"], forecast["layer"], forecast["frame"], forecast["issued_s"])

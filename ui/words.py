@@ -1,0 +1,119 @@
+"""Words: what a row means to a person on the shop floor. No jargon here; the exact text stands beside it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from twin.forecast import Outcome
+from ui.figures import DED, LPBF, LengthUnit
+
+Shape = Literal["check", "triangle", "diamond", "cross", "clock", "dots", "wrench"]
+Tone = Literal["normal", "advice", "caution", "fault", "waiting"]
+
+START_COMMAND = "./meltwin demo"
+
+QUANTITIES = {
+    "q": "the heat input",
+    "beam_power_w": "the beam power",
+    "scan_speed_m_per_s": "the scan speed",
+    "beam_diameter_m": "the beam diameter",
+    "peclet": "the scan speed",
+    "preheat_k": "the preheat temperature",
+    "absorptivity": "the absorptivity",
+    "layer_thickness_m": "the layer thickness",
+    "energy": "the energy balance",
+    "melt_pool_width_m": "the melt-pool width",
+    "melt_pool_length_m": "the melt-pool length",
+    "melt_pool_depth_m": "the melt-pool depth",
+}
+
+ALERT_KINDS = {
+    "outside_envelope": "Outside what the model has learned",
+    "keyhole": "Too deep: keyhole",
+    "stale": "Data too old",
+    "gap": "Messages missing",
+    "drift": "Signal moves away from the forecast",
+    "residual": "Energy does not add up",
+    "non_finite": "Calculation failed",
+    "lack_of_fusion": "Too shallow: lack of fusion",
+    "balling": "Pool too long: balling",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A state by word, shape and tone; `more` is one plain sentence."""
+
+    word: str
+    more: str
+    shape: Shape
+    tone: Tone
+
+
+def verdict(outcome: Outcome | None, withheld: bool = False) -> Verdict:
+    """What the outcome of the newest forecast means, and what is shown because of it."""
+    if outcome is None:
+        return Verdict("Waiting for the first forecast", "Nothing has been forecast for this machine yet.", "dots", "waiting")
+    which = QUANTITIES.get(outcome.which, f"“{outcome.which}”" if outcome.which else "a process number")
+    shown = "No numbers are given." if withheld else "What is shown is for information, not for a decision."
+    match outcome.kind:
+        case "ok":
+            return Verdict("Forecast in order", "Inside what the model was checked for.", "check", "normal")
+        case "outside_envelope":
+            sentence = f"{which[0].upper()}{which[1:]} is outside what the model has learned. {shown}"
+            return Verdict("Outside the learned range", sentence, "triangle", "caution")
+        case "residual":
+            return Verdict("Energy does not add up", f"The forecast breaks the energy balance. {shown}", "diamond", "caution")
+        case "drift":
+            return Verdict("Signal moves away", f"The machine's signal leaves the forecast. {shown}", "wrench", "advice")
+        case "stale":
+            return Verdict("Data too old", f"The machine's messages came too late for a forecast. {shown}", "clock", "fault")
+        case "non_finite":
+            return Verdict("Calculation failed", "The forecast is not a number and is not shown.", "cross", "fault")
+
+
+def slow_motion(time_factor: float | None) -> str:
+    """`slow motion: 1 s here is 1 ms at the machine`; what a factor of 1 needs is no more than two words."""
+    if time_factor is None:
+        return ""
+    if abs(time_factor - 1) < 1e-9:
+        return "real time"
+    kind = "slow motion" if time_factor < 1 else "fast"
+    return f"{kind}: 1 s here is {duration(time_factor)} at the machine"
+
+
+def duration(seconds: float) -> str:
+    """Three digits at most, with the unit that makes them readable."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size * 0.9995 or unit == "µs":
+            return f"{seconds / size:.3g} {unit}"
+    raise AssertionError("unreachable: microseconds take everything")
+
+
+def ago(seconds: float) -> str:
+    """`12 s`, `3 min`, `2 h`, `4 d`."""
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} d"
+
+
+def seen(moment_s: float, now_s: float) -> str:
+    """A moment on the wall clock as its distance from now; a process time as itself."""
+    return f"{ago(now_s - moment_s)} ago" if moment_s > 1e8 else f"at {moment_s:.3f} s"
+
+
+def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:
+    """Micrometres for LPBF, millimetres for DED; when the process is not said, by the size of the pool."""
+    if process in ("lpbf", "ded"):
+        return LPBF if process == "lpbf" else DED
+    widths = frames["width_m"].to_numpy(float) if len(frames) else np.zeros(1)
+    return DED if np.nanmax([0.0, *widths]) > 6e-4 else LPBF
+
+
+def quantity(value: Any, scale: float, unit: str, digits: int = 0) -> str:
+    """A number of a build with its unit, or a dash."""
+    return "–" if value is None else f"{float(value) * scale:.{digits}f} {unit}"
