@@ -32,7 +32,7 @@ app.command(context_settings=PASSES_ON)(test)
 
 def main() -> None:
     """Entry of `./meltwin` and of the children it starts."""
-    app()
+    app(prog_name="meltwin")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ class Tally:
     withheld: int = 0
     alerts: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    frames: Counter[str] = field(default_factory=Counter)  # by machine
+    outcome_now: dict[str, str] = field(default_factory=dict)  # by machine
     operators: Counter[str] = field(default_factory=Counter)
     process_s: Counter[str] = field(default_factory=Counter)
     latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))  # the newest
@@ -52,6 +54,8 @@ class Tally:
             self.process_s[window.machine] += window.end_s - window.start_s  # type: ignore[assignment]
         for forecast in forecasts:
             self.outcomes[forecast.outcome.kind] += 1
+            self.frames[forecast.machine] += 1
+            self.outcome_now[forecast.machine] = str(forecast.outcome)
             if forecast.leads:
                 self.frames_forecast += 1
                 self.operators[forecast.operator] += 1

@@ -17,7 +17,7 @@ from ingest.order import Order
 from ingest.source import Source
 from twin.clock import Clock
 from twin.forecast import Alert, Forecast
-from twin.observation import Build, Observation, Rejected, Window
+from twin.observation import Build, Observation, Rejected, State, Window
 from twin.store.port import Step, Store
 
 ContextOf = Callable[[str, str], Build]  # (machine, build) -> what stays constant in it
@@ -54,6 +54,7 @@ class RunLoop:
         self._clock = clock
         self._batch = batch or Batch()
         self._builds: dict[tuple[str, str], Build] = {}
+        self.states: dict[str, State] = {}  # the newest word of each machine
         self.tally = Tally()
 
     def resume(self) -> None:
@@ -113,6 +114,8 @@ class RunLoop:
     def _take(self, observation: Observation, now_s: float) -> list[Window]:
         if isinstance(observation.message, Build):
             self._builds[observation.machine, observation.message.build] = observation.message
+        elif isinstance(observation.message, State):
+            self.states[observation.machine] = observation.message
         return self._order.add(observation, now_s)
 
     def _context_of(self, machine: str, build: str) -> Build:

@@ -5,6 +5,7 @@ and the end of that pipe means that the parent is gone, however it went. Childre
 so that Ctrl-C reaches the parent alone, which then stops them in the order that loses nothing.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 GRACE_S = 15.0
 
@@ -19,15 +21,18 @@ GRACE_S = 15.0
 class Child:
     """One program of ours, running. Leaving the `with` block stops it."""
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None, quiet: bool = True) -> None:
-        self.name = arguments[0]
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None, talks: bool = False) -> None:
+        """`talks`: it prints JSON objects, one a line, and the newest is `said`; else its output goes nowhere."""
+        self.said: dict[str, Any] = {}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "deploy.supervise", *arguments],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL if quiet else None,
+            stdout=subprocess.PIPE if talks else subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
+        self._ear = threading.Thread(target=self._listen, name=f"hear-{arguments[0]}", daemon=True)
+        self._ear.start()
 
     @property
     def pid(self) -> int:
@@ -50,9 +55,14 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         code = self._process.wait()
+        self._ear.join(GRACE_S)
         if self._process.stdin is not None:
             self._process.stdin.close()
         return code
+
+    def _listen(self) -> None:
+        for line in self._process.stdout or ():
+            self.said = json.loads(line)
 
     def __enter__(self) -> "Child":
         return self

@@ -2,14 +2,15 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
-from deploy.run import Batch, RunLoop
+from deploy.run import Advance, Batch, RunLoop
 from deploy.settings import Settings
 from ingest.broker import EmbeddedBroker
 from ingest.mqtt import MqttPublisher, MqttSource
 from ingest.order import Order
-from ingest.source import Source
+from ingest.simulate import last_will, machines
+from ingest.source import Publisher, Source
 from ingest.topics import every_kind
 from twin.clock import SystemClock
 from twin.store.port import Store
@@ -34,8 +35,10 @@ def broker(settings: Settings) -> Iterator[None]:
         embedded.start()
     finally:
         signal.signal(signal.SIGINT, before)
-    with embedded:
+    try:
         yield
+    finally:
+        embedded.stop()
 
 
 def mqtt_source(settings: Settings) -> MqttSource:
@@ -49,9 +52,31 @@ def mqtt_source(settings: Settings) -> MqttSource:
     )
 
 
-def mqtt_publisher(settings: Settings, name: str) -> MqttPublisher:
-    """A publisher of machines' messages; `name` tells it apart from others at the broker."""
-    return MqttPublisher(settings.mqtt_host, settings.mqtt_port, client_id=f"meltwin-{name}-{settings.site}")
+@contextmanager
+def simulated_machines(settings: Settings, run: str) -> Iterator[dict[str, Publisher]]:
+    """A publisher for each simulated machine, each with its last will."""
+    with ExitStack() as open_ones:
+        publishers: dict[str, Publisher] = {}
+        for machine in machines(settings.seed, run):
+            name = f"meltwin-{machine.name}-{settings.site}"
+            will = last_will(settings.site, machine)
+            publisher = MqttPublisher(settings.mqtt_host, settings.mqtt_port, client_id=name, will=will)
+            publishers[machine.name] = open_ones.enter_context(closing(publisher))
+        yield publishers
+
+
+def choose_device(settings: Settings) -> str:
+    """`cpu` or `cuda`; `auto` takes the GPU if there is one."""
+    if settings.device != "auto":
+        return settings.device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def twin(settings: Settings) -> Advance:
+    """The twin's one verb, warm."""
+    raise NotImplementedError
 
 
 def run_loop(settings: Settings, source: Source, store: Store) -> RunLoop:

@@ -1,0 +1,68 @@
+"""`meltwin demo`: everything at once on simulated machines."""
+
+import json
+
+from deploy.commands.options import Database, Device, Headless, Keep, MqttPort, Operator, Report, Seconds, Seed, UiPort
+
+
+def demo(
+    seconds: Seconds = None,
+    headless: Headless = False,
+    report: Report = None,
+    seed: Seed = None,
+    database: Database = None,
+    keep: Keep = False,
+    mqtt_port: MqttPort = None,
+    ui_port: UiPort = None,
+    device: Device = None,
+    operator: Operator = None,
+) -> None:
+    """Watch a melt pool being forecast from a machine's MQTT messages: broker, two simulated machines, twin and page.
+
+    One machine (DED) runs in real time; the other (LPBF) in slow motion, 1 : 1600, because a laser at 0.8 m/s makes
+    16,000 frames a second. Open the address that is printed. Ctrl-C stops everything. Writes to a fresh database that
+    is gone afterwards, unless `--keep` or `--database` says otherwise.
+
+    Examples: `./meltwin demo`; `./meltwin demo --headless --for 20 --report r.json`
+    """
+    from tempfile import TemporaryDirectory
+
+    from deploy.progress import Progress
+    from deploy.session import hold
+    from deploy.settings import load
+    from deploy.wiring import choose_device
+
+    with TemporaryDirectory(prefix="meltwin-demo-", ignore_cleanup_errors=True) as folder:
+        fresh = None if keep or database else folder
+        settings = load(
+            seed=seed,
+            database=database,
+            mqtt_port=mqtt_port,
+            ui_port=ui_port,
+            device=device,
+            operator=operator,
+            data_dir=fresh,
+        )
+        page = "no page" if headless else f"the page: http://127.0.0.1:{settings.ui_port}"
+        until = f"for {seconds:g} s" if seconds else "until Ctrl-C"
+        publisher = [
+            "simulate",
+            *(["--for", f"{seconds:g}"] if seconds else []),
+            *([] if keep or database else ["--run", ""]),
+        ]
+        with Progress(f"Meltwin demo {until}; {page}") as progress:
+            ended = hold(settings, publisher, headless=headless, each_turn=progress)
+        tally = ended.loop.tally
+        row = tally.report(
+            messages_published=ended.said.get("messages_published", 0),
+            device=choose_device(settings),
+            seed=settings.seed,
+        )
+        progress.say(summary(row))
+        if report:
+            report.write_text(json.dumps(row, indent=2) + "\n")
+
+
+def summary(row: dict[str, object]) -> str:
+    """The report in a few lines."""
+    return "\n".join(f"{name:>20}  {value}" for name, value in row.items() if name != "realtime_factor")

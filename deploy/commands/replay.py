@@ -1,0 +1,5 @@
+"""`meltwin replay`: a recorded build once more."""
+
+
+def replay(source: str) -> None:
+    """Later."""
