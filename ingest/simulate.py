@@ -56,9 +56,9 @@ def simulate(
     began_s = clock.now_s()
     try:
         for wall_s, machine, due in _merged(speaking):
-            if wall_s > for_s or not _wait_until(began_s + min(wall_s, for_s), clock, stopped):
+            if wall_s > for_s or not wait_until(began_s + min(wall_s, for_s), clock, stopped):
                 break
-            _say(publishers[machine.name], site, machine, due.message, clock)
+            say(publishers[machine.name], site, machine, due.message, clock)
             said.messages[machine.name] += 1
             said.process_s[machine.name] = due.due_s
             said.wall_s = clock.now_s() - began_s
@@ -66,7 +66,7 @@ def simulate(
     finally:
         for machine in speaking:
             goodbye = farewell(machine, said.process_s[machine.name], "stopped")
-            _say(publishers[machine.name], site, machine, goodbye, clock)
+            say(publishers[machine.name], site, machine, goodbye, clock)
             said.messages[machine.name] += 1
         for machine in speaking:
             publishers[machine.name].drain(10.0)
@@ -85,7 +85,7 @@ def _merged(speaking: list[Machine]) -> Iterator[tuple[float, Machine, Due]]:
         yield wall_s, speaking[at], due
 
 
-def _wait_until(time_s: float, clock: Clock, stopped: Callable[[], bool]) -> bool:
+def wait_until(time_s: float, clock: Clock, stopped: Callable[[], bool]) -> bool:
     """False when somebody wants to stop."""
     while not stopped():
         left_s = time_s - clock.now_s()
@@ -95,7 +95,8 @@ def _wait_until(time_s: float, clock: Clock, stopped: Callable[[], bool]) -> boo
     return False
 
 
-def _say(publisher: Publisher, site: str, machine: Machine, message: Message, clock: Clock) -> None:
+def say(publisher: Publisher, site: str, machine: Machine, message: Message, clock: Clock) -> None:
+    """Publish one message on its topic, stamped with the wall clock."""
     kind: str = message.kind  # type: ignore[attr-defined]
     stamped = message.model_copy(update={"sent_s": clock.now_s()})
     publisher.publish(topic_of(site, machine.name, kind), encode(stamped), retain=kind in RETAINED)
