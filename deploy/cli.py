@@ -7,7 +7,7 @@ from deploy.commands.demo import demo
 from deploy.commands.doctor import doctor
 from deploy.commands.live import run, simulate, ui
 from deploy.commands.melt_pool import melt_pool, train
-from deploy.commands.replay import replay
+from deploy.commands.replay import publish, replay
 from deploy.errors import told
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 for verb in (demo, run, ui, simulate, replay, melt_pool, doctor):
     app.command()(told(verb))
+app.command(hidden=True)(told(publish))  # the half of `replay` that is a process of its own
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(context_settings=PASSES_ON)(train)
 app.command(context_settings=PASSES_ON)(test)

@@ -14,7 +14,7 @@ from typing import Protocol
 from deploy.report import Tally
 from ingest.decode import decode
 from ingest.order import Order
-from ingest.source import Source
+from ingest.source import Delivery, Source
 from twin.clock import Clock
 from twin.forecast import Alert, Forecast
 from twin.observation import Build, Observation, Rejected, State, Window
@@ -39,10 +39,11 @@ class Batch:
 
     messages: int = 500
     wait_s: float = 0.05
+    windows: int = 512  # one message may close many; what is left of a batch waits for the next step
 
 
 class RunLoop:
-    """One turn is one transaction."""
+    """One turn is one transaction. What is taken and not looked at when it stops was not acknowledged: it comes again."""
 
     def __init__(
         self, source: Source, order: Order, advance: Advance, store: Store, clock: Clock, batch: Batch | None = None
@@ -53,6 +54,7 @@ class RunLoop:
         self._store = store
         self._clock = clock
         self._batch = batch or Batch()
+        self._taken: list[Delivery] = []  # and not yet looked at
         self._builds: dict[tuple[str, str], Build] = {}
         self.states: dict[str, State] = {}  # the newest word of each machine
         self.tally = Tally()
@@ -75,23 +77,34 @@ class RunLoop:
         self._order.gaps()  # noticed the first time
 
     def run(self, stop: Callable[[], bool], each_turn: Callable[[Tally], None] = lambda tally: None) -> None:
-        """Turn until `stop()`. The turn in hand is always finished: committed and acknowledged."""
+        """Turn until `stop()`. The step in hand is always finished: committed and acknowledged."""
         while not stop():
             self.turn()
             each_turn(self.tally)
 
     def turn(self) -> int:
-        """One batch, one transaction, one acknowledgement. Returns how many messages it took."""
-        deliveries = self._source.take(self._batch.messages, self._batch.wait_s)
+        """One step: one transaction, then its acknowledgements. Returns how many messages it took."""
+        if not self._taken:
+            self._taken = self._source.take(self._batch.messages, self._batch.wait_s)
         now_s = self._clock.now_s()
-        read = [decode(delivery.topic, delivery.payload) for delivery in deliveries]
-        observations = [item for item in read if isinstance(item, Observation)]
-        windows = [window for observation in observations for window in self._take(observation, now_s)]
+        observations: list[Observation] = []
+        rejects: list[Rejected] = []
+        windows: list[Window] = []
+        count = 0
+        while count < len(self._taken) and len(windows) < self._batch.windows:
+            item = decode(self._taken[count].topic, self._taken[count].payload)
+            count += 1
+            if isinstance(item, Rejected):
+                rejects.append(item)
+            else:
+                observations.append(item)
+                windows += self._take(item, now_s)
         windows += self._order.tick(now_s)
-        self._commit(observations, [item for item in read if isinstance(item, Rejected)], windows, now_s)
-        self._source.ack(deliveries)
-        self.tally.messages_taken += len(deliveries)
-        return len(deliveries)
+        self._commit(observations, rejects, windows, now_s)
+        self._source.ack(self._taken[:count])
+        self._taken = self._taken[count:]
+        self.tally.messages_taken += count
+        return count
 
     def finish(self) -> None:
         """Nothing more will come: close the windows that are open, and commit them."""

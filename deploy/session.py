@@ -4,8 +4,8 @@ which each needs the one before, and stop in the order that loses nothing.
     broker -> store -> run loop (warm) -> page -> publisher ... publisher ends -> drain -> close windows -> all stop
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,11 @@ from deploy.ports import need_port
 from deploy.run import RunLoop
 from deploy.settings import Settings, as_environment
 from deploy.supervise import Child, StopSignals
+from ingest.source import Source
 from twin.clock import Clock, SystemClock
 
 DRAIN_S = 10.0  # wall seconds without a message after which what is missing is given up
+EachTurn = Callable[[RunLoop, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -29,47 +31,37 @@ class Ended:
     interrupted: bool
 
 
-def hold(
-    settings: Settings,
-    publisher: Sequence[str],
-    *,
-    headless: bool,
-    each_turn: Callable[[RunLoop, dict[str, Any]], None],
-    linger: Callable[[Ended], None] = lambda ended: None,
-    clock: Clock | None = None,
-) -> Ended:
-    """Run `publisher` (a verb and its arguments) through broker, twin and store to its end, or until Ctrl-C.
-
-    With a page, `linger` is called when all is committed; the page stays until a second wish to stop.
-    """
-    if not headless:
-        need_port(settings.ui_port, "ui_port")
-    environment = as_environment(settings)
+def through_broker(settings: Settings, publisher: Sequence[str], *, headless: bool, each_turn: EachTurn) -> Ended:
+    """Run `publisher` (a verb and its arguments) through broker, twin and store, to its end or until Ctrl-C."""
     with ExitStack() as parts:
         stop = parts.enter_context(StopSignals())
         parts.enter_context(wiring.broker(settings))
-        store = parts.enter_context(closing(wiring.open_store(settings)))
         source = parts.enter_context(closing(wiring.mqtt_source(settings)))
-        loop = wiring.run_loop(settings, source, store)
-        loop.resume()
-        page = None if headless else parts.enter_context(Child("ui", environment=environment))
-        feeder = parts.enter_context(Child(*publisher, environment=environment, talks=True))
-        loop.run(
-            stop=lambda: stop() or feeder.code is not None,
-            each_turn=lambda tally: each_turn(loop, feeder.said),
-        )
+        loop, page = parts.enter_context(_consumer(settings, source, headless))
+        feeder = parts.enter_context(Child(*publisher, environment=as_environment(settings), talks=True))
+        loop.run(lambda: stop() or feeder.code is not None, each_turn=lambda tally: each_turn(loop, feeder.said))
         code = feeder.stop()
-        drain(
-            loop, feeder.said.get("messages_published", 0), clock or SystemClock(), lambda: each_turn(loop, feeder.said)
-        )
+        published = feeder.said.get("messages_published", 0)
+        drain(loop, published, SystemClock(), each_turn=lambda: each_turn(loop, feeder.said))
         loop.finish()
-        ended = Ended(loop, feeder.said, stop())
         if code != 0:
-            raise ChildFailedError(f"`{' '.join(publisher)}` ended with exit code {code}; its own line stands above")
-        if page is not None and not ended.interrupted:
-            linger(ended)
-            while not stop() and page.code is None:
-                loop.turn()
+            raise ChildFailedError(f"`{publisher[0]}` ended with exit code {code}; what it said stands above")
+        ended = Ended(loop, feeder.said, stop())
+        each_turn(loop, feeder.said)
+        _linger(loop, page, stop)
+        return ended
+
+
+def straight(settings: Settings, source: Source, *, headless: bool, each_turn: EachTurn) -> Ended:
+    """Everything of `source` into the twin, without a broker between."""
+    with ExitStack() as parts:
+        stop = parts.enter_context(StopSignals())
+        loop, page = parts.enter_context(_consumer(settings, source, headless))
+        while not stop() and (loop.turn() or not source.exhausted):
+            each_turn(loop, {"messages_published": loop.tally.messages_taken})
+        loop.finish()
+        ended = Ended(loop, {"messages_published": loop.tally.messages_taken}, stop())
+        _linger(loop, page, stop)
         return ended
 
 
@@ -80,3 +72,21 @@ def drain(loop: RunLoop, published: int, clock: Clock, each_turn: Callable[[], N
         if loop.turn():
             last_s = clock.now_s()
         each_turn()
+
+
+@contextmanager
+def _consumer(settings: Settings, source: Source, headless: bool) -> Iterator[tuple[RunLoop, Child | None]]:
+    """The store, the warm run loop, and the page beside them."""
+    if not headless:
+        need_port(settings.ui_port, "ui_port")
+    with closing(wiring.open_store(settings)) as store, ExitStack() as parts:
+        loop = wiring.run_loop(settings, source, store)
+        loop.resume()
+        page = None if headless else parts.enter_context(Child("ui", environment=as_environment(settings)))
+        yield loop, page
+
+
+def _linger(loop: RunLoop, page: Child | None, stop: Callable[[], bool]) -> None:
+    """With a page there is something to look at until Ctrl-C."""
+    while page is not None and page.code is None and not stop():
+        loop.turn()

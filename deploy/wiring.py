@@ -3,12 +3,16 @@
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 from deploy.run import Advance, Batch, RunLoop
 from deploy.settings import Settings
 from ingest.broker import EmbeddedBroker
+from ingest.machines.machine import Machine
 from ingest.mqtt import MqttPublisher, MqttSource
 from ingest.order import Order
+from ingest.readers import Recording, open_source
+from ingest.replay import DirectSource
 from ingest.simulate import last_will, machines
 from ingest.source import Publisher, Source
 from ingest.topics import every_kind
@@ -56,13 +60,29 @@ def mqtt_source(settings: Settings) -> MqttSource:
 def simulated_machines(settings: Settings, run: str) -> Iterator[dict[str, Publisher]]:
     """A publisher for each simulated machine, each with its last will."""
     with ExitStack() as open_ones:
-        publishers: dict[str, Publisher] = {}
-        for machine in machines(settings.seed, run):
-            name = f"meltwin-{machine.name}-{settings.site}"
-            will = last_will(settings.site, machine)
-            publisher = MqttPublisher(settings.mqtt_host, settings.mqtt_port, client_id=name, will=will)
-            publishers[machine.name] = open_ones.enter_context(closing(publisher))
-        yield publishers
+        yield {
+            machine.name: open_ones.enter_context(publisher_of(machine, settings))
+            for machine in machines(settings.seed, run)
+        }
+
+
+def open_recording(source: Path, build_file: Path | None = None, run: str = "") -> Recording:
+    """A log of a build, read and checked whole."""
+    return open_source(source, build_file, run)
+
+
+def direct_source(recording: Recording, settings: Settings) -> DirectSource:
+    """A log as a source, without a broker."""
+    return DirectSource(recording, settings.site)
+
+
+@contextmanager
+def publisher_of(machine: Machine, settings: Settings) -> Iterator[Publisher]:
+    """What a machine speaks through, with its last will."""
+    name = f"meltwin-{machine.name}-{settings.site}"
+    will = last_will(settings.site, machine)
+    with closing(MqttPublisher(settings.mqtt_host, settings.mqtt_port, client_id=name, will=will)) as publisher:
+        yield publisher
 
 
 def choose_device(settings: Settings) -> str:

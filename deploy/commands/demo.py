@@ -28,7 +28,7 @@ def demo(
     from tempfile import TemporaryDirectory
 
     from deploy.progress import Progress
-    from deploy.session import hold
+    from deploy.session import through_broker
     from deploy.settings import load
     from deploy.wiring import choose_device
 
@@ -51,7 +51,7 @@ def demo(
             *([] if keep or database else ["--run", ""]),
         ]
         with Progress(f"Meltwin demo {until}; {page}") as progress:
-            ended = hold(settings, publisher, headless=headless, each_turn=progress)
+            ended = through_broker(settings, publisher, headless=headless, each_turn=progress)
         tally = ended.loop.tally
         row = tally.report(
             messages_published=ended.said.get("messages_published", 0),

@@ -1,5 +1,150 @@
-"""`meltwin replay`: a recorded build once more."""
+"""`meltwin replay`: a recorded build once more, as if it happened now."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.commands.options import Database, Device, Headless, Keep, MqttPort, Operator, Report, UiPort
+
+Source = Annotated[Path, typer.Argument(help="scan path (file or folder) or Pelican log (folder)")]
+Speed = Annotated[str, typer.Option(help="process seconds a wall second, or `max`: as fast as it goes")]
+BuildFile = Annotated[
+    Path | None,
+    typer.Option(help="TOML with what the log does not carry; left out: `build.toml` beside it, or a shipped one"),
+]
+RunName = Annotated[str, typer.Option("--run", help="suffix of the build's and the source's name")]
 
 
-def replay(source: str) -> None:
-    """Later."""
+def replay(
+    source: Source,
+    speed: Speed = "max",
+    direct: Annotated[bool, typer.Option("--direct", help="straight into the twin, without a broker")] = False,
+    build_file: BuildFile = None,
+    headless: Headless = False,
+    report: Report = None,
+    database: Database = None,
+    keep: Keep = False,
+    mqtt_port: MqttPort = None,
+    ui_port: UiPort = None,
+    device: Device = None,
+    operator: Operator = None,
+) -> None:
+    """Play a recorded build through broker, twin, store and page, to its end, and add up the counts.
+
+    What a log does not carry (alloy, spot, power) comes from a build file and is marked assumed. Writes to a fresh
+    database that is gone afterwards, unless `--keep` or `--database` says otherwise; replaying into the same database
+    twice changes nothing.
+
+    Examples: `./meltwin replay layers/ --headless`; `./meltwin replay pelican/ --speed 5 --build-file pelican.toml`
+    """
+    from tempfile import TemporaryDirectory
+
+    from deploy import session, wiring
+    from deploy.progress import Progress
+    from deploy.settings import load
+
+    _speed(speed)  # a mistake is told before anything starts
+    with TemporaryDirectory(prefix="meltwin-replay-", ignore_cleanup_errors=True) as folder:
+        settings = load(
+            database=database, mqtt_port=mqtt_port, ui_port=ui_port, device=device, operator=operator,
+            data_dir=None if keep or database else folder,
+        )  # fmt: skip
+        recording = wiring.open_recording(source, build_file)
+        page = "no page" if headless else f"the page: http://127.0.0.1:{settings.ui_port} (Ctrl-C leaves it)"
+        with Progress(f"Replay of {source}: {len(recording.layers)} layers, {speed} speed; {page}") as progress:
+            if direct:
+                straight_in = wiring.direct_source(recording, settings)
+                ended = session.straight(settings, straight_in, headless=headless, each_turn=progress)
+            else:
+                publisher = ["publish", str(source.absolute()), "--speed", speed]
+                publisher += ["--build-file", str(build_file.absolute())] if build_file else []
+                ended = session.through_broker(settings, publisher, headless=headless, each_turn=progress)
+        tally = ended.loop.tally
+        read = ended.said.get("messages_read", tally.messages_taken)
+        published = ended.said.get("messages_published", 0)
+        row = tally.report(messages_published=published, device=wiring.choose_device(settings), seed=settings.seed)
+        row |= {
+            "messages_read": read,
+            "windows": tally.windows,
+            "withheld": tally.withheld,
+            "left_out": recording.dropped,
+        }
+        faults = [] if ended.interrupted else does_not_add_up(row)
+        progress.say(_summary(row, ended.interrupted, faults))
+        if report:
+            report.write_text(json.dumps(row, indent=2) + "\n")
+        raise typer.Exit(1 if faults else 0)
+
+
+def publish(
+    source: Source,
+    speed: Speed = "max",
+    build_file: BuildFile = None,
+    mqtt_port: MqttPort = None,
+    run_name: RunName = "",
+) -> None:
+    """Publish a recorded build to a broker, and nothing else; prints JSON lines with what the broker has confirmed.
+
+    Example: `./meltwin publish layers/ --speed 1 --run second`
+    """
+    from deploy import wiring
+    from deploy.settings import load
+    from deploy.supervise import StopSignals
+    from ingest.replay import replay as say_again
+    from ingest.simulate import Said
+    from twin.clock import SystemClock
+
+    settings = load(mqtt_port=mqtt_port)
+    recording = wiring.open_recording(source, build_file, run_name)
+    told_s = 0.0
+    with StopSignals() as stop, wiring.publisher_of(recording, settings) as publisher:
+
+        def tell(said: Said, at_least_s: float = 0.5) -> None:
+            nonlocal told_s
+            if said.wall_s - told_s >= at_least_s:
+                told_s = said.wall_s
+                print(json.dumps({"messages_read": said.total, "messages_published": publisher.published}), flush=True)
+
+        said = say_again(recording, publisher, SystemClock(), _speed(speed), settings.site, stop, tell)
+        tell(said, at_least_s=-1.0)
+
+
+def does_not_add_up(row: dict[str, Any]) -> list[str]:
+    """The laws of a replay, each that does not hold as one line."""
+    kept = row["messages_committed"] + row["rejected"] + row["duplicates_absorbed"]
+    laws = {
+        "messages read = published": (row["messages_read"], row["messages_published"]),
+        "published = committed + rejected + duplicates": (row["messages_published"], kept),
+        "windows = forecasts + withheld": (row["windows"], row["frames_forecast"] + row["withheld"]),
+        "outcomes = forecasts + withheld": (sum(row["outcomes"].values()), row["frames_forecast"] + row["withheld"]),
+    }
+    return [f"{law} does not hold: {left:,} and {right:,}" for law, (left, right) in laws.items() if left != right]
+
+
+def _summary(row: dict[str, Any], interrupted: bool, faults: list[str]) -> str:
+    end = "stopped before the end" if interrupted else "the counts do not add up" if faults else "the counts add up"
+    return "\n".join(
+        [
+            f"messages read {row['messages_read']:,} = published {row['messages_published']:,} = committed "
+            f"{row['messages_committed']:,} (rejected {row['rejected']:,}, duplicates {row['duplicates_absorbed']:,})",
+            f"windows {row['windows']:,} = forecasts {row['frames_forecast']:,} + withheld {row['withheld']:,}; "
+            f"gaps {row['gaps']:,}, alerts {row['alerts']:,}",
+            f"outcomes {', '.join(f'{kind} {count:,}' for kind, count in row['outcomes'].items()) or 'none'}",
+            *faults,
+            f"Replay: {end}.",
+        ]
+    )
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise typer.BadParameter(f"{text!r} is neither a number above 0 nor `max`", param_hint="--speed")
+    return speed

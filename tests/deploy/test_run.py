@@ -87,7 +87,8 @@ def loop(source: FakeSource, store: Any, messages: int = 3) -> RunLoop:
 
 
 def drain(run: RunLoop, source: FakeSource) -> None:
-    run.run(stop=lambda: source.exhausted)
+    while run.turn() or not source.exhausted:
+        pass
     run.finish()
 
 
