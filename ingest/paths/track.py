@@ -70,10 +70,10 @@ class Track:
         if self._time and time_s[0] < self._time[-1]:
             self.clock_steps += 1
             yield from self.close()
+        if after_gap:  # frames that begin before this sample; where it is the first, the one that begins with it
+            self._gap_until_s = time_s[0] + (-_TOUCHES if self._time else _TOUCHES) * self.frame_s
         if not self._time:
             self._start(time_s[0])
-        if after_gap:
-            self._gap_until_s = time_s[0] + _TOUCHES * self.frame_s
         before = len(self._time)
         self._time.extend(time_s)
         self._x.extend(message.x_m)

@@ -1,7 +1,8 @@
 """Recording: layers read from files, said again as the messages that a machine would have said.
 
 Samples become `parameters` in chunks of at most 64 frames, so that the windows which one message closes stay few; a
-vector longer than that gets samples in between. Vectors, where the log has them, become `plan` at the start of their layer.
+vector longer than that gets samples in between. Vectors, where the log has them, become `plan` at the start of their
+layer.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,0 +1,281 @@
+"""Ordering: any arrival order within patience, any duplicates, the same windows; and every message is accounted for."""
+
+import math
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.order import Order
+from tests.ingest.said import FRAME_S, build, energy_j, heard, naive_windows, parameters, plan, same
+from twin.observation import Layer, Observation, Parameters, Signal, Window
+
+
+def run(observations: list[Observation], order: Order | None = None, now_s: float = 0.0) -> tuple[Order, list[Window]]:
+    order = order or Order()
+    windows: list[Window] = []
+    for observation in observations:
+        windows += order.add(observation, now_s)
+    return order, windows
+
+
+def accounted(order: Order) -> bool:
+    counts = order.counts()
+    return counts.received == counts.released + counts.duplicates + counts.late + counts.waiting
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> list[Parameters]:
+    """One layer as a machine may sample it: uneven times, repeated times, uneven messages, jumps in power."""
+    steps = draw(st.lists(st.sampled_from([0.0, 1e-3, 0.007, 0.02, 0.031, 0.2]), min_size=2, max_size=40))
+    time_s = (100.0 + np.cumsum(steps)).tolist()
+    power_w = draw(st.lists(st.sampled_from([0.0, 300.0, 360.0]), min_size=len(steps), max_size=len(steps)))
+    x_m = np.cumsum(np.asarray(steps) * 0.01).tolist()
+    cuts = sorted({0, len(steps), *draw(st.lists(st.integers(1, len(steps) - 1), max_size=10))})
+    return [
+        parameters(n, time_s[a:b], x_m[a:b], power_w[a:b], final=b == len(steps))
+        for n, (a, b) in enumerate(pairwise(cuts))
+    ]
+
+
+@given(layers())
+def test_windows_are_those_of_the_definition(messages: list[Parameters]) -> None:
+    _, windows = run([heard(build()), *map(heard, messages)])
+    expected = naive_windows(messages, FRAME_S)
+    assert [w.index for w in windows] == list(range(len(expected)))
+    for window, (start_s, end_s, x0_m, x1_m, joules) in zip(windows, expected, strict=True):
+        assert (window.start_s, window.end_s) == pytest.approx((start_s, end_s), abs=1e-9)
+        assert (window.path.time_s[0], window.path.time_s[-1]) == (window.start_s, window.end_s)
+        assert (window.path.x_m[0], window.path.x_m[-1]) == pytest.approx((x0_m, x1_m), abs=1e-9)
+        assert energy_j(window.path) == pytest.approx(joules, abs=1e-6)
+        assert (np.diff(window.path.time_s) >= 0).all()
+
+
+@given(layers())
+def test_windows_tile_the_layer_and_keep_its_energy(messages: list[Parameters]) -> None:
+    _, windows = run([heard(build()), *map(heard, messages)])
+    time_s = np.concatenate([m.sample_time_s for m in messages])
+    power_w = np.concatenate([m.beam_power_w for m in messages])
+    if time_s[-1] == time_s[0]:
+        assert windows == []
+        return
+    assert windows[0].start_s == time_s[0]
+    assert windows[-1].end_s == pytest.approx(time_s[-1], abs=1e-7)
+    assert all(a.end_s == b.start_s for a, b in pairwise(windows))
+    assert sum(energy_j(w.path) for w in windows) == pytest.approx(
+        float(np.sum(np.diff(time_s) * power_w[:-1])), abs=1e-4
+    )
+
+
+@settings(max_examples=60)
+@given(layers(), st.data())
+def test_any_arrival_order_and_duplicates_give_the_same_windows(
+    messages: list[Parameters], data: st.DataObject
+) -> None:
+    _, expected = run([heard(build()), *map(heard, messages)])
+    again = data.draw(st.lists(st.sampled_from(messages), max_size=10))
+    arrived = data.draw(st.permutations([heard(build()), heard(build()), *map(heard, messages), *map(heard, again)]))
+    order, windows = run(list(arrived))
+    assert len(windows) == len(expected)
+    assert all(same(a, b) for a, b in zip(windows, expected, strict=True))
+    assert order.gaps() == []
+    assert order.counts().duplicates == len(again) + 1
+    assert accounted(order)
+
+
+def even(n: int, per: float = FRAME_S, **more: object) -> list[Parameters]:
+    return [parameters(k, [k * per], final=k == n - 1, **more) for k in range(n)]  # type: ignore[arg-type]
+
+
+def test_a_missing_message_becomes_a_gap_after_patience_messages() -> None:
+    messages = even(100)
+    order, windows = run(
+        [heard(build()), *(heard(m) for m in messages if m.sequence not in (10, 11))], Order(patience=8)
+    )
+    (gap,) = order.gaps()
+    assert (gap.channel, gap.first_sequence, gap.last_sequence) == ("parameters", 10, 11)
+    assert [w.index for w in windows] == list(range(99))
+    assert [w.index for w in windows if w.gap] == [9, 10, 11]  # from the sample before to the sample after
+    assert order.counts().gaps == 1
+    assert accounted(order)
+
+
+def test_a_missing_message_becomes_a_gap_after_patience_seconds() -> None:
+    messages = even(5)
+    order, windows = run([heard(build()), *(heard(m) for m in messages if m.sequence != 1)], now_s=100.0)
+    assert (order.gaps(), windows, order.counts().waiting) == ([], [], 3)
+    assert order.tick(101.9) == []
+    assert [w.index for w in order.tick(102.0)] == [0, 1, 2, 3]
+    assert order.gaps()[0].noticed_s == 102.0
+    order.add(heard(messages[1]), 103.0)
+    assert order.counts().late == 1
+    assert accounted(order)
+
+
+def test_a_long_gap_is_left_out_rather_than_made_up() -> None:
+    messages = [m for m in even(200) if not 20 <= m.sequence < 180]
+    order, windows = run([heard(build()), *map(heard, messages)], Order(patience=4))
+    assert sum(w.gap for w in windows) <= 1
+    assert windows[-1].index == 198
+    assert order.counts().frames_left_out + len(windows) == 199
+    assert all(w.end_s - w.start_s <= FRAME_S * 1.001 for w in windows)
+
+
+def test_a_stream_joined_in_the_middle_has_no_gap_and_counts_frames_from_the_start_of_the_layer() -> None:
+    layer = Layer(source="a", sequence=7, time_s=0.0, build="b", layer=0)
+    messages = even(400)[300:]
+    order, windows = run([heard(layer), heard(build(sequence=5)), *map(heard, messages[::-1])], Order(patience=200))
+    windows += order.tick(2.0)
+    _, whole = run([heard(build()), *map(heard, even(400))])
+    assert order.gaps() == []
+    assert len(windows) == 99
+    assert [w.index for w in windows] == [w.index for w in whole[300:]]
+    assert [w.start_s for w in windows] == pytest.approx([w.start_s for w in whole[300:]])
+
+
+def test_parameters_wait_for_their_build() -> None:
+    messages = even(10)
+    order, windows = run([*map(heard, messages)])
+    assert (windows, order.counts().held) == ([], 10)
+    assert len(order.add(heard(build()), 0.0)) == 9
+    assert order.counts().held == 0
+
+
+def test_a_clock_that_steps_back_begins_a_new_segment() -> None:
+    first = [parameters(k, [100 + k * FRAME_S]) for k in range(10)]
+    second = [parameters(10 + k, [50 + k * FRAME_S], final=k == 9) for k in range(10)]
+    order, windows = run([heard(build()), *map(heard, first + second)])
+    assert [w.index for w in windows] == list(range(18))
+    assert windows[9].start_s == 50.0
+    assert all(w.start_s < w.end_s for w in windows)
+    assert order.counts().clock_steps == 1
+
+
+def test_a_new_layer_closes_the_old_one_and_a_repeated_layer_counts_on() -> None:
+    messages = [
+        parameters(0, [0.0, 0.05], layer=0),
+        parameters(1, [1.0, 1.05], layer=1, final=True),
+        parameters(2, [2.0, 2.05], layer=0, final=True),
+    ]
+    _, windows = run([heard(build()), *map(heard, messages)])
+    assert [(w.layer, w.index) for w in windows] == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+        (0, 3),
+        (0, 4),
+        (0, 5),
+    ]
+    assert windows[2].end_s == 0.05
+
+
+def test_a_silence_longer_than_any_vector_makes_no_frames() -> None:
+    order, windows = run(
+        [heard(build()), heard(parameters(0, [0.0, 0.1])), heard(parameters(1, [1e9, 1e9 + 0.1], final=True))]
+    )
+    assert len(windows) <= 12
+    assert order.counts().frames_left_out > 1e9
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.floats(-1e10, 1e10), st.booleans()), max_size=60), st.floats(1e-7, 1.0)
+)
+def test_no_sequence_of_finite_messages_breaks_it(rows: list[tuple[int, float, bool]], frame_s: float) -> None:
+    order = Order(patience=5)
+    windows = order.add(heard(build(frame_s)), 0.0)
+    for now, (sequence, time_s, final) in enumerate(rows):
+        windows += order.add(heard(parameters(sequence, [time_s, time_s + frame_s], final=final)), float(now))
+        windows += order.tick(float(now))
+    windows += order.finish(1e3)
+    assert accounted(order)
+    assert order.counts().waiting == 0
+    assert order.counts().windows == len(windows)
+    for window in windows:
+        assert window.start_s <= window.end_s
+        assert all(np.isfinite(column).all() for column in window.path)
+
+
+def test_machines_do_not_mix() -> None:
+    a = [heard(m, "m1") for m in even(20)]
+    b = [heard(m, "m2") for m in even(20, per=0.01, source="z")]
+    mixed = [
+        heard(build(), "m1"),
+        heard(build(source="z"), "m2"),
+        *(o for pair in zip(a, b, strict=True) for o in pair),
+    ]
+    _, windows = run(mixed)
+    assert [w.index for w in windows if w.machine == "m1"] == list(range(19))
+    assert [w.index for w in windows if w.machine == "m2"] == list(range(10))
+
+
+def test_signals_come_out_in_order_once() -> None:
+    signals = [
+        Signal(
+            source="a",
+            sequence=k,
+            time_s=float(k),
+            build="b",
+            layer=0,
+            name="melt_pool_width_m",
+            sample_time_s=[k],
+            value=[1e-4],
+        )
+        for k in range(20)
+    ]
+    order, _ = run([heard(s) for s in [*signals[::-1], *signals]])
+    assert [o.message.sequence for o in order.signals()] == list(range(20))
+    assert order.signals() == []
+
+
+def test_the_newest_publishers_clock_is_kept() -> None:
+    messages = [parameters(0, [0.0], sent_s=10.0), parameters(1, [0.05], sent_s=12.0, final=True)]
+    _, windows = run([heard(build()), *map(heard, messages)])
+    assert {w.sent_s for w in windows} == {12.0}
+
+
+def test_the_plan_is_the_path_from_the_end_of_the_window() -> None:
+    planned = plan(
+        0,
+        [0.0, 1.0, 1.5],
+        [0.0, 0.01, 0.02],
+        [0.01, 0.02, 0.03],
+        beam_power_w=[360.0, 0.0, 400.0],
+        scan_speed_m_per_s=[0.01, 0.02, 0.01],
+    )
+    order, _ = run([heard(build()), heard(planned)], Order(horizon_frames=24))
+    (first, *_, last) = run([heard(m) for m in even(51)], order)[1]
+    assert first.plan is not None
+    assert (first.plan.time_s[0], first.plan.time_s[-1]) == pytest.approx((FRAME_S, 25 * FRAME_S))
+    assert first.plan.x_m == pytest.approx(0.01 * first.plan.time_s)
+    assert last.plan is not None  # at 1.0 s: the jump, then the next vector
+    assert last.plan.time_s == pytest.approx([1.0, 1.48])
+    assert last.plan.beam_power_w[0] == 0.0
+    assert last.plan.x_m[-1] == pytest.approx(0.01 + 0.02 * 0.48)
+
+
+def test_a_later_plan_replaces_an_earlier_one_from_its_start_on() -> None:
+    order, _ = run([heard(build()), heard(plan(0, [0.0], [0.0], [0.1])), heard(plan(1, [0.2], [0.002], [-0.1]))])
+    windows = run([heard(m) for m in even(12)], order)[1]
+    ahead = windows[0].plan
+    assert ahead is not None
+    assert np.interp([0.1, 0.2, 0.3], ahead.time_s, ahead.x_m) == pytest.approx([0.001, 0.002, 0.001])
+
+
+def test_no_plan_no_path() -> None:
+    _, windows = run([heard(build()), *map(heard, even(10))])
+    assert all(w.plan is None for w in windows)
+
+
+def test_five_thousand_messages_a_second_on_one_core() -> None:
+    n = 10_000
+    observations = [heard(m) for m in even(n, per=FRAME_S / 2)]
+    started_s = time.process_time()
+    _, windows = run([heard(build()), *observations])
+    assert n / (time.process_time() - started_s) > 5_000
+    assert len(windows) == math.ceil((n - 1) / 2)
