@@ -437,11 +437,12 @@ def test_rejects_and_gaps_are_kept_whole(store: Store) -> None:
     assert store.counts()["rejects"] == 4
 
 
-def test_a_card_changed_under_its_name_is_the_one_that_is_read(store: Store) -> None:
-    store.write(Step(cards=[{"name": "asno", "metrics": {"größe": 1.5}}, {"name": "reference"}]))
-    assert store.card("asno") == {"name": "asno", "metrics": {"größe": 1.5}}
-    store.write(Step(cards=[{"name": "asno", "metrics": {}}]))
-    assert store.card("asno") == {"name": "asno", "metrics": {}}
+def test_the_card_that_is_read_is_the_last_one_said(store: Store) -> None:
+    first, second = {"name": "asno", "metrics": {"größe": 1.5}}, {"name": "asno", "metrics": {}}
+    for received_s, card in enumerate((first, second, first)):
+        store.write(Step(cards=[card, {"name": "reference"}], received_s=float(received_s)))
+        assert store.card("asno") == card
+    assert store.counts()["cards"] == 3
     assert store.card("none such") is None
 
 

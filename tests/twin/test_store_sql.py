@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,18 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 
 from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
-from tests.contracts.test_store import EVERYTHING
+from tests.contracts.test_store import EVERYTHING, said
+from twin.observation import Gap
 from twin.store import sql, tables, write
+from twin.store.fake import FakeStore
 from twin.store.port import (
     Step,
     StoreCorruptError,
@@ -280,6 +287,70 @@ def test_no_read_scans_a_growing_table(store: SqlStore) -> None:
                 assert not scanned or in_order_up_to_limit, f"{line}\n{statement}"
             if "LIMIT" in statement and "JOIN" not in statement and any(f"FROM {name}" in statement for name in LIVE):
                 assert not any("TEMP B-TREE FOR ORDER BY" in line for line in plan), f"sorts all rows:\n{statement}"
+
+
+SMALL = st.integers(0, 3)
+TIMES_S = st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0])
+SOURCES = st.sampled_from(["s1", "s2"])
+MESSAGES = st.one_of(
+    st.builds(case.state, SMALL, status=st.sampled_from(["online", "offline"]), source=SOURCES, sent_s=TIMES_S),
+    st.builds(case.build, st.sampled_from(["b1", "b2"]), SMALL, SOURCES, part=st.sampled_from(["", "p"])),
+    st.builds(case.layer, SMALL, SMALL, name=st.sampled_from(["b1", "b2"]), source=SOURCES, time_s=TIMES_S),
+    st.builds(
+        case.parameters, SMALL, st.lists(TIMES_S, min_size=1, max_size=3).map(sorted), number=SMALL,
+        name=st.sampled_from(["b1", "b2"]), source=SOURCES, final=st.booleans(),
+    ),
+    st.builds(case.plan, SMALL, st.lists(TIMES_S, min_size=1, max_size=3).map(sorted), number=SMALL, time_s=TIMES_S),
+    st.builds(case.signal, SMALL, st.just([0.0, 1.0]), st.lists(TIMES_S, min_size=2, max_size=2), source=SOURCES),
+)  # fmt: skip
+STEPS = st.builds(
+    Step,
+    observations=st.lists(MESSAGES.map(heard), max_size=6),
+    gaps=st.lists(st.builds(Gap, st.just("m1"), SOURCES, st.just("plan"), SMALL, SMALL, TIMES_S), max_size=2),
+    forecasts=st.lists(
+        st.builds(
+            case.forecast, SMALL, name=st.sampled_from(["b1", "b2"]), lead_count=SMALL, time_s=TIMES_S,
+            issued_s=TIMES_S, laser_on=st.booleans(), layer=SMALL,
+        ), max_size=3,
+    ),
+    alerts=st.lists(
+        st.builds(
+            case.alert, st.sampled_from(["a", "b"]), first_seen_s=TIMES_S, last_seen_s=TIMES_S, number=SMALL,
+            cleared_s=st.none() | TIMES_S,
+        ), max_size=3,
+    ),
+    received_s=TIMES_S,
+)  # fmt: skip
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a file at a time takes minutes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(steps=st.lists(STEPS, max_size=4))
+def test_agrees_with_the_naive_store(store: SqlStore, url: str, steps: list[Step]) -> None:
+    """The fake works every answer out from all that was said; the tables fold it as it comes."""
+    with TemporaryDirectory() as folder:
+        with sqlite3.connect(path_of(url)) as empty, sqlite3.connect(f"{folder}/s.db") as copy:
+            empty.backup(copy)
+        store, naive = SqlStore.create(f"sqlite:///{folder}/s.db"), FakeStore()
+        for step in steps:
+            assert store.write(step) == naive.write(step)
+            assert said(store) == said(naive)
+            assert store.counts() == naive.counts()
+        store.close()
+
+
+@pytest.mark.parametrize("on_conflict", ["ignore", "update"])
+def test_schema_and_inserts_are_also_said_in_postgresql(on_conflict: str) -> None:
+    dialect = postgresql.dialect()
+    for table in tables.Base.metadata.tables.values():
+        assert "DOUBLE" not in str(CreateTable(table).compile(dialect=dialect)).replace("DOUBLE PRECISION", "")
+        statement, order = write._statement(dialect, table, tuple(table.c.keys()), on_conflict)
+        assert "ON CONFLICT" in statement
+        assert order is None
 
 
 def test_loads_without_torch() -> None:

@@ -1,5 +1,6 @@
 """FakeStore: the store in memory, for tests. It keeps what was said and works every answer out anew, naively."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -24,7 +25,7 @@ class FakeStore:
         self._gaps: dict[tuple[str, str, str, int, int], Gap] = {}
         self._forecasts: dict[tuple[str, str, int, int], Forecast] = {}
         self._alerts: dict[tuple[str, str, str, int], Alert] = {}
-        self._cards: dict[str, dict[str, Any]] = {}
+        self._cards: dict[str, tuple[float, dict[str, Any]]] = {}
         self._counts: Counter[str] = Counter()
 
     def write(self, step: Step) -> Written:
@@ -57,9 +58,9 @@ class FakeStore:
                 changed.add(alert.key)
         written.alerts = len(changed)
         for card in step.cards:
-            if self._cards.get(card["name"]) != card:
-                self._counts["cards"] += 1
-                self._cards[card["name"]] = card
+            text = json.dumps(card, sort_keys=True)
+            received_s, _ = self._cards.get(text, (step.received_s, card))
+            self._cards[text] = (max(received_s, step.received_s), card)
         return written
 
     def _keep(self, observation: Observation, received_s: float, written: Written) -> None:
@@ -93,7 +94,7 @@ class FakeStore:
             "signals": sum(len(message.value) for message in messages if isinstance(message, Signal)),
             "samples": sum(len(message.x_m) for message in messages if isinstance(message, Parameters)),
             "scan_vectors": sum(len(message.start_s) for message in messages if isinstance(message, Plan)),
-            "cards": self._counts["cards"],
+            "cards": len(self._cards),
         }
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
@@ -150,14 +151,16 @@ class FakeStore:
         return packing.table(rows, packing.MACHINES)
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
-        heard = [(r, o.message) for r, o in self._heard(machine) if isinstance(o.message, Build)]
-        named = [(r, m.time_s, m) for r, m in heard if build in (None, m.build)]
-        return max(named, key=lambda kept: kept[:2])[2].model_dump() if named else None
+        named = {
+            m.build: (r, m.time_s, m.build, m) for r, o in self._heard(machine) if isinstance(m := o.message, Build)
+        }
+        chosen = [kept for name, kept in named.items() if build in (None, name)]
+        return max(chosen, key=lambda kept: kept[:3])[3].model_dump() if chosen else None
 
     def _of(self, machine: str) -> list[Forecast]:
         """A machine's forecasts, the newest last."""
         chosen = [forecast for forecast in self._forecasts.values() if forecast.machine == machine]
-        return sorted(chosen, key=lambda forecast: (forecast.issued_s, forecast.time_s))
+        return sorted(chosen, key=lambda f: (f.issued_s, f.time_s, f.build, f.layer, f.frame))
 
     def _frames(self, machine: str, build: str | None, since_s: float | None, limit: int) -> list[Forecast]:
         forecasts = self._of(machine)
@@ -232,7 +235,7 @@ class FakeStore:
     def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
         chosen = [a for a in self._alerts.values() if machine in (None, a.machine)]
         still = [alert for alert in chosen if alert.cleared_s is None or not open_only]
-        newest = sorted(still, key=lambda alert: alert.last_seen_s, reverse=True)[:limit]
+        newest = sorted(still, key=lambda alert: (-alert.last_seen_s, alert.key))[:limit]
         return packing.table([[getattr(a, name, None) for name in packing.ALERTS] for a in newest], packing.ALERTS)
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
@@ -245,7 +248,7 @@ class FakeStore:
             for gap in self._gaps.values()
             if gap.machine == machine
         ]
-        return packing.table(sorted(rows, key=lambda row: (-row[0], row[3]))[:limit], packing.GAPS)
+        return packing.table(sorted(rows, key=lambda row: (-row[0], *row[1:]))[:limit], packing.GAPS)
 
     def open_layers(self) -> list[tuple[str, str, int]]:
         places = []
@@ -268,7 +271,8 @@ class FakeStore:
                 yield Observation(observation.site, observation.machine, observation.message)
 
     def card(self, name: str) -> dict[str, Any] | None:
-        return self._cards.get(name)
+        named = [kept for kept in self._cards.values() if kept[1]["name"] == name]
+        return max(named, key=lambda kept: kept[0])[1] if named else None
 
     def close(self) -> None:
         """Nothing to let go of."""

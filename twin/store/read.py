@@ -38,6 +38,10 @@ COUNTED = (
     "signals", "samples", "scan_vectors", "cards",
 )  # fmt: skip
 _PAGE = 1000  # messages of a replay read at once
+_NEWEST = tuple(
+    column.desc()
+    for column in (ForecastRow.issued_s, ForecastRow.time_s, ForecastRow.build, ForecastRow.layer, ForecastRow.frame)
+)
 
 
 class Reader:
@@ -90,15 +94,14 @@ class Reader:
         rows = select(*BuildRow.__table__.c).where(BuildRow.machine == machine)
         if build is not None:
             rows = rows.where(BuildRow.build == build)
-        row = self._first(rows.order_by(BuildRow.received_s.desc(), BuildRow.time_s.desc()))
+        row = self._first(rows.order_by(BuildRow.received_s.desc(), BuildRow.time_s.desc(), BuildRow.build.desc()))
         if row is None:
             return None
         columns = {name: value for name, value in row._mapping.items() if name not in ("machine", "received_s")}
         return {"version": 1, "kind": "build", **columns, "assumed": json.loads(row.assumed)}
 
     def _forecast_build(self, machine: str) -> str | None:
-        newest = select(ForecastRow.build).where(ForecastRow.machine == machine)
-        row = self._first(newest.order_by(ForecastRow.issued_s.desc(), ForecastRow.time_s.desc()))
+        row = self._first(select(ForecastRow.build).where(ForecastRow.machine == machine).order_by(*_NEWEST))
         return None if row is None else row.build
 
     def melt_pool(
@@ -121,7 +124,7 @@ class Reader:
         )
         if since_s is not None:
             frames = frames.where(row.time_s > since_s)
-        frame = frames.order_by(row.time_s.desc()).limit(limit).subquery("frame").c
+        frame = frames.order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc()).limit(limit).subquery("frame").c
         rows = select(
             frame.frame, frame.issued_s, size.time_s, size.lead_s, size.length_m, size.width_m, size.depth_m,
             size.x_m, size.y_m, size.beam_power_w, frame.layer, frame.outcome_kind, frame.operator,
@@ -146,8 +149,7 @@ class Reader:
         return packing.table(newest[::-1], packing.SIGNALS)
 
     def latest_forecast(self, machine: str) -> dict[str, Any] | None:
-        newest = select(*ForecastRow.__table__.c).where(ForecastRow.machine == machine)
-        row = self._first(newest.order_by(ForecastRow.issued_s.desc(), ForecastRow.time_s.desc()))
+        row = self._first(select(*ForecastRow.__table__.c).where(ForecastRow.machine == machine).order_by(*_NEWEST))
         if row is None:
             return None
         columns = dict(row._mapping)
@@ -191,7 +193,8 @@ class Reader:
             rows = rows.where(AlertRow.machine == machine)
         if open_only:
             rows = rows.where(AlertRow.cleared_s.is_(None))
-        return packing.table(self._rows(rows.order_by(AlertRow.last_seen_s.desc()).limit(limit)), packing.ALERTS)
+        key = (AlertRow.machine, AlertRow.build, AlertRow.kind, AlertRow.layer)
+        return packing.table(self._rows(rows.order_by(AlertRow.last_seen_s.desc(), *key).limit(limit)), packing.ALERTS)
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
         row = RejectRow
@@ -202,7 +205,8 @@ class Reader:
     def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
         row = GapRow
         rows = select(row.noticed_s, row.source, row.channel, row.first_sequence, row.last_sequence)
-        newest = rows.where(row.machine == machine).order_by(row.noticed_s.desc(), row.first_sequence).limit(limit)
+        order = (row.noticed_s.desc(), row.source, row.channel, row.first_sequence, row.last_sequence)
+        newest = rows.where(row.machine == machine).order_by(*order).limit(limit)
         return packing.table(self._rows(newest), packing.GAPS)
 
     def open_layers(self) -> list[tuple[str, str, int]]:
@@ -238,7 +242,9 @@ class Reader:
             after = (found[-1].source, found[-1].sequence)
 
     def card(self, name: str) -> dict[str, Any] | None:
-        row = self._first(select(CardRow.json).where(CardRow.name == name).order_by(CardRow.id.desc()))
+        row = self._first(
+            select(CardRow.json).where(CardRow.name == name).order_by(CardRow.received_s.desc(), CardRow.sha256)
+        )
         return None if row is None else dict(json.loads(row.json))
 
 

@@ -31,7 +31,7 @@ class SqlStore(Reader):
 
     @classmethod
     def create(cls, url: str, *, durability: Durability = "normal") -> "SqlStore":
-        """The writer, with the newest schema."""
+        """The writer, with the newest schema; the file and its folder are made where there is none."""
         upgrade(url)
         return cls(_engine(url, writes=True, durability=durability), writes=True)
 
@@ -65,6 +65,9 @@ class SqlStore(Reader):
 
 def upgrade(url: str) -> None:
     """Bring the schema to the newest revision, in one transaction."""
+    place = make_url(url)
+    if place.get_backend_name() == "sqlite" and place.database:
+        Path(place.database).parent.mkdir(parents=True, exist_ok=True)
     engine = _engine(url, writes=True)
     try:
         with engine.begin() as connection:

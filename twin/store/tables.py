@@ -307,15 +307,13 @@ class AlertRow(Base):
 
 
 class CardRow(Base):
-    """An operator card; a card that changed under its name is another row, and the newest is read."""
+    """An operator card; a card that changed under its name is another row, and the last one received is read."""
 
     __tablename__ = "operator_cards"
-    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
-    name: Mapped[str]
-    sha256: Mapped[str]
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(primary_key=True)
     json: Mapped[str]
     received_s: Mapped[float]
-    __table_args__ = (UniqueConstraint("name", "sha256"),)
 
 
 class CounterRow(Base):

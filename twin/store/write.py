@@ -338,9 +338,11 @@ def _alert_row(alert: Alert) -> Row:
 
 
 def _cards(connection: Connection, step: Step, tally: Tally) -> None:
+    """Every content that a card has had is kept; `received_s` is when it was last said."""
     for card in step.cards:
         text = json.dumps(card, sort_keys=True)
-        row = {"name": card["name"], "sha256": digest(text.encode())}
-        if _found(connection, tables.CardRow, **row) is None:
-            _insert(connection, tables.CardRow, [row | {"json": text, "received_s": step.received_s}])
-            tally["cards", "", ""] += 1
+        key = {"name": card["name"], "sha256": digest(text.encode())}
+        known = _found(connection, tables.CardRow, **key)
+        received_s = step.received_s if known is None else max(step.received_s, known["received_s"])
+        _insert(connection, tables.CardRow, [key | {"json": text, "received_s": received_s}], "update")
+        tally["cards", "", ""] += known is None

@@ -193,13 +193,11 @@ def upgrade() -> None:
 
     op.create_table(
         "operator_cards",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("json", sa.Text(), nullable=False),
         sa.Column("received_s", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_operator_cards")),
-        sa.UniqueConstraint("name", "sha256", name=op.f("uq_operator_cards_name_sha256")),
+        sa.PrimaryKeyConstraint("name", "sha256", name=op.f("pk_operator_cards")),
     )
     op.create_table(
         "parameters",
