@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 GRACE_S = 15.0
+ORPHAN_GRACE_S = 3.0
 
 
 class Child:
@@ -107,7 +108,7 @@ def follow_parent() -> None:
         while os.read(0, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        threading.Event().wait(GRACE_S)
+        threading.Event().wait(ORPHAN_GRACE_S)
         os._exit(1)
 
     threading.Thread(target=watch, name="follow-parent", daemon=True).start()

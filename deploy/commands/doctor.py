@@ -92,12 +92,12 @@ def _database(settings: "Settings") -> Finding:
 def _broker() -> Finding:
     from deploy.ports import free_port
     from ingest.broker import EmbeddedBroker
-    from ingest.errors import BrokerUnavailable
+    from ingest.errors import BrokerError
 
     try:
         with EmbeddedBroker(free_port()):
             return Finding("embedded broker", "starts and answers MQTT 5", "")
-    except BrokerUnavailable as error:
+    except BrokerError as error:
         return Finding("embedded broker", None, str(error))
 
 

@@ -52,9 +52,7 @@ def ui(database: Database = None, ui_port: UiPort = None) -> None:
     from ui.serve import PortInUseError, serve
 
     settings = load(database=database, ui_port=ui_port)
-    typer.echo(
-        f"The page: http://127.0.0.1:{settings.ui_port}  (reads {settings.database_url}; Ctrl-C stops)", err=True
-    )
+    typer.echo(f"The page: http://127.0.0.1:{settings.ui_port}  (reads {settings.database_url}; Ctrl-C stops)")
     try:
         serve(settings.database_url, settings.ui_port, stale_after_s=settings.stale_s)
     except PortInUseError as error:

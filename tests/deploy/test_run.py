@@ -59,7 +59,7 @@ def advance(windows: Sequence[Window], context_of: object, now_s: float) -> tupl
     return forecasts, []
 
 
-class Crash(RuntimeError):
+class CrashError(RuntimeError):
     """Power off."""
 
 
@@ -75,10 +75,10 @@ class CrashingStore:
     def write(self, step: Step) -> Written:
         self._left -= 1
         if self._left == 0 and not self._after_commit:
-            raise Crash
+            raise CrashError
         written = self._store.write(step)
         if self._left == 0:
-            raise Crash
+            raise CrashError
         return written
 
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_read_is_kept_acknowledged_and_stops_nothing() -> None:
 @pytest.mark.parametrize("at", [1, 2, 4, 7])
 def test_a_crash_before_the_commit_acknowledges_nothing(at: int) -> None:
     source, store = FakeSource(stretch()), CrashingStore(at, after_commit=False)
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         drain(loop(source, store), source)
     kept = store.counts()["observations"]
     source.reconnect()
@@ -146,7 +146,7 @@ def test_a_crash_before_the_commit_acknowledges_nothing(at: int) -> None:
 @pytest.mark.parametrize("at", [1, 2, 3, 5, 7])
 def test_a_restart_ends_with_the_rows_of_a_run_without_one(at: int, after_commit: bool) -> None:
     source, store = FakeSource(stretch()), CrashingStore(at, after_commit)
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         drain(loop(source, store), source)
     source.reconnect()
     again = loop(source, store)

@@ -1,0 +1,56 @@
+"""What tests may need from outside: system programs and public data. Absent, they skip with a line that says how to get
+them; with CI=true in the environment they fail instead.
+
+`need("chromium")` gives the program's path and `shared_data("ded_pelican")` the folder's; both are fixtures too.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+REMEDIES = {
+    "chromium": "apt install chromium chromium-driver",
+    "chromedriver": "apt install chromium chromium-driver",
+    "mosquitto": "apt install mosquitto",
+}
+
+
+def absent(line: str) -> NoReturn:
+    """Skip here; fail where everything must be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(line)
+    pytest.skip(line)
+
+
+def need(program: str) -> str:
+    """The path of a system program."""
+    path = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+    return path or absent(f"{program} is not installed: {REMEDIES[program]}")
+
+
+def shared_data(name: str) -> Path:
+    """A folder of the public data that is not committed."""
+    return DATA / name if (DATA / name).is_dir() else absent(f"public data {name} is not at {DATA}")
+
+
+@pytest.fixture(name="need", scope="session")
+def _need() -> Callable[[str], str]:
+    return need
+
+
+@pytest.fixture(name="shared_data", scope="session")
+def _shared_data() -> Callable[[str], Path]:
+    return shared_data
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests run with the defaults, whatever the person who runs them has set."""
+    for name in list(os.environ):
+        if name.startswith("MELTWIN_"):
+            monkeypatch.delenv(name)

@@ -1,0 +1,20 @@
+"""Where everything must be there, what is absent fails; elsewhere it skips, with the remedy."""
+
+import pytest
+
+from tests.conftest import REMEDIES, need, shared_data
+
+
+@pytest.mark.parametrize("ci", [True, False])
+def test_what_is_absent_skips_or_fails(ci: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true" if ci else "")
+    monkeypatch.setitem(REMEDIES, "no-such-program", "apt install nothing")
+    raised = pytest.fail.Exception if ci else pytest.skip.Exception
+    with pytest.raises(raised, match="no-such-program is not installed: apt install nothing"):
+        need("no-such-program")
+    with pytest.raises(raised, match="no_such_folder"):
+        shared_data("no_such_folder")
+
+
+def test_what_is_there_is_found() -> None:
+    assert need("sh").endswith("/sh")
