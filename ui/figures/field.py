@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from twin.forecast import Field
-from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, axis, layout, message_figure, note
+from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, axis, in_steps, layout, message_figure, note
 
 ABOVE_BOILING = "above boiling: not shown as a fact"
 MARGIN = 0.35  # of the pool's size, drawn around it
@@ -107,21 +107,15 @@ def view(field: Field) -> tuple[tuple[float, float], float, float]:
         return (float(field.x_m[0]), float(field.x_m[-1])), float(np.abs(field.y_m).max()), float(field.z_m[-1])
     along, across, down = (np.flatnonzero(hot.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
     size = float(field.x_m[along[-1]] - field.x_m[along[0]])
-    begin = -_steps(MARGIN * size * 0.3 - float(field.x_m[along[0]]))
-    end = _steps(float(field.x_m[along[-1]]) + MARGIN * size * 0.3)
-    half = _steps(float(np.abs(field.y_m[across]).max()) * (1 + MARGIN))
-    depth = _steps(float(field.z_m[down[-1]]) * (1 + MARGIN))
+    begin = -in_steps(MARGIN * size * 0.3 - float(field.x_m[along[0]]))
+    end = in_steps(float(field.x_m[along[-1]]) + MARGIN * size * 0.3)
+    half = in_steps(float(np.abs(field.y_m[across]).max()) * (1 + MARGIN))
+    depth = in_steps(float(field.z_m[down[-1]]) * (1 + MARGIN))
     return (
         (max(begin, float(field.x_m[0])), min(end, float(field.x_m[-1]))),
         min(half, float(np.abs(field.y_m).max())),
         min(max(depth, 0.5 * half), float(field.z_m[-1])),
     )
-
-
-def _steps(value: float) -> float:
-    if value <= 0:
-        return 1e-6
-    return float(1.25 ** np.ceil(np.log(value) / np.log(1.25)))
 
 
 _LEFT: dict[str, Any] = {"xanchor": "left", "yanchor": "bottom"}

@@ -40,8 +40,8 @@ def layer_map(
             palette,
             "layer",
             margin={"l": 50, "r": 58, "t": 10, "b": 40},
-            xaxis=axis(palette, "x, mm", constrain="domain"),
-            yaxis=axis(palette, "y, mm", scaleanchor="x", constrain="domain"),
+            xaxis=axis(palette, "x, mm"),
+            yaxis=axis(palette, "y, mm", scaleanchor="x"),
         ),
     )
 

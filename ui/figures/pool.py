@@ -11,8 +11,7 @@ import plotly.graph_objects as go
 import pyvista as pv
 
 from twin.forecast import Field
-from ui.figures.field import view
-from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, layout, message_figure
+from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, in_steps, layout, message_figure
 
 MOST_TRIANGLES = 12_000
 
@@ -43,7 +42,8 @@ def pool_mesh(field: Field) -> PoolMesh | None:
     grid["temperature_k"] = field.temperature_k[:, :, ::-1].astype(np.float64).ravel(order="F")
     molten = grid.clip_scalar(scalars="temperature_k", value=field.solidus_k, invert=False)
     pool = molten.connectivity("point_seed", point_ids=[int(np.argmax(molten["temperature_k"]))])
-    surface = pool.extract_surface(algorithm="dataset_surface").triangulate()
+    surface = pool.extract_surface(algorithm="dataset_surface").clean(tolerance=5e-4, absolute=False).triangulate()
+    surface = surface.compute_normals(split_vertices=False, consistent_normals=True, auto_orient_normals=True)
     if surface.n_cells > MOST_TRIANGLES:
         surface = surface.decimate_pro(1 - MOST_TRIANGLES / surface.n_cells, preserve_topology=True)
     return PoolMesh(
@@ -51,6 +51,13 @@ def pool_mesh(field: Field) -> PoolMesh | None:
         triangles=np.asarray(surface.faces).reshape(-1, 4)[:, 1:],
         temperature_k=np.asarray(surface["temperature_k"], float),
     )
+
+
+def _room(mesh: PoolMesh) -> tuple[float, float, float, float]:
+    """(begin, end, half width, depth) of the box to draw: the pool and the beam with air around them, in coarse steps."""
+    low, high = mesh.points_m.min(axis=0), mesh.points_m.max(axis=0)
+    side = in_steps(1.5 * float(np.abs(mesh.points_m[:, 1]).max()))
+    return min(-in_steps(-1.1 * low[0]), -side), max(in_steps(1.1 * high[0]), side), side, in_steps(-1.2 * low[2])
 
 
 def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.Figure:
@@ -62,27 +69,30 @@ def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.
         return message_figure("Nothing is molten now", palette)
     points = (mesh.points_m * unit.per_m).astype(np.float32)
     corner = mesh.triangles.astype(np.int32)
-    (begin, end), half, depth = view(field)
+    low, high, side, deep = (length * unit.per_m for length in _room(mesh))
     hover = f"%{{x:.{unit.digits}f}}, %{{y:.{unit.digits}f}}, %{{z:.{unit.digits}f}} {unit.name}<extra>%{{meta}}</extra>"
-    pool = go.Mesh3d(
-        x=points[:, 0],
-        y=points[:, 1],
-        z=points[:, 2],
-        i=corner[:, 0],
-        j=corner[:, 1],
-        k=corner[:, 2],
-        intensity=np.minimum(mesh.temperature_k, field.boiling_k).astype(np.float32),
-        cmin=COLDEST_K,
-        cmax=field.boiling_k,
-        colorscale=TEMPERATURE_SCALE,
-        showscale=False,
-        flatshading=False,
-        lighting={"ambient": 0.62, "diffuse": 0.65, "specular": 0.18, "roughness": 0.7, "fresnel": 0.1},
-        lightposition={"x": -1e4, "y": -2e4, "z": -1e4},
-        meta="melt pool",
-        hovertemplate=hover,
-    )
-    low, high, side = begin * unit.per_m, end * unit.per_m, half * unit.per_m
+    top = np.isclose(mesh.points_m[mesh.triangles][:, :, 2], 0.0, atol=1e-9).all(axis=1)
+
+    def skin(chosen: np.ndarray, name: str, **lighting: float) -> go.Mesh3d:
+        return go.Mesh3d(
+            x=points[:, 0],
+            y=points[:, 1],
+            z=points[:, 2],
+            i=corner[chosen, 0],
+            j=corner[chosen, 1],
+            k=corner[chosen, 2],
+            intensity=np.minimum(mesh.temperature_k, field.boiling_k).astype(np.float32),
+            cmin=COLDEST_K,
+            cmax=field.boiling_k,
+            colorscale=TEMPERATURE_SCALE,
+            showscale=False,
+            flatshading=False,
+            lighting=lighting,
+            lightposition={"x": -2e4, "y": -4e4, "z": 1e4},
+            meta=name,
+            hovertemplate=hover,
+        )
+
     plate = go.Mesh3d(
         x=[low, high, high, low],
         y=[-side, -side, side, side],
@@ -125,7 +135,13 @@ def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.
         return {**scene_axis, "title": {"text": title, "font": {"size": 11, "color": palette.muted}}, "range": limits}
 
     return go.Figure(
-        data=[plate, edge, pool, beam],
+        data=[
+            plate,
+            edge,
+            skin(~top, "solidus", ambient=0.55, diffuse=0.8, specular=0.25, roughness=0.6, fresnel=0.1),
+            skin(top, "surface of the melt pool", ambient=1.0, diffuse=0.0, specular=0.0, fresnel=0.0),
+            beam,
+        ],
         layout=layout(
             palette,
             "pool",
@@ -135,8 +151,8 @@ def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.
                 "aspectmode": "data",
                 "xaxis": named(f"along, {unit.name}", [low, high]),
                 "yaxis": named(f"across, {unit.name}", [-side, side]),
-                "zaxis": named(f"up, {unit.name}", [-depth * unit.per_m, side * 0.5]),
-                "camera": {"eye": {"x": -0.8, "y": -1.25, "z": 0.42}, "center": {"x": 0.05, "y": 0, "z": -0.12}},
+                "zaxis": named(f"up, {unit.name}", [-deep, side * 0.5]),
+                "camera": {"eye": {"x": -0.8, "y": -1.4, "z": 0.5}, "center": {"x": 0.02, "y": 0, "z": -0.1}},
                 "dragmode": "orbit",
             },
         ),

@@ -4,6 +4,7 @@ Greys carry what is normal and one blue carries the forecast; amber and red are 
 Temperature is inferno on a fixed scale, so that one colour means one temperature for as long as a build lasts.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,12 +136,12 @@ def round_up(value: float) -> float:
     """The next of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten: an axis limit that seldom changes."""
     if value <= 0:
         return 1.0
-    decade = 10.0 ** (len(str(int(value))) - 1) if value >= 1 else 10.0 ** -_leading_zeros(value)
-    return next(step * decade for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if step * decade >= value * 0.999999)
+    decade = 10.0 ** math.floor(math.log10(value))
+    return next(step * decade for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * decade >= value * (1 - 1e-9))
 
 
-def _leading_zeros(value: float) -> int:
-    zeros = 0
-    while value < 1:
-        value, zeros = value * 10, zeros + 1
-    return zeros
+def in_steps(length_m: float) -> float:
+    """The next power of 1.25 m: a limit of a picture that does not tremble with what it shows."""
+    if length_m <= 0:
+        return 1e-6
+    return 1.25 ** math.ceil(math.log(length_m) / math.log(1.25))

@@ -15,7 +15,7 @@ from ui.figures.style import LengthUnit, Palette, axis, layout, message_figure, 
 
 SIZES = (("width_m", "Width"), ("length_m", "Length"), ("depth_m", "Depth"))
 HISTORY_PER_HORIZON = 6  # so that the horizon is one seventh of the picture
-PANEL_GAP = 0.075
+PANEL_GAP = 0.1
 
 
 def timeline(frames: pd.DataFrame, signals: pd.DataFrame, unit: LengthUnit, palette: Palette) -> go.Figure:

@@ -117,4 +117,4 @@ def _model(latest: dict[str, Any], card: dict[str, Any]) -> str:
 
 def _fact(name: str, value: Any, assumed: bool) -> Any:
     mark = [html.Span("assumed", className="assumed", title="No log carried this: it comes from the build file")]
-    return html.Div([html.Dt(name), html.Dd([html.Span(str(value)), *(mark if assumed else [])])])
+    return html.Div([html.Dt([name, *(mark if assumed else [])]), html.Dd(str(value))])

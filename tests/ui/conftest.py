@@ -1,0 +1,38 @@
+"""A real server for the interface's tests, on a free port of 127.0.0.1."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from twin.store.port import Store
+from ui.app import build_app
+
+
+@contextmanager
+def _served(store: str | Store, **settings: Any) -> Iterator[str]:
+    bound = socket.create_server(("127.0.0.1", 0))
+    app = build_app(store, **settings)
+    server = uvicorn.Server(uvicorn.Config(app.server, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """`serve(store)` starts a server and gives its address; all stop when the test ends."""
+    with ExitStack() as servers:
+        yield lambda store, **settings: servers.enter_context(_served(store, **settings))

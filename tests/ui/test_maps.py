@@ -1,0 +1,111 @@
+"""Laws of the temperature maps and of the layer map."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.ui.synthetic import BOILING_K, LPBF_BAY, SOLIDUS_K, SyntheticStore, ellipsoid_field
+from ui.figures import DARK, DED, LIGHT, LPBF, field_maps, layer_map
+from ui.figures.field import ABOVE_BOILING, view
+from ui.figures.layer import MOST_VECTORS
+
+STORE = SyntheticStore(frame=300)
+
+
+def named(figure, name):
+    return [trace for trace in figure.data if trace.name == name]
+
+
+def words(figure):
+    return " ".join(annotation.text for annotation in figure.layout.annotations)
+
+
+def test_contour_is_at_the_solidus_and_nowhere_else():
+    for contour in named(field_maps(ellipsoid_field(150e-6), LPBF, LIGHT), "solidus"):
+        assert contour.contours.start == contour.contours.end == SOLIDUS_K
+        assert contour.contours.coloring == "none"
+
+
+def test_maps_cut_the_field_at_the_surface_and_under_the_beam():
+    field = ellipsoid_field(150e-6, peak_k=3000)
+    figure = field_maps(field, LPBF, LIGHT)
+    np.testing.assert_array_equal(named(figure, "across")[0].z, field.temperature_k[:, :, 0].T)
+    middle = int(np.abs(field.y_m).argmin())
+    np.testing.assert_array_equal(named(figure, "depth")[0].z, field.temperature_k[:, middle, :].T)
+    np.testing.assert_allclose(named(figure, "depth")[0].y, field.z_m * 1e6, rtol=1e-6)
+    assert figure.layout.yaxis2.range[0] > figure.layout.yaxis2.range[1]  # depth grows downwards
+
+
+def test_nothing_above_boiling_is_shown_as_a_number():
+    hot = field_maps(ellipsoid_field(150e-6, peak_k=4200), LPBF, LIGHT)
+    assert max(np.max(named(hot, name)[0].z) for name in ("across", "depth")) <= BOILING_K
+    assert ABOVE_BOILING in words(hot)
+    cool = field_maps(ellipsoid_field(150e-6, peak_k=2900), LPBF, LIGHT)
+    assert not named(cool, "above boiling")
+    assert ABOVE_BOILING not in words(cool)
+
+
+def test_one_colour_is_one_temperature_for_ever():
+    cold, hot = (field_maps(ellipsoid_field(w), LPBF, LIGHT).layout.coloraxis for w in (80e-6, 220e-6))
+    assert (cold.cmin, cold.cmax) == (hot.cmin, hot.cmax) == (300.0, BOILING_K)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_axes_are_equal_and_the_beam_is_at_the_origin(palette):
+    figure = field_maps(ellipsoid_field(1.1e-3), DED, palette)
+    assert (figure.layout.yaxis.scaleanchor, figure.layout.yaxis2.scaleanchor) == ("x", "x2")
+    assert figure.layout.xaxis2.matches == "x"
+    assert all((trace.x[0], trace.y[0]) == (0, 0) for trace in named(figure, "beam"))
+    assert "mm" in figure.layout.xaxis2.title.text
+
+
+def test_the_view_holds_the_pool():
+    field = ellipsoid_field(150e-6)
+    (begin, end), half, depth = view(field)
+    assert begin < -1.9 * 150e-6 and end > 0.55 * 150e-6
+    assert half > 75e-6 and depth > 0.45 * 150e-6
+
+
+def test_a_cold_field_is_shown_whole():
+    field = ellipsoid_field(150e-6)
+    cold = replace(field, temperature_k=np.full_like(field.temperature_k, 300))
+    assert view(cold)[0] == (field.x_m[0], field.x_m[-1])
+
+
+def test_no_field_gives_a_message():
+    figure = field_maps(None, LPBF, LIGHT)
+    assert not figure.data
+    assert "No temperature field" in words(figure)
+
+
+def test_layer_map_is_in_millimetres_with_the_beam_where_the_newest_frame_is():
+    frames, vectors = STORE.melt_pool(LPBF_BAY.name, limit=50), STORE.scan_vectors(LPBF_BAY.name, "b", 3)
+    figure = layer_map(frames, vectors, LIGHT, 195.0)
+    newest = frames[(frames["lead_s"] == 0)].iloc[-1]
+    beam = named(figure, "beam")[0]
+    assert (beam.x[0], beam.y[0]) == pytest.approx((newest["x_m"] * 1e3, newest["y_m"] * 1e3), rel=1e-6)
+    assert np.nanmax(named(figure, "planned")[0].x) == pytest.approx(LPBF_BAY.vector_m * 1e3)
+
+
+def test_layer_map_stays_bounded_and_keeps_the_vectors_around_now():
+    count = 20_000
+    start_s = np.arange(count) * 1e-3
+    vectors = pd.DataFrame({"start_s": start_s, "x0_m": start_s, "y0_m": 0.0, "x1_m": start_s, "y1_m": 1.0})
+    vectors["beam_power_w"] = 200.0
+    frames = STORE.melt_pool(LPBF_BAY.name, limit=1)
+    frames["time_s"] += 10.0 - frames["time_s"].max()
+    drawn = named(layer_map(frames, vectors, LIGHT), "planned")[0].x
+    assert len(drawn) == 3 * MOST_VECTORS
+    assert np.nanmin(drawn) < 10.0 * 1e3 < np.nanmax(drawn)
+
+
+def test_jumps_are_not_drawn_as_planned_tracks():
+    vectors = STORE.scan_vectors(LPBF_BAY.name, "b", 3)
+    vectors.loc[5, "beam_power_w"] = 0.0
+    assert len(named(layer_map(pd.DataFrame(), vectors, LIGHT), "planned")[0].x) == 3 * (len(vectors) - 1)
+
+
+def test_no_path_gives_a_message():
+    assert "No scan path" in words(layer_map(pd.DataFrame(), pd.DataFrame(), LIGHT))

@@ -1,0 +1,100 @@
+"""Laws of the figure of melt-pool sizes over time."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.ui.synthetic import DED_CELL, HORIZON, LPBF_BAY, SyntheticStore
+from ui.figures import DED, LIGHT, LPBF, timeline
+from ui.figures.style import round_up
+from ui.figures.timeline import laser_off_spans, split
+
+STORE = SyntheticStore(frame=300)
+
+
+def rows(machine, limit=160):
+    return STORE.melt_pool(machine.name, limit=limit)
+
+
+def traces(figure, meta):
+    return [trace for trace in figure.data if trace.meta == meta]
+
+
+@pytest.mark.parametrize(("machine", "unit"), [(LPBF_BAY, LPBF), (DED_CELL, DED)])
+def test_horizon_is_drawn_strictly_after_now(machine, unit):
+    figure = timeline(rows(machine), STORE.signals(machine.name), unit, LIGHT)
+    assert len(traces(figure, "forecast")) == 3
+    for trace in traces(figure, "forecast"):
+        assert len(trace.x) == HORIZON
+        assert min(trace.x) > 0
+    for trace in [*traces(figure, "estimate"), *traces(figure, "observed")]:
+        assert max(trace.x) <= 0
+
+
+@pytest.mark.parametrize(
+    ("machine", "unit", "per_m", "name"), [(LPBF_BAY, LPBF, 1e6, "µm"), (DED_CELL, DED, 1e3, "mm")]
+)
+def test_sizes_are_in_the_unit_of_the_axis(machine, unit, per_m, name):
+    frames = rows(machine)
+    figure = timeline(frames, STORE.signals(machine.name), unit, LIGHT)
+    newest = split(frames)[0].iloc[-1]
+    ends = [trace.y[-1] for trace in traces(figure, "estimate")]
+    np.testing.assert_allclose(ends, [newest[c] * per_m for c in ("width_m", "length_m", "depth_m")], rtol=1e-6)
+    assert {figure.layout[axis].title.text for axis in ("yaxis", "yaxis2", "yaxis3")} == {name}
+
+
+@pytest.mark.parametrize(("machine", "unit", "scale", "name"), [(LPBF_BAY, LPBF, 1e3, "ms"), (DED_CELL, DED, 1, "s")])
+def test_time_axis_says_its_unit(machine, unit, scale, name):
+    figure = timeline(rows(machine), pd.DataFrame(), unit, LIGHT)
+    assert figure.layout.xaxis.title.text == f"process time from now, {name}"
+    assert traces(figure, "forecast")[0].x[-1] == pytest.approx(HORIZON * machine.frame_s * scale, rel=1e-5)
+
+
+def test_only_the_newest_frame_has_a_horizon():
+    frames = rows(LPBF_BAY)
+    _, ahead = split(frames)
+    assert set(ahead["frame"]) == {STORE.frame}
+
+
+def test_laser_off_stretches_cover_exactly_the_frames_without_power():
+    frames = pd.DataFrame({"time_s": [0.0, 1, 2, 3, 4, 5], "beam_power_w": [100.0, 0, 0, 100, 0, 100]})
+    assert laser_off_spans(frames) == [(0.0, 2.0), (3.0, 4.0)]
+
+
+def test_laser_off_is_shaded():
+    estimate, _ = split(rows(LPBF_BAY, 60))
+    figure = timeline(rows(LPBF_BAY, 60), pd.DataFrame(), LPBF, LIGHT)
+    shaded = [shape for shape in figure.layout.shapes if shape.name == "laser off"]
+    begin_s = estimate["time_s"].iloc[-1] - 6 * HORIZON * LPBF_BAY.frame_s
+    assert len(shaded) == len(laser_off_spans(estimate[estimate["time_s"] >= begin_s]))
+    assert all(shape.x1 <= 0 for shape in shaded)
+
+
+def test_frames_that_are_not_ok_are_marked_and_say_why():
+    frames = rows(LPBF_BAY)
+    at_s = frames.loc[(frames["lead_s"] == 0) & (frames["frame"] == STORE.frame - 5), "time_s"].item()
+    frames["outcome"] = np.where(frames["time_s"] == at_s, "drift", "ok")
+    figure = timeline(frames, pd.DataFrame(), LPBF, LIGHT)
+    marks = traces(figure, "not ok")
+    assert [list(mark.text) for mark in marks] == [["drift"]] * 3
+    assert marks[0].x[0] == pytest.approx(-5 * LPBF_BAY.frame_s * 1e3, rel=1e-5)
+
+
+def test_missing_frames_break_the_line():
+    frames = rows(LPBF_BAY)
+    frames = frames[~frames["frame"].between(STORE.frame - 12, STORE.frame - 8)]
+    figure = timeline(frames, pd.DataFrame(), LPBF, LIGHT)
+    whole = timeline(rows(LPBF_BAY), pd.DataFrame(), LPBF, LIGHT)
+    assert np.isnan(traces(figure, "estimate")[0].y).sum() == 1
+    assert np.isnan(traces(whole, "estimate")[0].y).sum() == 0
+
+
+def test_no_rows_give_a_message():
+    figure = timeline(pd.DataFrame(), pd.DataFrame(), LPBF, LIGHT)
+    assert not figure.data
+    assert "No frame" in figure.layout.annotations[0].text
+
+
+@pytest.mark.parametrize("value", [1e-5, 0.03, 1.0, 1.51, 99.0, 160.0, 8.1e4])
+def test_axis_limits_hold_the_value_and_no_more_than_half_again(value):
+    assert value * (1 - 1e-9) <= round_up(value) <= 1.51 * value

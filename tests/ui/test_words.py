@@ -1,0 +1,50 @@
+"""What people read: origin, slow motion, verdicts."""
+
+from typing import get_args
+
+import pandas as pd
+import pytest
+
+from twin.forecast import Outcome, OutcomeKind
+from ui.figures import DED, LPBF
+from ui.words import ago, duration, seen, slow_motion, unit_of, verdict
+
+
+def test_slow_motion_says_the_factor_plainly():
+    assert slow_motion(0.0006) == "slow motion: 1 s here is 600 µs at the machine"
+    assert slow_motion(0.001) == "slow motion: 1 s here is 1 ms at the machine"
+    assert slow_motion(10.0) == "fast: 1 s here is 10 s at the machine"
+    assert slow_motion(1.0) == "real time"
+
+
+@pytest.mark.parametrize("kind", get_args(OutcomeKind))
+def test_every_outcome_has_words_and_only_ok_is_normal(kind):
+    said = verdict(Outcome(kind, "q", 0.4))
+    assert said.word and said.more
+    assert (said.tone == "normal") == (kind == "ok")
+
+
+def test_no_two_tones_share_a_shape():
+    tones: dict[str, set[str]] = {}
+    for outcome in [None, *(Outcome(kind) for kind in get_args(OutcomeKind))]:
+        said = verdict(outcome)
+        tones.setdefault(said.shape, set()).add(said.tone)
+    assert all(len(shared) == 1 for shared in tones.values())
+
+
+def test_a_withheld_forecast_says_that_there_are_no_numbers():
+    assert "No numbers are given" in verdict(Outcome("outside_envelope", "q", 1.0), withheld=True).more
+
+
+def test_moments_are_distances_from_now_on_the_wall_clock_only():
+    assert seen(1_700_000_000.0, 1_700_000_014.0) == "14 s ago"
+    assert seen(3.25, 1_700_000_000.0) == "at 3.250 s"
+    assert (ago(89), ago(91), ago(7300), ago(200_000)) == ("89 s", "2 min", "2 h", "2 d")
+    assert (duration(0.04), duration(1.5), duration(6e-5)) == ("40 ms", "1.5 s", "60 µs")
+
+
+def test_units_follow_the_process_and_else_the_size():
+    assert unit_of("lpbf", pd.DataFrame()) is LPBF
+    assert unit_of("ded", pd.DataFrame()) is DED
+    assert unit_of(None, pd.DataFrame({"width_m": [1.2e-3]})) is DED
+    assert unit_of(None, pd.DataFrame({"width_m": [1.2e-4]})) is LPBF
