@@ -1,4 +1,4 @@
-"""Derive: what follows from observations. Pure functions from messages to rows; `write` commits them together.
+"""Derive: rows from messages, forecasts and alerts. Pure functions; `write` commits what they give together.
 
 A thing's row (machine, build, layer) is the newest word about it by `received_s`, and bounds are minima and maxima, so
 the order in which steps are written does not matter.
@@ -7,6 +7,7 @@ the order in which steps are written does not matter.
 import json
 from typing import Any
 
+from twin.forecast import Alert, Forecast
 from twin.observation import Build, Layer, Observation, Parameters, Plan, Signal, State
 from twin.store.packing import pack_samples, plain_text
 
@@ -148,3 +149,69 @@ def signal_rows(machine: str, message: Signal) -> list[Row]:
         }
         for sample, (time_s, value) in enumerate(zip(message.sample_time_s, message.value, strict=True))
     ]
+
+
+def forecast_row(identity: int, forecast: Forecast) -> Row:
+    """A forecast without its sizes; numbers may come as numpy scalars, drivers want their own."""
+    return {
+        "id": identity,
+        "machine": forecast.machine,
+        "build": forecast.build,
+        "layer": forecast.layer,
+        "frame": forecast.frame,
+        "time_s": float(forecast.time_s),
+        "issued_s": float(forecast.issued_s),
+        "sent_s": forecast.sent_s,
+        "operator": forecast.operator,
+        "outcome_kind": forecast.outcome.kind,
+        "outcome_which": plain_text(forecast.outcome.which),
+        "outcome_by": float(forecast.outcome.by),
+        "outcome_unit": forecast.outcome.unit,
+        "regime": forecast.regime,
+        "keyhole_number": None if forecast.keyhole_number is None else float(forecast.keyhole_number),
+        "laser_on": bool(forecast.laser_on),
+        "withheld": not forecast.leads,
+    }
+
+
+def melt_pool_rows(identity: int, forecast: Forecast) -> list[Row]:
+    """One row a lead."""
+    return [
+        {
+            "forecast_id": identity,
+            "lead": number,
+            "lead_s": float(lead.lead_s),
+            "time_s": float(lead.time_s),
+            "length_m": float(lead.melt_pool.length_m),
+            "width_m": float(lead.melt_pool.width_m),
+            "depth_m": float(lead.melt_pool.depth_m),
+            "x_m": float(lead.x_m),
+            "y_m": float(lead.y_m),
+            "beam_power_w": float(lead.beam_power_w),
+        }
+        for number, lead in enumerate(forecast.leads)
+    ]
+
+
+def alert_row(alert: Alert) -> Row:
+    """An alert as the twin says it; acknowledgement is a person's."""
+    return {
+        "machine": alert.machine,
+        "build": alert.build,
+        "kind": alert.kind,
+        "layer": alert.layer,
+        "severity": alert.severity,
+        "x_m": float(alert.x_m),
+        "y_m": float(alert.y_m),
+        "first_seen_s": float(alert.first_seen_s),
+        "last_seen_s": float(alert.last_seen_s),
+        "evidence": plain_text(alert.evidence),
+        "action": plain_text(alert.action),
+        "cleared_s": None if alert.cleared_s is None else float(alert.cleared_s),
+    }
+
+
+def said_s(row: Row) -> tuple[float, bool]:
+    """When an alert's word was said; of two said at once the one that clears it is the later."""
+    cleared_s = row["cleared_s"]
+    return (row["last_seen_s"] if cleared_s is None else max(row["last_seen_s"], cleared_s), cleared_s is not None)

@@ -239,8 +239,8 @@ def _forecasts(connection: Connection, forecasts: Sequence[Forecast], written: W
             continue
         known.add(key)
         identity = next_id + len(rows)
-        rows.append(_forecast_row(identity, forecast))
-        melt_pools += _melt_pool_rows(identity, forecast)
+        rows.append(derive.forecast_row(identity, forecast))
+        melt_pools += derive.melt_pool_rows(identity, forecast)
         for lead, field in enumerate(forecast.fields):
             place = {"forecast_id": identity, "lead": lead, "machine": forecast.machine}
             fields.append(place | {"issued_s": forecast.issued_s, "time_s": forecast.time_s} | pack_field(field))
@@ -254,87 +254,24 @@ def _forecasts(connection: Connection, forecasts: Sequence[Forecast], written: W
     written.forecasts = len(rows)
 
 
-def _forecast_row(identity: int, forecast: Forecast) -> Row:
-    return {
-        "id": identity,
-        "machine": forecast.machine,
-        "build": forecast.build,
-        "layer": forecast.layer,
-        "frame": forecast.frame,
-        "time_s": float(forecast.time_s),
-        "issued_s": float(forecast.issued_s),
-        "sent_s": forecast.sent_s,
-        "operator": forecast.operator,
-        "outcome_kind": forecast.outcome.kind,
-        "outcome_which": plain_text(forecast.outcome.which),
-        "outcome_by": float(forecast.outcome.by),
-        "outcome_unit": forecast.outcome.unit,
-        "regime": forecast.regime,
-        "keyhole_number": None if forecast.keyhole_number is None else float(forecast.keyhole_number),
-        "laser_on": bool(forecast.laser_on),
-        "withheld": not forecast.leads,
-    }
-
-
-def _melt_pool_rows(identity: int, forecast: Forecast) -> list[Row]:
-    return [
-        {
-            "forecast_id": identity,
-            "lead": number,
-            "lead_s": float(lead.lead_s),
-            "time_s": float(lead.time_s),
-            "length_m": float(lead.melt_pool.length_m),
-            "width_m": float(lead.melt_pool.width_m),
-            "depth_m": float(lead.melt_pool.depth_m),
-            "x_m": float(lead.x_m),
-            "y_m": float(lead.y_m),
-            "beam_power_w": float(lead.beam_power_w),
-        }
-        for number, lead in enumerate(forecast.leads)
-    ]
-
-
 def _alerts(connection: Connection, alerts: Sequence[Alert], written: Written, tally: Tally) -> None:
     """Raise or update. The word with the newest time stands; first and last seen are the bounds of all."""
     changed: dict[tuple[str, str, str, int], Row] = {}
     for alert in alerts:
         key = dict(zip(("machine", "build", "kind", "layer"), alert.key, strict=True))
         known = changed.get(alert.key) or _found(connection, tables.AlertRow, **key)
-        row = _alert_row(alert)
+        row = derive.alert_row(alert)
         if known is None:
             row |= {"acknowledged_s": None, "acknowledged_by": None, "acknowledged_note": None}
             tally["alerts", alert.machine, alert.kind] += 1
         else:
-            row = (known | row) if said_s(row) >= said_s(known) else dict(known)
+            row = (known | row) if derive.said_s(row) >= derive.said_s(known) else dict(known)
             row["first_seen_s"] = min(known["first_seen_s"], alert.first_seen_s)
             row["last_seen_s"] = max(known["last_seen_s"], alert.last_seen_s)
         if row != known:
             changed[alert.key] = row
     _insert(connection, tables.AlertRow, list(changed.values()), "update")
     written.alerts = len(changed)
-
-
-def said_s(row: Row) -> tuple[float, bool]:
-    """When an alert's word was said; of two said at once the one that clears it is the later."""
-    cleared_s = row["cleared_s"]
-    return (row["last_seen_s"] if cleared_s is None else max(row["last_seen_s"], cleared_s), cleared_s is not None)
-
-
-def _alert_row(alert: Alert) -> Row:
-    return {
-        "machine": alert.machine,
-        "build": alert.build,
-        "kind": alert.kind,
-        "layer": alert.layer,
-        "severity": alert.severity,
-        "x_m": float(alert.x_m),
-        "y_m": float(alert.y_m),
-        "first_seen_s": float(alert.first_seen_s),
-        "last_seen_s": float(alert.last_seen_s),
-        "evidence": plain_text(alert.evidence),
-        "action": plain_text(alert.action),
-        "cleared_s": None if alert.cleared_s is None else float(alert.cleared_s),
-    }
 
 
 def _cards(connection: Connection, step: Step, tally: Tally) -> None:
