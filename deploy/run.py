@@ -43,7 +43,7 @@ class Batch:
 
 
 class RunLoop:
-    """One turn is one transaction. What is taken but not looked at when it stops is not acknowledged and comes again."""
+    """A turn is a transaction. What is taken and not looked at when it stops is not acknowledged: it comes again."""
 
     def __init__(
         self, source: Source, order: Order, advance: Advance, store: Store, clock: Clock, batch: Batch | None = None

@@ -31,6 +31,8 @@ def doctor() -> None:
     """Look at this machine: Python, packages, device, ports, database, broker, weights, optional programs.
 
     One line each, with the remedy for what is missing. Exit code 1 if something needed is missing.
+
+    Example: `./meltwin doctor`
     """
     missing = 0
     for finding in findings():
