@@ -1,0 +1,195 @@
+"""MQTT for real: a broker on 127.0.0.1, sessions that survive, a last will, and the way from bytes to windows."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ingest.broker import EmbeddedBroker
+from ingest.decode import decode, encode
+from ingest.errors import BrokerError
+from ingest.machines.machine import farewell
+from ingest.mqtt import MqttPublisher, MqttSource, answers
+from ingest.order import Order
+from ingest.simulate import last_will, machines
+from ingest.topics import every_kind, topic_of
+from tests.ingest.said import build, parameters
+from tests.ingest.wire import free_port, take_all
+from twin.observation import Observation
+
+
+def listening(pid: int) -> list[str]:
+    return [c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+
+
+def test_the_broker_listens_on_the_loopback_only(broker: EmbeddedBroker) -> None:
+    (child,) = [p for p in psutil.Process().children() if listening(p.pid)]
+    assert listening(child.pid) == ["127.0.0.1"]
+    assert answers(broker.host, broker.port, 1.0)
+
+
+def test_a_taken_port_names_the_setting() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(BrokerError, match="mqtt_port"):
+            EmbeddedBroker(other.getsockname()[1]).start()
+
+
+def test_nobody_there_names_the_setting() -> None:
+    with pytest.raises(BrokerError, match="mqtt_port"):
+        MqttSource("127.0.0.1", free_port())
+    assert not answers("127.0.0.1", free_port(), 0.2)
+
+
+def test_the_broker_stops_with_its_context() -> None:
+    with EmbeddedBroker(free_port()) as running:
+        assert running.running
+    assert not running.running
+    assert not answers(running.host, running.port, 0.2)
+
+
+def _hold_a_broker(port: int) -> None:
+    with EmbeddedBroker(port):
+        time.sleep(60)
+
+
+def test_the_broker_does_not_outlive_a_killed_parent() -> None:
+    port = free_port()
+    parent = multiprocessing.get_context("spawn").Process(target=_hold_a_broker, args=(port,))
+    parent.start()
+    assert answers("127.0.0.1", port, 15.0)
+    assert parent.pid is not None
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.join()
+    deadline_s = time.monotonic() + 5.0
+    while answers("127.0.0.1", port, 0.1):
+        assert time.monotonic() < deadline_s, "the broker outlived its parent"
+
+
+def test_a_machine_that_is_lost_is_said_to_be_offline(broker: EmbeddedBroker) -> None:
+    machine = machines(0, "will")[0]
+    publisher = MqttPublisher(broker.host, broker.port, "lost", will=last_will("wills", machine))
+    source = MqttSource(broker.host, broker.port, "will-reader", every_kind("wills"))
+    sock = publisher._client.socket()
+    assert sock is not None
+    publisher._client.reconnect_delay_set(60, 60)
+    sock.shutdown(socket.SHUT_RDWR)  # the line breaks, no goodbye
+    (said,) = take_all(source, 1, patience=50)
+    assert said.topic == topic_of("wills", machine.name, "state")
+    assert said.payload == encode(farewell(machine))
+    source.close()
+    publisher.close()
+
+
+def test_what_is_retained_meets_whoever_comes_later(broker: EmbeddedBroker) -> None:
+    publisher = MqttPublisher(broker.host, broker.port, "retainer")
+    publisher.publish(topic_of("kept", "m", "build"), encode(build(sequence=0)), retain=True)
+    publisher.publish(topic_of("kept", "m", "build"), encode(build(sequence=1)), retain=True)
+    assert publisher.drain(5.0)
+    source = MqttSource(broker.host, broker.port, "late", every_kind("kept"))
+    (said,) = take_all(source, 1)
+    assert json.loads(said.payload)["sequence"] == 1
+    source.close()
+    publisher.close()
+
+
+def test_the_publisher_waits_while_too_many_are_unconfirmed(broker: EmbeddedBroker) -> None:
+    publisher = MqttPublisher(broker.host, broker.port, "bounded", max_in_flight=5)
+    most = 0
+    for n in range(200):
+        publisher.publish(topic_of("bounded", "m", "parameters"), encode(parameters(n, [float(n)])))
+        most = max(most, publisher._in_flight)
+    assert publisher.drain(5.0)
+    assert (publisher.published, publisher.refused) == (200, 0)
+    assert most <= 5
+    publisher.close()
+
+
+def test_more_than_a_thousand_messages_a_second_from_publisher_to_window(broker: EmbeddedBroker) -> None:
+    source = MqttSource(broker.host, broker.port, "rate", every_kind("rate"))
+    publisher = MqttPublisher(broker.host, broker.port, "rate-p")
+    count, order, windows, received = 3000, Order(), [], 0
+    began_s = time.monotonic()
+    publisher.publish(topic_of("rate", "m", "build"), encode(build()))
+    for n in range(count):
+        publisher.publish(topic_of("rate", "m", "parameters"), encode(parameters(n, [n * 0.02], final=n == count - 1)))
+        if n % 100 == 0 or n == count - 1:
+            received += _advance(source, order, windows)
+    while received < count + 1 and time.monotonic() - began_s < 20:
+        received += _advance(source, order, windows)
+    assert received == count + 1
+    assert len(windows) == count - 1
+    assert count / (time.monotonic() - began_s) > 1000
+    source.close()
+    publisher.close()
+
+
+def _advance(source: MqttSource, order: Order, windows: list) -> int:
+    batch = source.take(500, 0.01)
+    for delivery in batch:
+        observation = decode(delivery.topic, delivery.payload)
+        assert isinstance(observation, Observation)
+        windows += order.add(observation, 0.0)
+    source.ack(batch)
+    return len(batch)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> tuple[int, Path]:
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("mosquitto is not installed")
+    port = free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+        f"persistence_location {tmp_path}/\nautosave_interval 1\nuser root\n"
+    )
+    return port, config
+
+
+def _start(port: int, config: Path) -> subprocess.Popen:
+    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    process = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
+    assert answers("127.0.0.1", port, 5.0)
+    return process
+
+
+def test_mosquitto_killed_and_back_loses_nothing(mosquitto: tuple[int, Path]) -> None:
+    port, config = mosquitto
+    process = _start(port, config)
+    source = MqttSource("127.0.0.1", port, "run", receive_maximum=20)
+    source._client.reconnect_delay_set(1, 1)
+    publisher = MqttPublisher("127.0.0.1", port, "p")
+    for n in range(100):
+        publisher.publish(topic_of("s", "m", "parameters"), encode(parameters(n, [float(n)])))
+    assert publisher.drain(5.0)
+    publisher.close()
+    time.sleep(0.3)
+    assert source._queue.qsize() == 20  # ReceiveMaximum bounds what waits here
+    source.ack(source.take(10, 1.0))
+    time.sleep(1.5)  # mosquitto saves once a second
+    process.kill()
+    process.wait()
+    process = _start(port, config)
+    sequences: list[int] = []
+    deadline_s = time.monotonic() + 20.0
+    while (not sequences or sequences[-1] != 99) and time.monotonic() < deadline_s:
+        sequences += [json.loads(d.payload)["sequence"] for d in take_all(source, 100, patience=1)]
+    assert set(range(10, 100)) <= set(sequences)
+    breaks = [n for n, (a, b) in enumerate(pairwise(sequences), 1) if b != a + 1]
+    assert len(breaks) <= 1  # each connection delivers in order
+    assert all(sequences[n] <= 10 for n in breaks)  # the second begins with what the broker did not know acknowledged
+    source.close()
+    process.terminate()
+    process.wait()
