@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twin.forecast import Field
+from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
+from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
+from twin.store.port import Step
 
 HORIZON = 8
 SOLIDUS_K, BOILING_K = 1563.0, 3100.0
@@ -225,3 +227,44 @@ class SyntheticStore:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def opening_step(source: SyntheticStore, machine: Machine) -> Step:
+    """What a machine says before its first frame: state, build, layer, plan."""
+    build, name = source.build(machine.name) or {}, f"{machine.process}-demo"
+    vectors = source.scan_vectors(machine.name, name, 3)
+    columns = ["start_s", "x0_m", "y0_m", "x1_m", "y1_m", "z_m", "beam_power_w", "scan_speed_m_per_s"]
+    who: dict[str, Any] = {"source": machine.name, "sequence": 0, "time_s": 0.0, "sent_s": source.now_s}
+    messages = (
+        State(status="online", origin="simulated", process=machine.process, time_factor=machine.time_factor, **who),  # type: ignore[arg-type]
+        Build(**build, **who),
+        Layer(build=name, layer=3, **who),
+        Plan(build=name, layer=3, **{column: vectors[column].tolist() for column in columns}, **who),
+    )
+    return Step([_said(machine, message) for message in messages], received_s=source.now_s)
+
+
+def frame_step(source: SyntheticStore, machine: Machine, *, with_field: bool) -> Step:
+    """The newest frame of `source` as the run process would write it."""
+    rows, name = source.melt_pool(machine.name, limit=1), f"{machine.process}-demo"
+    latest, observed = source.latest_forecast(machine.name) or {}, source.signals(machine.name).iloc[-1]
+    leads = tuple(
+        Lead(r.lead_s, r.time_s, MeltPool(r.length_m, r.width_m, r.depth_m), r.x_m, r.y_m, r.beam_power_w)
+        for r in rows.itertuples()
+    )
+    shared = {key: latest[key] for key in ("layer", "frame", "time_s", "issued_s", "sent_s", "operator", "laser_on")}
+    outcome = Outcome(latest["outcome"], latest["outcome_which"], latest["outcome_by"])
+    seen = source.latest_field(machine.name) if with_field else None
+    forecast = Forecast(
+        machine.name, name, outcome=outcome, regime="conduction", keyhole_number=1.1, leads=leads,
+        fields=(seen,) if seen else (), **shared,
+    )  # fmt: skip
+    signal = Signal(
+        source=machine.name, sequence=latest["frame"], time_s=latest["time_s"], sent_s=source.now_s, build=name, layer=3,
+        name="melt_pool_width_m", sample_time_s=[float(observed["time_s"])], value=[float(observed["value"])],
+    )  # fmt: skip
+    return Step([_said(machine, signal)], forecasts=[forecast], received_s=source.now_s)
+
+
+def _said(machine: Machine, message: Message) -> Observation:
+    return Observation("hall-a", machine.name, message, f"meltwin/v1/hall-a/{machine.name}/{message.channel}")  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.interpolate import RegularGridInterpolator
 
 from tests.ui.synthetic import SOLIDUS_K, ellipsoid_field
 from ui.figures import DED, LIGHT, LPBF, melt_pool_3d, pool_mesh
@@ -46,8 +47,6 @@ def test_only_the_region_with_the_hottest_cell_is_the_pool():
 def test_large_windows_stay_bounded():
     coarse = ellipsoid_field(WIDTH_M)
     x, y, z = (np.linspace(axis[0], axis[-1], n) for axis, n in ((coarse.x_m, 200), (coarse.y_m, 120), (coarse.z_m, 80)))
-    from scipy.interpolate import RegularGridInterpolator
-
     at = RegularGridInterpolator((coarse.x_m, coarse.y_m, coarse.z_m), coarse.temperature_k)
     fine = replace(coarse, x_m=x, y_m=y, z_m=z, temperature_k=at(tuple(np.meshgrid(x, y, z, indexing="ij"))))
     mesh = pool_mesh(fine)

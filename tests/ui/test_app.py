@@ -1,0 +1,55 @@
+"""The application: what it loads, what it serves, and what it says when its port is taken."""
+
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from tests.ui.synthetic import SyntheticStore
+from ui.serve import PortInUseError
+from ui.serve import serve as serve_for_ever
+
+Serve = Callable[..., str]
+
+
+def fetch(url: str, **headers: str) -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+        return str(answer.read().decode())
+
+
+def test_importing_the_interface_loads_neither_torch_nor_the_operators() -> None:
+    code = "import sys, ui.app, ui.serve; print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'operators'}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_health_is_open(serve: Serve) -> None:
+    assert fetch(serve(SyntheticStore()) + "/healthz") == '{"status":"ok"}'
+
+
+def test_everything_comes_from_here(serve: Serve) -> None:
+    page = fetch(serve(SyntheticStore()) + "/")
+    assert re.search(r'src="/_dash-component-suites', page)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', page)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_no_page_that_would_load_scripts_from_elsewhere(serve: Serve, path: str) -> None:
+    assert "cdn" not in fetch(serve(SyntheticStore()) + path)
+
+
+def test_other_host_names_are_refused(serve: Serve) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        fetch(serve(SyntheticStore()) + "/", Host="attacker.example")
+
+
+def test_a_taken_port_names_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUseError, match=f"port {port} .*`ui_port`"):
+            serve_for_ever("sqlite:///nowhere.db", port)

@@ -1,0 +1,141 @@
+"""The page in Chromium, on a database that a thread keeps feeding: the forecast moves, all comes from here, no errors."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
+from twin.store.sql import SqlStore
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+]
+HARMLESS = ("GPU stall due to ReadPixels", "willReadFrequently")
+PATIENCE_MS = 60_000
+WIDTH = """() => {
+    const graph = document.querySelector('#timeline .js-plotly-plot');
+    const line = graph && graph._fullData && graph._fullData.find((trace) => trace.meta === 'forecast');
+    return line ? Array.from(line.y).join() : null;
+}"""
+
+
+def absent(what: str) -> None:
+    """Skip where a person works without a browser; fail where it was promised."""
+    if os.environ.get("MELTWIN_CI") == "1" or os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and this is CI")
+    pytest.skip(f"{what} is missing: the browser test needs it")
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("the Python package playwright")
+    if not Path(CHROMIUM).exists():
+        absent(f"Chromium at {CHROMIUM}")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def fed_url(tmp_path: Path) -> Iterator[str]:
+    """A database into which a thread writes frames of two machines, four times a second."""
+    url, stop = f"sqlite:///{tmp_path / 'fed.db'}", threading.Event()
+    writer, source = SqlStore.create(url), SyntheticStore(frame=100, now_s=time.time())
+    machines = (LPBF_BAY, DED_CELL)
+    for machine in machines:
+        writer.write(opening_step(source, machine))
+
+    def feed() -> None:
+        for _ in range(60):
+            source.advance(1, time.time())
+            writer.write(frame_step(source, LPBF_BAY, with_field=False))
+        while not stop.wait(0.25):
+            source.advance(3, time.time())
+            for machine in machines:
+                writer.write(frame_step(source, machine, with_field=True))
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    yield url
+    stop.set()
+    thread.join(20)
+    writer.close()
+
+
+@pytest.mark.timeout(180)
+def test_the_forecast_moves_in_a_browser(browser: Any, serve: Callable[..., str], fed_url: str) -> None:
+    address = serve(fed_url)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    complaints: list[str] = []
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console", lambda said: complaints.append(said.text) if said.type == "error" and not _harmless(said) else None
+    )
+    page.goto(f"{address}/?machine={LPBF_BAY.name}")
+
+    page.wait_for_function(f"({WIDTH})() !== null", timeout=PATIENCE_MS)
+    before = page.evaluate(WIDTH)
+    page.wait_for_function(f"(before) => ({WIDTH})() !== before", arg=before, timeout=PATIENCE_MS)
+
+    assert page.inner_text("#origin").split("\n")[0].startswith("SIMULATED")
+    assert "slow motion: 1 s here is 1 ms at the machine" in page.inner_text("#origin")
+    assert "Forecast in order" in page.inner_text("#verdict")
+    page.wait_for_function("document.documentElement.dataset.fresh === 'fresh'", timeout=PATIENCE_MS)
+    page.wait_for_selector("#pool .js-plotly-plot .gl-container canvas", state="attached", timeout=PATIENCE_MS)
+
+    page.get_by_text(DED_CELL.name).first.click()
+    page.wait_for_function("document.querySelector('#facts').textContent.includes('SS316L')", timeout=PATIENCE_MS)
+    assert "assumed" in page.inner_text("#facts")
+
+    assert complaints == []
+    assert requests and all(url.startswith((address, "data:", "blob:")) for url in requests)
+
+
+@pytest.mark.timeout(180)
+def test_a_silent_machine_and_a_dead_server_show_as_stale(
+    browser: Any, serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SyntheticStore(now_s=time.time())
+    page = browser.new_page()
+    page.goto(serve(store, stale_after_s=1.0))
+    page.wait_for_function("document.documentElement.dataset.fresh === 'stale'", timeout=PATIENCE_MS)
+    assert page.is_visible("text=No fresh data")
+    assert not page.is_visible("#verdict")
+
+    monkeypatch.setattr(store, "machines", lambda: time.sleep(8) or SyntheticStore().machines())
+    page.wait_for_function("document.documentElement.dataset.link === 'lost'", timeout=PATIENCE_MS)
+    assert page.is_visible("text=page not updated for")
+
+
+@pytest.mark.timeout(120)
+def test_before_any_data_the_page_says_what_it_waits_for(
+    browser: Any, serve: Callable[..., str], tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    page.goto(serve(f"sqlite:///{tmp_path / 'none.db'}"))
+    page.wait_for_selector("text=Waiting for a machine", timeout=PATIENCE_MS)
+    assert page.is_visible("text=./meltwin demo")
+    assert not page.is_visible("#timeline")
+
+
+def _harmless(said: Any) -> bool:
+    return any(words in said.text for words in HARMLESS)

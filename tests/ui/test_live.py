@@ -1,0 +1,143 @@
+"""Laws of the live feed: one reader for all, one answer under way, an honest page without data."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
+from twin.store.fake import FakeStore
+from twin.store.sql import SqlStore
+from ui.live import READ_PERIOD_S
+
+Serve = Callable[..., str]
+
+
+def opened(address: str, **more: Any) -> ClientConnection:
+    return connect(
+        address.replace("http", "ws") + "/live", **{"origin": address, "max_size": None, "open_timeout": 10} | more
+    )
+
+
+def ask(page: ClientConnection, machine: str = "", seen: dict[str, int] | None = None) -> dict[str, Any]:
+    page.send(json.dumps({"machine": machine, "scheme": "light", "seen": seen or {}}))
+    return json.loads(page.recv(timeout=20))
+
+
+def stamps(update: dict[str, Any]) -> dict[str, int]:
+    return {name: part["stamp"] for name, part in update["parts"].items()}
+
+
+def test_what_a_page_holds_is_not_sent_again(serve: Serve) -> None:
+    store = SyntheticStore(now_s=time.time())
+    with opened(serve(store)) as page:
+        first = ask(page, LPBF_BAY.name)
+        assert set(first["parts"]) == {"band", "timeline", "field", "pool", "layer", "alerts", "counts"}
+        held = stamps(first)
+        assert "timeline" not in ask(page, LPBF_BAY.name, held)["parts"]
+        store.advance(5, time.time())
+        later = ask(page, LPBF_BAY.name, held)
+        if "timeline" not in later["parts"]:  # a read was under way while the store moved on
+            later = ask(page, LPBF_BAY.name, held)
+        assert "timeline" in later["parts"]
+
+
+def test_reads_do_not_grow_with_viewers(serve: Serve) -> None:
+    store = SyntheticStore(now_s=time.time())
+    address = serve(store)
+    pages = [opened(address) for _ in range(6)]
+    began_s, before = time.monotonic(), store.reads.get("machines", 0)
+    while time.monotonic() - began_s < 2.0:
+        for page in pages:
+            page.send(json.dumps({"machine": LPBF_BAY.name, "scheme": "light", "seen": {}}))
+        for page in pages:
+            page.recv(timeout=20)
+    took_s = time.monotonic() - began_s
+    assert store.reads["machines"] - before <= took_s / READ_PERIOD_S + 2
+    for page in pages:
+        page.close()
+
+
+def test_reading_stops_when_nobody_watches(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.live.FORGET_AFTER_S", 0.3)
+    store = SyntheticStore(now_s=time.time())
+    with opened(serve(store)) as page:
+        ask(page)
+    time.sleep(1.2)
+    before = store.reads["machines"]
+    time.sleep(0.8)
+    assert store.reads["machines"] == before
+
+
+def test_a_slow_store_makes_updates_rarer_and_nothing_queues(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SyntheticStore(now_s=time.time())
+    quick = store.latest_forecast
+
+    def slow(machine: str) -> dict[str, Any] | None:
+        time.sleep(0.7)
+        store.advance(1, time.time())
+        return quick(machine)
+
+    monkeypatch.setattr(store, "latest_forecast", slow)
+    with opened(serve(store)) as page:
+        ask(page)
+        for _ in range(2):
+            began_s = time.monotonic()
+            assert "timeline" in ask(page)["parts"]
+            assert time.monotonic() - began_s < 4.0
+
+
+def test_the_page_waits_for_a_database_that_does_not_exist_and_finds_it_later(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "later.db"
+    with opened(serve(f"sqlite:///{path}")) as page:
+        assert "No machine has said anything yet" in ask(page)["pulse"]["waiting"]
+        assert not path.exists()
+        source = SyntheticStore(now_s=time.time())
+        writer = SqlStore.create(f"sqlite:///{path}")
+        writer.write(opening_step(source, DED_CELL))
+        writer.write(frame_step(source, DED_CELL, with_field=True))
+        update = ask(page)
+        for _ in range(20):
+            update = update if update["pulse"]["machine"] else ask(page)
+        assert (update["pulse"]["machine"], update["pulse"]["waiting"]) == (DED_CELL.name, "")
+        writer.close()
+
+
+@pytest.mark.parametrize("kind", ["sql", "fake"])
+def test_every_store_fills_the_page(serve: Serve, tmp_path: Path, kind: str) -> None:
+    source = SyntheticStore(now_s=time.time())
+    url = f"sqlite:///{tmp_path / 'rows.db'}"
+    store = SqlStore.create(url) if kind == "sql" else FakeStore()
+    store.write(opening_step(source, LPBF_BAY))
+    for _ in range(5):
+        store.write(frame_step(source, LPBF_BAY, with_field=True))
+        source.advance(1, time.time())
+    with opened(serve(url if kind == "sql" else store)) as page:
+        parts = ask(page)["parts"]
+    metas = [trace.get("meta") for trace in parts["timeline"]["props"]["timeline"]["figure"]["data"]]
+    assert {"observed", "estimate", "forecast"} <= set(metas)
+    assert parts["pool"]["props"]["pool"]["figure"]["data"]
+    band = json.dumps(parts["band"], ensure_ascii=False)
+    for words in ("SIMULATED", "slow motion: 1 s here is 1 ms", "machine online", "IN625", "100 µm", "asno-small-1"):
+        assert words in band
+    if kind == "sql":
+        store.close()
+
+
+def test_data_age_grows_while_the_machine_is_silent(serve: Serve) -> None:
+    store = SyntheticStore(now_s=time.time() - 30)
+    with opened(serve(store, stale_after_s=5.0)) as page:
+        pulse = ask(page)["pulse"]
+    assert pulse["age_s"] > 29 > pulse["stale_after_s"]
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", None])
+def test_pages_from_elsewhere_are_turned_away(serve: Serve, origin: str | None) -> None:
+    address = serve(SyntheticStore())
+    with pytest.raises(InvalidStatus), opened(address, origin=origin):
+        pass
