@@ -57,7 +57,6 @@ class Order:
         self._newest: dict[tuple[str, str], _Newest] = {}
         self._tracks: dict[tuple[str, str], Track] = {}
         self._builds = _Remembered[tuple[str, str], Observation]()
-        self._layers = _Remembered[tuple[str, str, int], float]()
         self._plans = _Remembered[tuple[str, str], Planned]()
         self._ended = _Remembered[tuple[str, str, int], int]()
         self._held: dict[tuple[str, str], deque[Released]] = {}
@@ -71,11 +70,17 @@ class Order:
         message = observation.message
         if isinstance(message, State | Build | Layer):
             return self._counted(self._take_retained(observation))
-        key = (message.source, message.channel)
-        stream = self._streams.get(key)
-        if stream is None:
-            stream = self._streams[key] = Stream(self._patience, self._patience_s)
-        return self._counted(self._take(stream.add(observation, now_s), now_s))
+        return self._counted(self._take(self._stream_of(observation).add(observation, now_s), now_s))
+
+    def resume(self, observation: Observation, now_s: float) -> list[Window]:
+        """As `add`, for what an earlier process committed of an unfinished layer, told in order after a restart.
+
+        A stream begins with the first that is told, so that windows are those of the earlier process; what is missing
+        between them may still be redelivered and is waited for as ever.
+        """
+        if not isinstance(observation.message, State | Build | Layer):
+            self._stream_of(observation).begin_at(observation.message.sequence)
+        return self.add(observation, now_s)
 
     def tick(self, now_s: float) -> list[Window]:
         """Time passes: give up sequences that have been waited for too long. Call it at least once a second."""
@@ -115,6 +120,13 @@ class Order:
         counts.held = sum(len(held) for held in self._held.values())
         return Counts(**vars(counts))
 
+    def _stream_of(self, observation: Observation) -> Stream:
+        key = (observation.message.source, observation.message.channel)
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = Stream(self._patience, self._patience_s)
+        return stream
+
     def _counted(self, windows: Iterable[Window]) -> list[Window]:
         closed = list(windows)
         self._counts.windows += len(closed)
@@ -126,9 +138,7 @@ class Order:
         if not newest.is_new(message.sequence):
             return
         self._counts.released += 1
-        if isinstance(message, Layer):
-            self._layers[observation.machine, message.build, message.layer] = message.time_s
-        elif isinstance(message, Build):
+        if isinstance(message, Build):
             key = (observation.machine, message.build)
             known = self._builds.get(key)
             if known is None or known.message.source != message.source or known.message.sequence < message.sequence:
@@ -170,7 +180,7 @@ class Order:
             if build is None:
                 self._hold((machine, message.build), released)
                 return
-            track = self._tracks[key] = self._open_track(machine, build.message, message, released.joined)  # type: ignore[arg-type]
+            track = self._tracks[key] = self._open_track(machine, build.message, message)  # type: ignore[arg-type]
         steps, left_out = track.clock_steps, track.frames_left_out
         yield from track.add(message, after_gap)
         self._counts.clock_steps += track.clock_steps - steps
@@ -178,9 +188,7 @@ class Order:
         if message.final:
             yield from self._close_track(key)
 
-    def _open_track(self, machine: str, build: Build, message: Parameters, joined: bool) -> Track:
-        layer = (machine, message.build, message.layer)
-        ended = self._ended.get(layer)
+    def _open_track(self, machine: str, build: Build, message: Parameters) -> Track:
         return Track(
             machine,
             message.build,
@@ -188,8 +196,7 @@ class Order:
             build.frame_s,
             self._planned(machine, message.build),
             self._horizon_frames,
-            first_index=ended or 0,
-            began_s=self._layers.get(layer) if joined and ended is None else None,
+            first_index=self._ended.get((machine, message.build, message.layer), 0),
         )
 
     def _close_track(self, key: tuple[str, str], missing: bool = False) -> Iterator[Window]:

@@ -15,12 +15,10 @@ from twin.observation import Observation
 
 
 class Released(NamedTuple):
-    """A message in its place. `missing`: the (first, last) sequence given up just before it. `joined`: the stream was
-    joined in the middle, here."""
+    """A message in its place. `missing`: the (first, last) sequence given up just before it."""
 
     observation: Observation
     missing: tuple[int, int] | None = None
-    joined: bool = False
 
 
 class Stream:
@@ -40,6 +38,11 @@ class Stream:
     def waiting(self) -> int:
         """Messages held back."""
         return len(self._waiting)
+
+    def begin_at(self, sequence: int) -> None:
+        """Say where the stream begins, if nothing has come yet."""
+        if self._next is None and not self._waiting:
+            self._next = sequence
 
     def add(self, observation: Observation, now_s: float) -> Iterator[Released]:
         """Take one message; give what is now in order."""
@@ -76,20 +79,19 @@ class Stream:
     def _give_up(self) -> Iterator[Released]:
         first = min(self._waiting)
         missing = None
-        joined = self._next is None
         if self._next is not None:
             missing = (self._next, first - 1)
             self._given_up = [*self._given_up[-15:], missing]
         self._next = first
-        yield from self._consecutive(missing, joined)
+        yield from self._consecutive(missing)
 
-    def _consecutive(self, missing: tuple[int, int] | None = None, joined: bool = False) -> Iterator[Released]:
+    def _consecutive(self, missing: tuple[int, int] | None = None) -> Iterator[Released]:
         released = False
         while self._next in self._waiting:
             observation, _ = self._waiting.pop(self._next)
             self._next += 1
             released = True
-            yield Released(observation, missing, joined)
-            missing, joined = None, False
+            yield Released(observation, missing)
+            missing = None
         if released:
             self._oldest_s = min((arrived_s for _, arrived_s in self._waiting.values()), default=float("inf"))

@@ -38,16 +38,13 @@ class Track:
         planned: Planned,
         horizon_frames: int,
         first_index: int = 0,
-        began_s: float | None = None,
     ) -> None:
-        """`began_s`: when the layer began, where its first samples were missed; frames are counted from there."""
         self.machine = machine
         self.build = build
         self.layer = layer
         self.frame_s = frame_s
         self._planned = planned
         self._horizon_s = horizon_frames * frame_s
-        self._began_s = began_s
         self.next_index = first_index
         self.clock_steps = 0
         self.frames_left_out = 0
@@ -101,11 +98,6 @@ class Track:
     def _start(self, first_s: float) -> None:
         self._at = 0
         self._base_s, self._base_index = first_s, self.next_index
-        if self._began_s is not None and 0 <= first_s - self._began_s < 2**40 * self.frame_s:
-            whole = (first_s - self._began_s) / self.frame_s
-            self.next_index = int(np.ceil(whole - _TOUCHES))
-            self._base_s, self._base_index = self._began_s, 0
-        self._began_s = None
 
     def _start_of(self, index: int) -> float:
         return self._base_s + (index - self._base_index) * self.frame_s

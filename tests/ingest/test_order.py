@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.order import Order
 from tests.ingest.said import FRAME_S, build, energy_j, heard, naive_windows, parameters, plan, same
-from twin.observation import Layer, Observation, Parameters, Signal, Window
+from twin.observation import Observation, Parameters, Signal, Window
 
 
 def run(observations: list[Observation], order: Order | None = None, now_s: float = 0.0) -> tuple[Order, list[Window]]:
@@ -124,16 +124,30 @@ def test_a_long_gap_is_left_out_rather_than_made_up() -> None:
     assert all(w.end_s - w.start_s <= FRAME_S * 1.001 for w in windows)
 
 
-def test_a_stream_joined_in_the_middle_has_no_gap_and_counts_frames_from_the_start_of_the_layer() -> None:
-    layer = Layer(source="a", sequence=7, time_s=0.0, build="b", layer=0)
+def test_a_stream_joined_in_the_middle_has_no_gap() -> None:
     messages = even(400)[300:]
-    order, windows = run([heard(layer), heard(build(sequence=5)), *map(heard, messages[::-1])], Order(patience=200))
+    order, windows = run([heard(build(sequence=5)), *map(heard, messages[::-1])], Order(patience=200))
     windows += order.tick(2.0)
-    _, whole = run([heard(build()), *map(heard, even(400))])
     assert order.gaps() == []
-    assert len(windows) == 99
-    assert [w.index for w in windows] == [w.index for w in whole[300:]]
-    assert [w.start_s for w in windows] == pytest.approx([w.start_s for w in whole[300:]])
+    assert [w.index for w in windows] == list(range(99))
+    assert windows[0].start_s == messages[0].time_s
+    assert accounted(order)
+
+
+@given(layers(), st.data())
+def test_a_restart_goes_on_with_the_same_windows(messages: list[Parameters], data: st.DataObject) -> None:
+    """Committed up to anywhere, told again, the rest delivered: with a first layer before, which is not told again."""
+    messages = [m.model_copy(update={"sequence": m.sequence + 30, "layer": 1}) for m in messages]
+    _, expected = run([heard(build()), *map(heard, messages)], Order(patience=1))
+    committed = data.draw(st.integers(1, len(messages)))
+    order = Order()
+    windows = order.resume(heard(build()), 0.0)
+    for message in messages[:committed]:
+        windows += order.resume(heard(message), 0.0)
+    windows += run([*map(heard, messages[committed - 1 :])], order)[1]
+    assert all(same(a, b) for a, b in zip(windows, expected, strict=True))
+    assert not any(w.gap for w in windows)
+    assert order.gaps() == []
 
 
 def test_parameters_wait_for_their_build() -> None:
