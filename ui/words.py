@@ -55,21 +55,24 @@ class Verdict:
 def verdict(outcome: Outcome | None, withheld: bool = False) -> Verdict:
     """What the outcome of the newest forecast means, and what is shown because of it."""
     if outcome is None:
-        return Verdict("Waiting for the first forecast", "Nothing has been forecast for this machine yet.", "dots", "waiting")
+        return Verdict("Waiting for the first forecast", "This machine has none yet.", "dots", "waiting")
     which = QUANTITIES.get(outcome.which, f"“{outcome.which}”" if outcome.which else "a process number")
     shown = "No numbers are given." if withheld else "What is shown is for information, not for a decision."
     match outcome.kind:
         case "ok":
             return Verdict("Forecast in order", "Inside what the model was checked for.", "check", "normal")
         case "outside_envelope":
-            sentence = f"{which[0].upper()}{which[1:]} is outside what the model has learned. {shown}"
-            return Verdict("Outside the learned range", sentence, "triangle", "caution")
+            why = f"{which[0].upper()}{which[1:]} is outside what the model has learned."
+            return Verdict("Outside the learned range", f"{why} {shown}", "triangle", "caution")
         case "residual":
-            return Verdict("Energy does not add up", f"The forecast breaks the energy balance. {shown}", "diamond", "caution")
+            why = "The forecast breaks the energy balance."
+            return Verdict("Energy does not add up", f"{why} {shown}", "diamond", "caution")
         case "drift":
-            return Verdict("Signal moves away", f"The machine's signal leaves the forecast. {shown}", "wrench", "advice")
+            why = "The machine's signal leaves the forecast."
+            return Verdict("Signal moves away", f"{why} {shown}", "wrench", "advice")
         case "stale":
-            return Verdict("Data too old", f"The machine's messages came too late for a forecast. {shown}", "clock", "fault")
+            why = "The machine's messages came too late for a forecast."
+            return Verdict("Data too old", f"{why} {shown}", "clock", "fault")
         case "non_finite":
             return Verdict("Calculation failed", "The forecast is not a number and is not shown.", "cross", "fault")
 

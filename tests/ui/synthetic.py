@@ -128,7 +128,7 @@ class SyntheticStore:
         m = self._find(machine)
         if m is None:
             return pd.DataFrame(columns=["frame", "issued_s", "time_s", "lead_s", "length_m", "width_m", "depth_m",
-                                         "x_m", "y_m", "beam_power_w", "layer", "outcome", "operator"])
+                                         "x_m", "y_m", "beam_power_w", "layer", "outcome", "operator"])  # fmt: skip
         last = self._frame_of(m)
         frame = np.repeat(np.arange(max(last - limit + 1, 0), last + 1), HORIZON + 1)
         lead = np.tile(np.arange(HORIZON + 1), len(frame) // (HORIZON + 1))
@@ -177,7 +177,7 @@ class SyntheticStore:
             "outcome_which": "" if self.outcome == "ok" else "q", "outcome_by": 0.0 if self.outcome == "ok" else 0.42,
             "outcome_unit": "", "withheld": False, "regime": "conduction", "keyhole_number": 1.1,
             "laser_on": True,
-        }
+        }  # fmt: skip
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
         m = self._find(machine)
@@ -196,12 +196,12 @@ class SyntheticStore:
             (v, v * period, m.vector_m * (v % 2), v * m.width_m * 0.7, m.vector_m * (1 - v % 2), v * m.width_m * 0.7,
              0.0, m.beam_power_w, m.scan_speed_m_per_s)
             for v in range(40)
-        ]
+        ]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 
     def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
         columns = ["machine", "build", "kind", "severity", "layer", "x_m", "y_m", "first_seen_s", "last_seen_s",
-                   "evidence", "action", "cleared_s"]
+                   "evidence", "action", "cleared_s"]  # fmt: skip
         if not self.machine_list or machine == DED_CELL.name:
             return pd.DataFrame(columns=columns)
         rows = [
@@ -211,7 +211,7 @@ class SyntheticStore:
              self.now_s - 300, "q above the trained range by 0.4", "Check the power step in this layer", None),
             (machine, "lpbf-demo", "gap", "low", 1, 0.0, 0.0, self.now_s - 900, self.now_s - 899,
              "3 messages missing on parameters", "Check the network of the machine", self.now_s - 700),
-        ]
+        ]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
@@ -260,8 +260,8 @@ def frame_step(source: SyntheticStore, machine: Machine, *, with_field: bool) ->
         fields=(seen,) if seen else (), **shared,
     )  # fmt: skip
     signal = Signal(
-        source=machine.name, sequence=latest["frame"], time_s=latest["time_s"], sent_s=source.now_s, build=name, layer=3,
-        name="melt_pool_width_m", sample_time_s=[float(observed["time_s"])], value=[float(observed["value"])],
+        source=machine.name, sequence=latest["frame"], time_s=latest["time_s"], sent_s=source.now_s, build=name,
+        layer=3, name="melt_pool_width_m", sample_time_s=[float(observed["time_s"])], value=[float(observed["value"])],
     )  # fmt: skip
     return Step([_said(machine, signal)], forecasts=[forecast], received_s=source.now_s)
 

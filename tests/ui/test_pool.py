@@ -46,7 +46,9 @@ def test_only_the_region_with_the_hottest_cell_is_the_pool():
 
 def test_large_windows_stay_bounded():
     coarse = ellipsoid_field(WIDTH_M)
-    x, y, z = (np.linspace(axis[0], axis[-1], n) for axis, n in ((coarse.x_m, 200), (coarse.y_m, 120), (coarse.z_m, 80)))
+    x, y, z = (
+        np.linspace(axis[0], axis[-1], n) for axis, n in ((coarse.x_m, 200), (coarse.y_m, 120), (coarse.z_m, 80))
+    )
     at = RegularGridInterpolator((coarse.x_m, coarse.y_m, coarse.z_m), coarse.temperature_k)
     fine = replace(coarse, x_m=x, y_m=y, z_m=z, temperature_k=at(tuple(np.meshgrid(x, y, z, indexing="ij"))))
     mesh = pool_mesh(fine)
@@ -66,5 +68,5 @@ def test_figure_keeps_the_camera_and_says_its_unit():
     figures = [melt_pool_3d(ellipsoid_field(width), DED, LIGHT) for width in (1.0e-3, 1.2e-3)]
     assert figures[0].layout.scene.uirevision == figures[1].layout.scene.uirevision
     assert figures[0].layout.scene.xaxis.title.text == "along, mm"
-    skin = [trace for trace in figures[0].data if trace.meta == "solidus"][0]
+    skin = next(trace for trace in figures[0].data if trace.meta == "solidus")
     assert np.ptp(skin.y) == pytest.approx(1.0, abs=0.06)

@@ -20,7 +20,8 @@ def test_slow_motion_says_the_factor_plainly():
 @pytest.mark.parametrize("kind", get_args(OutcomeKind))
 def test_every_outcome_has_words_and_only_ok_is_normal(kind):
     said = verdict(Outcome(kind, "q", 0.4))
-    assert said.word and said.more
+    assert said.word
+    assert said.more
     assert (said.tone == "normal") == (kind == "ok")
 
 

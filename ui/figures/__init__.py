@@ -1,4 +1,4 @@
-"""Figures: pure functions from DataFrames and arrays to `plotly.graph_objects.Figure`. They read no store and no clock."""
+"""Figures: pure functions from DataFrames and arrays to `plotly.graph_objects.Figure`. They read no store, no clock."""
 
 from ui.figures.field import field_maps
 from ui.figures.layer import layer_map

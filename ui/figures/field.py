@@ -10,7 +10,17 @@ import numpy as np
 import plotly.graph_objects as go
 
 from twin.forecast import Field
-from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, axis, in_steps, layout, message_figure, note
+from ui.figures.style import (
+    COLDEST_K,
+    TEMPERATURE_SCALE,
+    LengthUnit,
+    Palette,
+    axis,
+    in_steps,
+    layout,
+    message_figure,
+    note,
+)  # fmt: skip
 
 ABOVE_BOILING = "above boiling: not shown as a fact"
 MARGIN = 0.35  # of the pool's size, drawn around it
@@ -24,15 +34,17 @@ def field_maps(field: Field | None, unit: LengthUnit, palette: Palette) -> go.Fi
     x, y, z = (np.asarray(a, float) * unit.per_m for a in (field.x_m, field.y_m, field.z_m))
     top = field.temperature_k[:, :, 0].T
     section = field.temperature_k[:, int(np.abs(field.y_m).argmin()), :].T
-    x_range, half_width, depth = (v * unit.per_m if np.isscalar(v) else [w * unit.per_m for w in v] for v in view(field))
+    begin, end, half_width, depth = (length * unit.per_m for length in view(field))
+    x_range = [begin, end]
     share = (1 - GAP) * 2 * half_width / (2 * half_width + depth)
+    below_y = 1 - share - GAP + 0.02
     data = [
         *_map(x, y, top, field, unit, palette, "x", "y", "across"),
         *_map(x, z, section, field, unit, palette, "x2", "y2", "depth"),
     ]
     captions = [
         note("<b>Top surface</b>, scan direction →", palette, xref="paper", yref="paper", x=0, y=1, **_LEFT),
-        note("<b>Longitudinal section</b>", palette, xref="paper", yref="paper", x=0, y=1 - share - GAP + 0.02, **_LEFT),
+        note("<b>Longitudinal section</b>", palette, xref="paper", yref="paper", x=0, y=below_y, **_LEFT),
     ]
     if float(field.temperature_k.max()) > field.boiling_k:
         captions.append(
@@ -96,15 +108,15 @@ def field_maps(field: Field | None, unit: LengthUnit, palette: Palette) -> go.Fi
     )
 
 
-def view(field: Field) -> tuple[tuple[float, float], float, float]:
-    """What to show, in metres: (begin, end) along the scan, half the width, and the depth around what is hot.
+def view(field: Field) -> tuple[float, float, float, float]:
+    """What to show, in metres: begin and end along the scan, half the width, and the depth around what is hot.
 
     Limits move in steps of a quarter, so that the picture does not tremble with the pool.
     """
     hot_k = COLDEST_K + 0.45 * (field.solidus_k - COLDEST_K)
     hot = field.temperature_k > hot_k
     if not hot.any():
-        return (float(field.x_m[0]), float(field.x_m[-1])), float(np.abs(field.y_m).max()), float(field.z_m[-1])
+        return float(field.x_m[0]), float(field.x_m[-1]), float(np.abs(field.y_m).max()), float(field.z_m[-1])
     along, across, down = (np.flatnonzero(hot.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
     size = float(field.x_m[along[-1]] - field.x_m[along[0]])
     begin = -in_steps(MARGIN * size * 0.3 - float(field.x_m[along[0]]))
@@ -112,7 +124,8 @@ def view(field: Field) -> tuple[tuple[float, float], float, float]:
     half = in_steps(float(np.abs(field.y_m[across]).max()) * (1 + MARGIN))
     depth = in_steps(float(field.z_m[down[-1]]) * (1 + MARGIN))
     return (
-        (max(begin, float(field.x_m[0])), min(end, float(field.x_m[-1]))),
+        max(begin, float(field.x_m[0])),
+        min(end, float(field.x_m[-1])),
         min(half, float(np.abs(field.y_m).max())),
         min(max(depth, 0.5 * half), float(field.z_m[-1])),
     )

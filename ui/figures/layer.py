@@ -1,4 +1,4 @@
-"""The layer from above: planned vectors in grey, the path just taken coloured by power, the beam now and where it goes."""
+"""The layer from above: planned vectors grey, the path just taken coloured by power, the beam and where it goes."""
 
 from typing import Any
 

@@ -54,7 +54,7 @@ def pool_mesh(field: Field) -> PoolMesh | None:
 
 
 def _room(mesh: PoolMesh) -> tuple[float, float, float, float]:
-    """(begin, end, half width, depth) of the box to draw: the pool and the beam with air around them, in coarse steps."""
+    """Begin, end, half width and depth of the box to draw: pool and beam with air around them, in coarse steps."""
     low, high = mesh.points_m.min(axis=0), mesh.points_m.max(axis=0)
     side = in_steps(1.5 * float(np.abs(mesh.points_m[:, 1]).max()))
     return min(-in_steps(-1.1 * low[0]), -side), max(in_steps(1.1 * high[0]), side), side, in_steps(-1.2 * low[2])
@@ -70,7 +70,8 @@ def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.
     points = (mesh.points_m * unit.per_m).astype(np.float32)
     corner = mesh.triangles.astype(np.int32)
     low, high, side, deep = (length * unit.per_m for length in _room(mesh))
-    hover = f"%{{x:.{unit.digits}f}}, %{{y:.{unit.digits}f}}, %{{z:.{unit.digits}f}} {unit.name}<extra>%{{meta}}</extra>"
+    place = ", ".join(f"%{{{axis}:.{unit.digits}f}}" for axis in "xyz")
+    hover = f"{place} {unit.name}<extra>%{{meta}}</extra>"
     top = np.isclose(mesh.points_m[mesh.triangles][:, :, 2], 0.0, atol=1e-9).all(axis=1)
 
     def skin(chosen: np.ndarray, name: str, **lighting: float) -> go.Mesh3d:

@@ -69,9 +69,7 @@ def split(frames: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     if estimate.empty:
         return estimate, frames.iloc[0:0]
     newest = estimate.iloc[-1]
-    ahead = frames[
-        (frames["frame"] == newest["frame"]) & (frames["layer"] == newest["layer"]) & (frames["lead_s"] > 0)
-    ]
+    ahead = frames[(frames["frame"] == newest["frame"]) & (frames["layer"] == newest["layer"]) & (frames["lead_s"] > 0)]
     return estimate, ahead[ahead["time_s"] > newest["time_s"]].sort_values("lead_s")
 
 
