@@ -13,8 +13,7 @@ from ingest.mqtt import MqttPublisher, MqttSource
 from ingest.replay import DirectSource
 from ingest.source import FakeSource, Source
 from ingest.topics import every_kind, topic_of
-from tests.ingest.said import parameters
-from tests.ingest.wire import Told, free_port, take_all
+from tests.ingest.said import Told, free_port, parameters, take_all
 
 COUNT = 40
 MESSAGES = [parameters(n, [float(n)]) for n in range(COUNT)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.broker import EmbeddedBroker
-from tests.ingest.wire import free_port
+from tests.ingest.said import free_port
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,13 @@
-"""Messages in few words, and a naive order to judge the real one by."""
+"""Messages in few words, a machine that says them, and a naive order to judge the real one by."""
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from twin.observation import Build, Message, Observation, Parameters, Path, Plan, Window
+from ingest.machines.machine import Due
+from ingest.source import Delivery, Source
+from twin.observation import Build, Message, Observation, Origin, Parameters, Path, Plan, Window
 
 FRAME_S = 0.02
 
@@ -111,3 +114,39 @@ def same(a: Window, b: Window) -> bool:
         (a.machine, a.build, a.layer, a.index, a.start_s, a.end_s, a.gap)
         == (b.machine, b.build, b.layer, b.index, b.start_s, b.end_s, b.gap)
     ) and all(np.array_equal(x, y) for x, y in zip(a.path, b.path, strict=True))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Told:
+    """A machine that says these messages."""
+
+    name = "m"
+    source = "a"
+    origin: Origin = "replay"
+    time_factor = 1.0
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+
+    def messages(self) -> Iterator[Due]:
+        for message in self._messages:
+            yield Due(message.time_s, message)
+
+
+def take_all(source: Source, count: int, ack: bool = True, patience: int = 10) -> list[Delivery]:
+    """Take until `count` have come, or nothing has come `patience` times."""
+    taken: list[Delivery] = []
+    empty = 0
+    while len(taken) < count and not source.exhausted and empty < patience:
+        batch = source.take(100, 0.2)
+        empty = 0 if batch else empty + 1
+        if ack:
+            source.ack(batch)
+        taken += batch
+    return taken

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.decode import MAX_PAYLOAD_BYTES, decode, encode
+from ingest.schemas import FOLDER, text_of
+from ingest.schemas import MESSAGES as SCHEMAS
 from ingest.topics import KINDS, BadTopicError, Topic, parse_topic, topic_of
 from tests.ingest.said import build, parameters, plan
 from twin.observation import Layer, Message, Observation, Rejected, Signal, State
@@ -164,3 +166,15 @@ def test_other_topics_are_refused(topic: str) -> None:
     with pytest.raises(BadTopicError):
         parse_topic(topic)
     assert isinstance(decode(topic, wire()), Rejected)
+
+
+def test_every_kind_has_a_schema() -> None:
+    assert set(SCHEMAS) == set(KINDS)
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_file_equals_the_type(kind: str) -> None:
+    text = (FOLDER / f"{kind}.json").read_text()
+    assert text == text_of(kind), "the types changed: run `python -m ingest.schemas`"
+    assert json.loads(text)["properties"]["kind"]["const"] == kind

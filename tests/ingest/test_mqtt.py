@@ -22,8 +22,7 @@ from ingest.mqtt import MqttPublisher, MqttSource, answers
 from ingest.order import Order
 from ingest.simulate import last_will, machines
 from ingest.topics import every_kind, topic_of
-from tests.ingest.said import build, parameters
-from tests.ingest.wire import free_port, take_all
+from tests.ingest.said import build, free_port, parameters, take_all
 from twin.observation import Observation
 
 

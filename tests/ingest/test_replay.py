@@ -10,8 +10,7 @@ from ingest.order import Order
 from ingest.replay import DirectSource, deliveries, replay
 from ingest.source import FakePublisher, Source
 from ingest.topics import every_kind
-from tests.ingest.said import build, parameters, plan, same
-from tests.ingest.wire import Told
+from tests.ingest.said import Told, build, parameters, plan, same
 from twin.clock import FakeClock, SystemClock
 from twin.observation import Observation, State, Window
 
