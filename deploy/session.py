@@ -2,6 +2,9 @@
 which each needs the one before, and stop in the order that loses nothing.
 
     broker -> store -> run loop (warm) -> page -> publisher ... publisher ends -> drain -> close windows -> all stop
+
+Windows are closed only where the machine has come to its end: a build that is interrupted may go on later, and its
+frames must then be cut where they would have been.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +46,8 @@ def through_broker(settings: Settings, publisher: Sequence[str], *, headless: bo
         code = feeder.stop()
         published = feeder.said.get("messages_published", 0)
         drain(loop, published, SystemClock(), each_turn=lambda: each_turn(loop, feeder.said))
-        loop.finish()
+        if not stop():
+            loop.finish()
         if code != 0:
             raise ChildFailedError(f"`{publisher[0]}` ended with exit code {code}; what it said stands above")
         ended = Ended(loop, feeder.said, stop())
@@ -59,7 +63,8 @@ def straight(settings: Settings, source: Source, *, headless: bool, each_turn: E
         loop, page = parts.enter_context(_consumer(settings, source, headless))
         while not stop() and (loop.turn() or not source.exhausted):
             each_turn(loop, {"messages_published": loop.tally.messages_taken})
-        loop.finish()
+        if not stop():
+            loop.finish()
         ended = Ended(loop, {"messages_published": loop.tally.messages_taken}, stop())
         _linger(loop, page, stop)
         return ended
@@ -72,6 +77,20 @@ def drain(loop: RunLoop, published: int, clock: Clock, each_turn: Callable[[], N
         if loop.turn():
             last_s = clock.now_s()
         each_turn()
+
+
+def live(settings: Settings, each_turn: EachTurn) -> None:
+    """Take messages until Ctrl-C or SIGTERM; what has reached the broker by then is committed before it is stopped."""
+    with ExitStack() as parts:
+        stop = parts.enter_context(StopSignals())
+        parts.enter_context(wiring.broker(settings))
+        source = parts.enter_context(closing(wiring.mqtt_source(settings)))
+        loop, _ = parts.enter_context(_consumer(settings, source, headless=True))
+        loop.run(stop, each_turn=lambda tally: each_turn(loop, {}))
+        clock = SystemClock()
+        until_s = clock.now_s() + DRAIN_S
+        while loop.turn() and clock.now_s() < until_s:
+            pass
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from deploy.settings import Settings
 from ingest.broker import EmbeddedBroker
 from ingest.machines.machine import Machine
 from ingest.mqtt import MqttPublisher, MqttSource
-from ingest.order import Order
+from ingest.order import HORIZON_FRAMES, Order
 from ingest.readers import Recording, open_source
 from ingest.replay import DirectSource
 from ingest.simulate import last_will, machines
@@ -101,6 +101,6 @@ def twin(settings: Settings) -> Advance:
 
 def run_loop(settings: Settings, source: Source, store: Store) -> RunLoop:
     """The consumer, warm: the first message is forecast as fast as the thousandth."""
-    order = Order(patience_s=settings.late_s)
+    order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames))
     batch = Batch(settings.batch_messages, settings.batch_wait_s)
     return RunLoop(source, order, twin(settings), store, SystemClock(), batch)

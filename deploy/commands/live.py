@@ -21,25 +21,14 @@ def run(
 
     Example: `./meltwin run`, and beside it `./meltwin ui` and a machine (or `./meltwin simulate`).
     """
-    from contextlib import closing
-
-    from deploy import wiring
     from deploy.progress import Progress
+    from deploy.session import live
     from deploy.settings import load
-    from deploy.supervise import StopSignals
 
     settings = load(database=database, mqtt_port=mqtt_port, device=device, operator=operator)
-    with (
-        StopSignals() as stop,
-        wiring.broker(settings),
-        closing(wiring.open_store(settings)) as store,
-        closing(wiring.mqtt_source(settings)) as source,
-    ):
-        loop = wiring.run_loop(settings, source, store)
-        loop.resume()
-        place = f"{settings.mqtt_host}:{settings.mqtt_port}"
-        with Progress(f"Taking messages on {place}, writing to {settings.database_url}. Ctrl-C stops.") as progress:
-            loop.run(stop, each_turn=lambda tally: progress(loop, {}))
+    place = f"{settings.mqtt_host}:{settings.mqtt_port}"
+    with Progress(f"Taking messages on {place}, writing to {settings.database_url}. Ctrl-C stops.") as progress:
+        live(settings, progress)
 
 
 def ui(database: Database = None, ui_port: UiPort = None) -> None:
