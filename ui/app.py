@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from dash import ClientsideFunction, Dash, Input
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from twin.clock import Clock, SystemClock
@@ -19,6 +20,12 @@ from ui.pages import machine
 from ui.pages.shell import shell
 
 LOOPBACK = ("127.0.0.1", "localhost")
+
+# plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
+FROM_HERE_ONLY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'"
+)
 
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -82,6 +89,12 @@ def _server(feed: Feed, allowed_hosts: tuple[str, ...]) -> FastAPI:
     # FastAPI's own documentation pages load scripts from another host
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     server.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
+
+    @server.middleware("http")
+    async def from_here_only(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        answer = await call_next(request)
+        answer.headers["Content-Security-Policy"] = FROM_HERE_ONLY
+        return answer
 
     @server.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from contextlib import suppress
 
 import uvicorn
 
@@ -22,7 +23,8 @@ def serve(database_url: str, port: int, *, host: str = "127.0.0.1", stale_after_
     config = uvicorn.Config(
         app.server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2, ws_max_size=65536
     )
-    with _bound(host, port) as bound:
+    # uvicorn stops in order at SIGINT, then raises it again
+    with _bound(host, port) as bound, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[bound])
 
 

@@ -13,6 +13,7 @@ Shape = Literal["check", "triangle", "diamond", "cross", "clock", "dots", "wrenc
 Tone = Literal["normal", "advice", "caution", "fault", "waiting"]
 
 START_COMMAND = "./meltwin demo"
+RUN_COMMAND = "./meltwin run"
 
 QUANTITIES = {
     "q": "the heat input",

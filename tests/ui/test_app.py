@@ -1,14 +1,18 @@
 """The application: what it loads, what it serves, and what it says when its port is taken."""
 
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.ui.synthetic import SyntheticStore
 from ui.serve import PortInUseError
@@ -38,6 +42,13 @@ def test_everything_comes_from_here(serve: Serve) -> None:
     assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', page)
 
 
+def test_browsers_are_told_to_load_nothing_from_elsewhere(serve: Serve) -> None:
+    with urllib.request.urlopen(serve(SyntheticStore()) + "/", timeout=20) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
 def test_no_page_that_would_load_scripts_from_elsewhere(serve: Serve, path: str) -> None:
     assert "cdn" not in fetch(serve(SyntheticStore()) + path)
@@ -46,6 +57,27 @@ def test_no_page_that_would_load_scripts_from_elsewhere(serve: Serve, path: str)
 def test_other_host_names_are_refused(serve: Serve) -> None:
     with pytest.raises(urllib.error.HTTPError, match="400"):
         fetch(serve(SyntheticStore()) + "/", Host="attacker.example")
+
+
+def test_an_interrupt_ends_it_in_order_while_a_page_is_open(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code = f"from ui.serve import serve; serve('sqlite:///{tmp_path}/none.db', {port})"
+    server = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    address = f"127.0.0.1:{port}"
+    while server.poll() is None:
+        try:
+            fetch(f"http://{address}/healthz")
+            break
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    with connect(f"ws://{address}/live", origin=f"http://{address}") as page:
+        page.send("{}")
+        page.recv(timeout=20)
+        page.send("{}")
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=20)
+    assert (server.returncode, said) == (0, "")
 
 
 def test_a_taken_port_names_its_setting() -> None:

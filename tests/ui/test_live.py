@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
 from twin.store.fake import FakeStore
+from twin.store.port import Step
 from twin.store.sql import SqlStore
 from ui.live import READ_PERIOD_S
 
@@ -50,17 +53,20 @@ def test_what_a_page_holds_is_not_sent_again(serve: Serve) -> None:
 def test_reads_do_not_grow_with_viewers(serve: Serve) -> None:
     store = SyntheticStore(now_s=time.time())
     address = serve(store)
-    pages = [opened(address) for _ in range(6)]
+    with ExitStack() as viewers:
+        pages = [viewers.enter_context(opened(address)) for _ in range(6)]
+        reads, took_s = _ask_for(2.0, pages, store)
+    assert reads <= took_s / READ_PERIOD_S + 2
+
+
+def _ask_for(seconds: float, pages: list[ClientConnection], store: SyntheticStore) -> tuple[int, float]:
     began_s, before = time.monotonic(), store.reads.get("machines", 0)
-    while time.monotonic() - began_s < 2.0:
+    while time.monotonic() - began_s < seconds:
         for page in pages:
             page.send(json.dumps({"machine": LPBF_BAY.name, "scheme": "light", "seen": {}}))
         for page in pages:
             page.recv(timeout=20)
-    took_s = time.monotonic() - began_s
-    assert store.reads["machines"] - before <= took_s / READ_PERIOD_S + 2
-    for page in pages:
-        page.close()
+    return store.reads["machines"] - before, time.monotonic() - began_s
 
 
 def test_reading_stops_when_nobody_watches(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +133,43 @@ def test_every_store_fills_the_page(serve: Serve, tmp_path: Path, kind: str) -> 
         assert words in band
     if kind == "sql":
         store.close()
+
+
+@pytest.mark.parametrize("said", [1, 2, 3, 4])
+def test_a_machine_that_has_only_begun_to_speak_has_a_page(serve: Serve, tmp_path: Path, said: int) -> None:
+    url, source = f"sqlite:///{tmp_path / 'begun.db'}", SyntheticStore(now_s=time.time())
+    store = SqlStore.create(url)
+    store.write(Step(opening_step(source, LPBF_BAY).observations[:said], received_s=source.now_s))
+    with opened(serve(url)) as page:
+        update = ask(page)
+    store.close()
+    assert update["pulse"]["machine"] == LPBF_BAY.name
+    assert "Waiting for the first forecast" in json.dumps(update["parts"]["band"])
+    assert "No frame has been forecast yet" in json.dumps(update["parts"]["timeline"])
+
+
+@pytest.mark.parametrize("said", [slice(1, 2), slice(2, 3), slice(3, 4)])
+def test_a_machine_whose_state_was_missed_has_a_page(serve: Serve, tmp_path: Path, said: slice) -> None:
+    url, source = f"sqlite:///{tmp_path / 'missed.db'}", SyntheticStore(now_s=time.time())
+    store = SqlStore.create(url)
+    store.write(Step(opening_step(source, LPBF_BAY).observations[said], received_s=source.now_s))
+    store.write(frame_step(source, LPBF_BAY, with_field=True))
+    with opened(serve(url)) as page:
+        assert set(ask(page)["parts"]) == {"band", "timeline", "field", "pool", "layer", "alerts", "counts"}
+    store.close()
+
+
+def test_a_withheld_forecast_is_said_and_drawn_as_nothing(serve: Serve, tmp_path: Path) -> None:
+    url, source = f"sqlite:///{tmp_path / 'withheld.db'}", SyntheticStore(now_s=time.time(), outcome="outside_envelope")
+    store = SqlStore.create(url)
+    store.write(opening_step(source, LPBF_BAY))
+    step = frame_step(source, LPBF_BAY, with_field=False)
+    store.write(replace(step, forecasts=[replace(step.forecasts[0], leads=())]))
+    with opened(serve(url)) as page:
+        parts = ask(page)["parts"]
+    store.close()
+    assert "No numbers are given" in json.dumps(parts["band"])
+    assert parts["timeline"]["props"]["timeline"]["figure"]["data"] == []
 
 
 def test_data_age_grows_while_the_machine_is_silent(serve: Serve) -> None:

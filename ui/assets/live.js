@@ -6,7 +6,7 @@
   const GIVE_UP_AFTER_S = 15;  // no answer for this long: connect anew
   const root = document.documentElement;
   const held = { machine: new URLSearchParams(location.search).get("machine") || "", seen: {}, pulse: null };
-  let socket = null, heardAt = 0, askedAt = 0, retryMs = 300;
+  let socket = null, heardAt = 0, askedAt = 0, retryMs = 300, quietS = 0, tickedAt = 0;
 
   const now = () => performance.now() / 1000;
   const byId = (id) => document.getElementById(id);
@@ -30,6 +30,7 @@
 
   function receive(update) {
     heardAt = now();
+    quietS = 0;
     askedAt = 0;
     held.pulse = update.pulse;
     for (const [name, part] of Object.entries(update.parts)) {
@@ -67,7 +68,9 @@
 
   function tick() {
     const silent = now() - heardAt, pulse = held.pulse;
-    const link = pulse === null ? "connecting" : silent > LOST_AFTER_S ? "lost" : "ok";
+    quietS += Math.min(now() - tickedAt, 0.5);  // time in which this page itself was busy drawing is nobody's silence
+    tickedAt = now();
+    const link = pulse === null ? "connecting" : quietS > LOST_AFTER_S ? "lost" : "ok";
     root.dataset.link = link;
     say("link-text", { connecting: "connecting", lost: "page not updated for " + age(silent), ok: "page live" }[link]);
     if (askedAt && now() - askedAt > GIVE_UP_AFTER_S && socket) { askedAt = 0; socket.close(); }
@@ -85,7 +88,9 @@
     root.dataset.fresh = stale ? "stale" : "fresh";
     say("age", age(old));
     const why = link === "lost" ? "Meltwin's server does not answer. " : "The machine has sent nothing since. ";
-    if (stale) say("stale-text", why + "What is shown is " + age(old) + " old.");
+    const exact = document.querySelector("#verdict .exact");
+    const outcome = exact ? "; its outcome was " + exact.textContent : "";
+    if (stale) say("stale-text", why + "What is shown is " + age(old) + " old" + outcome + ".");
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose } });

@@ -153,7 +153,7 @@ def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.
                 "xaxis": named(f"along, {unit.name}", [low, high]),
                 "yaxis": named(f"across, {unit.name}", [-side, side]),
                 "zaxis": named(f"up, {unit.name}", [-deep, side * 0.5]),
-                "camera": {"eye": {"x": -0.8, "y": -1.4, "z": 0.5}, "center": {"x": 0.02, "y": 0, "z": -0.1}},
+                "camera": {"eye": {"x": -0.86, "y": -1.5, "z": 0.54}, "center": {"x": 0.02, "y": 0, "z": -0.1}},
                 "dragmode": "orbit",
             },
         ),

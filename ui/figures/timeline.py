@@ -149,7 +149,7 @@ def _panel(
             x=_relative(bad, now_s, scale),
             y=_metres(bad, column, unit),
             mode="markers",
-            marker={"size": 7, "symbol": "triangle-up-open", "color": palette.caution, "line": {"width": 1.5}},
+            marker={"size": 6, "symbol": "triangle-up-open", "color": palette.caution, "line": {"width": 1}},
             text=bad["outcome"].astype(str),
             meta="not ok",
             hovertemplate=f"%{{y:.{unit.digits}f}} {unit.name}, %{{text}}<extra>%{{meta}}</extra>",

@@ -14,6 +14,7 @@ ORIGINS = {
     "replay": ("REPLAY", "A recording is played: the machine is not doing this now"),
     "simulated": ("SIMULATED", "No machine: the messages are made by a program"),
 }
+STATUSES = {"online": ("dot", "", "machine online"), "offline": ("cross", "fault", "machine offline")}
 REGIMES = {"conduction": "conduction", "transition": "transition to keyhole", "keyhole": "keyhole"}
 
 
@@ -61,12 +62,10 @@ def layout() -> Any:
 
 
 def _status(row: dict[str, Any]) -> dict[str, Any]:
-    online = row.get("status") == "online"
     if not row:
-        return {"children": [], "className": "chip empty"}
-    word = "machine online" if online else "machine offline"
-    glyph = html.Span(className="glyph dot" if online else "glyph cross")
-    return {"children": [glyph, html.Span(word)], "className": "chip" if online else "chip fault"}
+        return {"children": [], "className": "chip"}
+    shape, tone, word = STATUSES.get(str(row.get("status")), ("dots", "", "machine state not said"))
+    return {"children": [html.Span(className=f"glyph {shape}"), html.Span(word)], "className": f"chip {tone}"}
 
 
 def _verdict(snapshot: Snapshot) -> Props:

@@ -8,7 +8,7 @@ from ui.figures import Palette, field_maps, layer_map, melt_pool_3d, timeline
 from ui.live import Part, Props
 from ui.pages import band, lists
 from ui.snapshot import Snapshot
-from ui.words import START_COMMAND, unit_of
+from ui.words import RUN_COMMAND, START_COMMAND, unit_of
 
 GRAPH = {
     "displaylogo": False,
@@ -27,7 +27,14 @@ def layout() -> Any:
                 html.Span(className="glyph dots big"),
                 html.H2(id="waiting-title"),
                 html.P(id="waiting-text"),
-                html.P(["Start a machine with ", html.Code(START_COMMAND), " and this page fills by itself."]),
+                html.P(
+                    [
+                        html.Code(START_COMMAND),
+                        " starts two simulated machines, ",
+                        html.Code(RUN_COMMAND),
+                        " takes messages from yours. This page then fills by itself.",
+                    ]
+                ),
             ],
             className="waiting-panel",
             role="status",
@@ -43,7 +50,9 @@ def layout() -> Any:
                 html.Section(
                     [
                         html.Header([html.H2("Alerts"), html.Span("none", id="alert-count", className="count")]),
-                        html.Div(id="alerts", className="alerts", tabIndex=0, **{"aria-label": "Alerts"}),
+                        html.Div(
+                            id="alerts", className="alerts", tabIndex=0, role="region", **{"aria-label": "Alerts"}
+                        ),
                     ],
                     className="card alerts-card",
                 ),
