@@ -281,6 +281,30 @@ def test_a_later_plan_replaces_an_earlier_one_from_its_start_on() -> None:
     assert np.interp([0.1, 0.2, 0.3], ahead.time_s, ahead.x_m) == pytest.approx([0.001, 0.002, 0.001])
 
 
+def test_between_two_planned_vectors_the_laser_is_off() -> None:
+    planned = plan(0, [0.0, 0.5], [0.0, 0.02], [0.002, 0.03])  # the first takes 0.2 s
+    order, _ = run([heard(build()), heard(planned)])
+    ahead = run([heard(m) for m in even(3)], order)[1][0].plan
+    assert ahead is not None
+    assert ahead.time_s == pytest.approx([0.02, 0.2, 0.5])
+    assert ahead.beam_power_w.tolist() == [360.0, 0.0, 0.0]  # 0.5 s is the end of the horizon
+    assert ahead.x_m == pytest.approx([0.0002, 0.002, 0.02])
+
+
+def test_a_jump_at_the_edge_of_a_frame_parts_the_frames() -> None:
+    """The frame that ends there ends at the first sample of that time and holds its own power; the next begins anew."""
+    message = parameters(
+        0, [0.0, FRAME_S, FRAME_S, 2 * FRAME_S], [0.0, 1.0, 5.0, 6.0], [300.0, 0.0, 400.0, 0.0], final=True
+    )
+    first, second = run([heard(build()), heard(message)])[1]
+    assert first.path.time_s.tolist() == [0.0, FRAME_S]
+    assert first.path.x_m.tolist() == [0.0, 1.0]
+    assert first.path.beam_power_w.tolist() == [300.0, 300.0]
+    assert second.path.time_s.tolist() == [FRAME_S, 2 * FRAME_S]
+    assert second.path.x_m.tolist() == [5.0, 6.0]
+    assert second.path.beam_power_w.tolist() == [400.0, 400.0]
+
+
 def test_no_plan_no_path() -> None:
     _, windows = run([heard(build()), *map(heard, even(10))])
     assert all(w.plan is None for w in windows)
