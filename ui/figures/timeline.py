@@ -21,7 +21,7 @@ PANEL_GAP = 0.1
 def timeline(frames: pd.DataFrame, signals: pd.DataFrame, unit: LengthUnit, palette: Palette) -> go.Figure:
     """Draw `Store.melt_pool` rows and `Store.signals` rows as three panels over one axis of process time."""
     if frames.empty:
-        return message_figure("No frame has been forecast yet", palette)
+        return message_figure("No frame has been forecast yet: waiting for the machine to scan", palette)
     estimate, horizon = split(frames)
     if estimate.empty:
         return message_figure("No estimate of the melt pool yet", palette)
