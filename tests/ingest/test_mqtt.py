@@ -152,7 +152,7 @@ def mosquitto(tmp_path: Path) -> tuple[int, Path]:
     config = tmp_path / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-        f"persistence_location {tmp_path}/\nautosave_interval 1\nuser root\n"
+        f"persistence_location {tmp_path}/\nuser root\n"
     )
     return port, config
 
@@ -162,6 +162,16 @@ def _start(port: int, config: Path) -> subprocess.Popen:
     process = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
     assert answers("127.0.0.1", port, 5.0)
     return process
+
+
+def _save(process: subprocess.Popen, database: Path) -> None:
+    """Let mosquitto write its sessions and messages to disk now."""
+    database.unlink(missing_ok=True)
+    process.send_signal(signal.SIGUSR1)
+    deadline_s = time.monotonic() + 5.0
+    while not database.exists():
+        assert time.monotonic() < deadline_s, "mosquitto did not save"
+        time.sleep(0.05)
 
 
 def test_mosquitto_killed_and_back_loses_nothing(mosquitto: tuple[int, Path]) -> None:
@@ -177,7 +187,8 @@ def test_mosquitto_killed_and_back_loses_nothing(mosquitto: tuple[int, Path]) ->
     time.sleep(0.3)
     assert source._queue.qsize() == 20  # ReceiveMaximum bounds what waits here
     source.ack(source.take(10, 1.0))
-    time.sleep(1.5)  # mosquitto saves once a second
+    time.sleep(0.3)
+    _save(process, config.with_name("mosquitto.db"))  # what it has not saved, it loses when killed
     process.kill()
     process.wait()
     process = _start(port, config)
