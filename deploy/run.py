@@ -21,7 +21,6 @@ from twin.observation import Build, Observation, Rejected, State, Window
 from twin.store.port import Step, Store
 
 ContextOf = Callable[[str, str], Build]  # (machine, build) -> what stays constant in it
-LONG_S = 1e9  # a wait that no missing message outlasts
 RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again
 
 
@@ -69,12 +68,12 @@ class RunLoop:
         messages = chain.from_iterable(self._store.replay_messages(*layer) for layer in layers)
         windows: list[Window] = []
         for observation in messages:
-            windows += self._take(observation, now_s)
+            self._remember(observation)
+            windows += self._order.resume(observation, now_s)
             if len(windows) >= RESUMED_WINDOWS:
                 self._rewrite(windows, now_s)
                 windows = []
-        self._rewrite(windows + self._order.tick(now_s + LONG_S), now_s)
-        self._order.gaps()  # noticed the first time
+        self._rewrite(windows, now_s)
 
     def run(self, stop: Callable[[], bool], each_turn: Callable[[Tally], None] = lambda tally: None) -> None:
         """Turn until `stop()`. The step in hand is always finished: committed and acknowledged."""
@@ -98,7 +97,8 @@ class RunLoop:
                 rejects.append(item)
             else:
                 observations.append(item)
-                windows += self._take(item, now_s)
+                self._remember(item)
+                windows += self._order.add(item, now_s)
         windows += self._order.tick(now_s)
         self._commit(observations, rejects, windows, now_s)
         self._source.ack(self._taken[:count])
@@ -124,12 +124,11 @@ class RunLoop:
         forecasts, alerts = self._advance(windows, self._context_of, now_s)
         self._store.write(Step(forecasts=forecasts, alerts=alerts, received_s=now_s))
 
-    def _take(self, observation: Observation, now_s: float) -> list[Window]:
+    def _remember(self, observation: Observation) -> None:
         if isinstance(observation.message, Build):
             self._builds[observation.machine, observation.message.build] = observation.message
         elif isinstance(observation.message, State):
             self.states[observation.machine] = observation.message
-        return self._order.add(observation, now_s)
 
     def _context_of(self, machine: str, build: str) -> Build:
         return self._builds[machine, build]
