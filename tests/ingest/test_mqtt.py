@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from ingest.mqtt import MqttPublisher, MqttSource, answers
 from ingest.order import Order
 from ingest.simulate import last_will, machines
 from ingest.topics import every_kind, topic_of
+from tests.conftest import need
 from tests.ingest.said import build, free_port, parameters, take_all
 from twin.observation import Observation
 
@@ -145,9 +145,7 @@ def _advance(source: MqttSource, order: Order, windows: list) -> int:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> tuple[int, Path]:
-    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("mosquitto is not installed")
+    need("mosquitto")
     port = free_port()
     config = tmp_path / "mosquitto.conf"
     config.write_text(
@@ -158,8 +156,7 @@ def mosquitto(tmp_path: Path) -> tuple[int, Path]:
 
 
 def _start(port: int, config: Path) -> subprocess.Popen:
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    process = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([need("mosquitto"), "-c", str(config)], stderr=subprocess.DEVNULL)
     assert answers("127.0.0.1", port, 5.0)
     return process
 

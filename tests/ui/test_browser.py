@@ -1,7 +1,5 @@
 """The page in Chromium on a database that a thread keeps feeding: it moves, without errors, and all from here."""
 
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
+from tests.conftest import need
 from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
 from twin.store.sql import SqlStore
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,23 +31,11 @@ WIDTH = """() => {
 }"""
 
 
-def absent(what: str) -> None:
-    """Skip where a person works without a browser; fail where it was promised."""
-    if os.environ.get("MELTWIN_CI") == "1" or os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and this is CI")
-    pytest.skip(f"{what} is missing: the browser test needs it")
-
-
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("the Python package playwright")
-    if not Path(CHROMIUM).exists():
-        absent(f"Chromium at {CHROMIUM}")
+    program = need("chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield chromium
         chromium.close()
 
