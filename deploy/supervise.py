@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
 GRACE_S = 15.0
 ORPHAN_GRACE_S = 3.0
+LATE_S = 5.0
 
 
 class Child:
@@ -75,10 +76,15 @@ class Child:
 
 
 class StopSignals:
-    """Ctrl-C and SIGTERM as a question that a loop asks: `stop()`. A second Ctrl-C ends the program at once."""
+    """Ctrl-C and SIGTERM as a question that a loop asks: `stop()`. A second Ctrl-C ends the program at once.
 
-    def __init__(self) -> None:
+    `when_late` is called, in another thread, when the loop has not heard `LATE_S` after the first.
+    """
+
+    def __init__(self, when_late: Callable[[], None] = lambda: None) -> None:
         self._asked = threading.Event()
+        self._late = threading.Timer(LATE_S, when_late)
+        self._late.daemon = True
         self._before: dict[int, object] = {}
 
     def __call__(self) -> bool:
@@ -92,6 +98,7 @@ class StopSignals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._late.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
@@ -99,6 +106,7 @@ class StopSignals:
         if self._asked.is_set():
             raise KeyboardInterrupt
         self._asked.set()
+        self._late.start()
 
 
 def follow_parent() -> None:

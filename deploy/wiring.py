@@ -1,10 +1,12 @@
 """Wiring: the only place that names concrete adapters. Everything else takes ports."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+from deploy.errors import MeltwinError
 from deploy.run import Advance, Batch, RunLoop
 from deploy.settings import Settings
 from ingest.broker import EmbeddedBroker
@@ -85,6 +87,16 @@ def publisher_of(machine: Machine, settings: Settings) -> Iterator[Publisher]:
         yield publisher
 
 
+def closer(publishers: Iterable[Publisher]) -> Callable[[], None]:
+    """Closes them: one that waits for a broker that is gone stops waiting."""
+
+    def close() -> None:
+        for publisher in publishers:
+            publisher.close()
+
+    return close
+
+
 def choose_device(settings: Settings) -> str:
     """`cpu` or `cuda`; `auto` takes the GPU if there is one."""
     if settings.device != "auto":
@@ -96,7 +108,12 @@ def choose_device(settings: Settings) -> str:
 
 def twin(settings: Settings) -> Advance:
     """The twin's one verb, warm."""
-    raise NotImplementedError
+    raise MeltwinError("the twin is not wired yet")
+
+
+def melt_pool_query(**query: Any) -> Any:
+    """The steady melt pool of one set of laser parameters: melt_pool, regime, keyhole_number, outcome, operator."""
+    raise MeltwinError("the melt-pool query is not wired yet")
 
 
 def run_loop(settings: Settings, source: Source, store: Store) -> RunLoop:

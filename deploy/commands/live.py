@@ -76,7 +76,10 @@ def simulate(
     clock = SystemClock()
     name = f"{clock.now_s():.0f}" if run_name is None else run_name
     told_s = 0.0
-    with StopSignals() as stop, wiring.simulated_machines(settings, name) as publishers:
+    with (
+        wiring.simulated_machines(settings, name) as publishers,
+        StopSignals(wiring.closer(publishers.values())) as stop,
+    ):
 
         def tell(said: Said) -> None:
             nonlocal told_s

@@ -99,7 +99,7 @@ def publish(
     settings = load(mqtt_port=mqtt_port)
     recording = wiring.open_recording(source, build_file, run_name)
     told_s = 0.0
-    with StopSignals() as stop, wiring.publisher_of(recording, settings) as publisher:
+    with wiring.publisher_of(recording, settings) as publisher, StopSignals(wiring.closer([publisher])) as stop:
 
         def tell(said: Said, at_least_s: float = 0.5) -> None:
             nonlocal told_s

@@ -97,3 +97,15 @@ def test_the_first_signal_asks_and_the_second_insists() -> None:
         assert stop()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_publisher_that_waits_for_a_lost_broker_still_stops(settings: Settings) -> None:
+    with EmbeddedBroker(settings.mqtt_port):
+        child = Child("simulate", "--run", "", environment=as_environment(settings), talks=True)
+        assert wait_until(lambda: child.said.get("messages_published", 0) > 100)
+    time.sleep(2.0)  # enough that no more may be in flight
+    started = time.monotonic()
+    child.stop(grace_s=30.0)
+    assert time.monotonic() - started < 20.0
+    assert child.code is not None
+    assert child.code >= 0  # it ended by itself
