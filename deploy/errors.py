@@ -31,8 +31,8 @@ class ChildFailedError(MeltwinError):
     """A program that we started ended before it should."""
 
 
-class SourceError(MeltwinError):
-    """A file that cannot be replayed."""
+class DatabaseError(MeltwinError):
+    """The database cannot be written to."""
 
 
 def told(verb: Callable[P, None]) -> Callable[P, None]:

@@ -55,7 +55,7 @@ class RunLoop:
         self._batch = batch or Batch()
         self._taken: list[Delivery] = []  # and not yet looked at
         self._builds: dict[tuple[str, str], Build] = {}
-        self.states: dict[str, State] = {}  # the newest word of each machine
+        self.states: dict[str, State] = {}  # the newest birth of each machine
         self.tally = Tally()
 
     def resume(self) -> None:
@@ -127,7 +127,7 @@ class RunLoop:
     def _remember(self, observation: Observation) -> None:
         if isinstance(observation.message, Build):
             self._builds[observation.machine, observation.message.build] = observation.message
-        elif isinstance(observation.message, State):
+        elif isinstance(observation.message, State) and observation.message.status == "online":
             self.states[observation.machine] = observation.message
 
     def _context_of(self, machine: str, build: str) -> Build:

@@ -5,6 +5,7 @@ docs/settings.md explains every field; a test holds it to that.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -80,6 +81,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """Where the rows go."""
         return self.database or f"sqlite:///{self.data_dir.absolute() / 'meltwin.db'}"
+
+    @property
+    def database_place(self) -> str:
+        """The same for people to read: without the password."""
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.database_url)
 
 
 def load(**given: Any) -> Settings:

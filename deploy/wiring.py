@@ -6,7 +6,9 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import MeltwinError
+from sqlalchemy.exc import SQLAlchemyError
+
+from deploy.errors import DatabaseError, MeltwinError
 from deploy.run import Advance, Batch, RunLoop
 from deploy.settings import Settings
 from ingest.broker import EmbeddedBroker
@@ -25,8 +27,14 @@ from twin.store.sql import SqlStore
 
 def open_store(settings: Settings) -> Store:
     """The writer; makes the folder, the file and the schema where they are missing."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return SqlStore.create(settings.database_url, durability=settings.durability)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return SqlStore.create(settings.database_url, durability=settings.durability)
+    except (OSError, SQLAlchemyError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise DatabaseError(
+            f"cannot write to {settings.database_place}: {reason}; see the settings database, data_dir"
+        ) from error
 
 
 @contextmanager

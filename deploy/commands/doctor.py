@@ -77,18 +77,15 @@ def _version(name: str) -> str | None:
 
 
 def _database(settings: "Settings") -> Finding:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import SQLAlchemyError
-
+    from deploy.errors import DatabaseError
     from deploy.wiring import open_store
     from twin.store.port import StoreError
 
-    place = make_url(settings.database_url).render_as_string(hide_password=True)
     try:
         open_store(settings).close()
-    except (OSError, StoreError, SQLAlchemyError) as error:
-        return Finding("database", None, f"{place}: {str(error).splitlines()[0]}; change `database` or `data_dir`")
-    return Finding("database", f"{place}, writable", "")
+    except (DatabaseError, StoreError) as error:
+        return Finding("database", None, str(error))
+    return Finding("database", f"{settings.database_place}, writable", "")
 
 
 def _broker() -> Finding:

@@ -27,7 +27,7 @@ def run(
 
     settings = load(database=database, mqtt_port=mqtt_port, device=device, operator=operator)
     place = f"{settings.mqtt_host}:{settings.mqtt_port}"
-    with Progress(f"Taking messages on {place}, writing to {settings.database_url}. Ctrl-C stops.") as progress:
+    with Progress(f"Taking messages on {place}, writing to {settings.database_place}. Ctrl-C stops.") as progress:
         live(settings, progress)
 
 
@@ -41,7 +41,7 @@ def ui(database: Database = None, ui_port: UiPort = None) -> None:
     from ui.serve import PortInUseError, serve
 
     settings = load(database=database, ui_port=ui_port)
-    typer.echo(f"The page: http://127.0.0.1:{settings.ui_port}  (reads {settings.database_url}; Ctrl-C stops)")
+    typer.echo(f"The page: http://127.0.0.1:{settings.ui_port}  (reads {settings.database_place}; Ctrl-C stops)")
     try:
         serve(settings.database_url, settings.ui_port, stale_after_s=settings.stale_s)
     except PortInUseError as error:

@@ -69,6 +69,12 @@ def test_the_database_follows_the_data_folder(tmp_path: Path) -> None:
     assert load(database="postgresql+psycopg://localhost/meltwin").database_url.startswith("postgresql")
 
 
+def test_a_password_is_never_shown() -> None:
+    settings = load(database="postgresql+psycopg://me:secret@db:5432/meltwin")
+    assert settings.database_place == "postgresql+psycopg://me:***@db:5432/meltwin"
+    assert "secret" in settings.database_url
+
+
 def test_there_are_few_settings_and_each_says_what_it_is() -> None:
     assert len(Settings.model_fields) <= 22
     assert all(field.description for field in Settings.model_fields.values())
