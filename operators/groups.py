@@ -5,8 +5,8 @@ temperature and dT = T_liquidus - T0,
 
     theta = (T - T0)/dT,   h = enthalpy / (rho c_ref dT),   Phi = int k dT / (k_ref dT),   q = A P/(k_ref d dT).
 
-k and c rise linearly from T0 to the solidus and are constant in the liquid; between solidus and liquidus k is linear, c is
-the mean of both ends, and the latent heat is spread evenly.
+k and c rise linearly from T0 to the solidus and are constant in the liquid; between solidus and liquidus k is linear,
+c is the mean of both ends, and the latent heat is spread evenly.
 """
 
 from dataclasses import astuple, dataclass, fields
@@ -54,8 +54,8 @@ class Groups:
     def law(self) -> np.ndarray:
         """Constants of h -> theta -> Phi as the kernels want them, float64.
 
-        [c_cold, slope of c, h_s, theta_s, mushy slope dtheta/dh, h_l, 1/c_liquid, k_cold, slope of k, Phi_s, slope of k in
-        the mushy zone, Phi_l, k_liquid]
+        [c_cold, slope of c, h_s, theta_s, mushy slope dtheta/dh, h_l, 1/c_liquid, k_cold, slope of k, Phi_s, slope of
+        k in the mushy zone, Phi_l, k_liquid]
         """
         s, m = self.solidus, self.mushy
         phi_s = 0.5 * (self.k_cold + 1.0) * s

@@ -1,21 +1,70 @@
-"""Linear response: the temperature that constant properties would give, as a sum of Green's functions over the past path.
+"""Linear response: the temperature that constant properties would give, as a sum of Green's functions over the past
+path.
 
     theta(r) = q int dtau 2/(pi (4 tau + 2 sigma^2) sqrt(4 pi tau)) exp(-rho^2/(4 tau + 2 sigma^2) - z^2/(4 tau))
 
-with sigma = 1/4 (D4-sigma = 1), lengths in d and times in d^2/alpha; rho is the distance in the plane to where the beam was tau
-ago (Eagar and Tsai 1983, doi not needed for the form; Carslaw and Jaeger 10.4). Each source is separable in x, y and z, so a
-field on a tensor grid is one contraction over sources. It follows turns, steps of power, laser-off and the heat of earlier
-tracks exactly, which is why the operators take it as their forcing.
+with sigma = 1/4 (D4-sigma = 1), lengths in d and times in d^2/alpha; rho is the distance in the plane to where the
+beam was tau ago (Eagar and Tsai 1983, doi not needed for the form; Carslaw and Jaeger 10.4). Each source is separable
+in x, y and z, so a field on a tensor grid is one contraction over sources. It follows turns, steps of power, laser-off
+and the heat of earlier tracks exactly, which is why the operators take it as their forcing.
 """
 
 import math
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor
 
 SIGMA = 0.25
-_GAUSS = {n: np.polynomial.legendre.leggauss(n) for n in (1, 2, 3, 6, 12)}
+_COUNTS = np.array([1, 2, 3, 6, 12])
+_UNITS = np.zeros((5, 12))
+_GAUSS = np.zeros((5, 12))
+for _row, _count in enumerate(_COUNTS):
+    _UNITS[_row, :_count], _GAUSS[_row, :_count] = np.polynomial.legendre.leggauss(int(_count))
+
+
+@numba.njit(cache=True)
+def _nodes(past, now, counts, units, gauss, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with nodes; returns how many there are, or what is needed where `out` is too short."""
+    n = 0
+    for i in range(len(past) - 1):
+        q = past[i, 3]
+        begin = past[i, 0]
+        end = min(past[i + 1, 0], now)
+        if q <= 0.0 or end <= begin:
+            continue
+        oldest = math.sqrt(now - begin)
+        newest = math.sqrt(max(now - end, 0.0))
+        travelled = math.hypot(past[i + 1, 1] - past[i, 1], past[i + 1, 2] - past[i, 2])
+        travelled *= (end - begin) / (past[i + 1, 0] - past[i, 0])
+        # edges of pieces: within a piece the beam travels a few widths of its heat at most
+        s = newest
+        speed = travelled / (end - begin)
+        while s < oldest - 1e-12:
+            width = math.sqrt(4.0 * s * s + 2.0 * 0.0625)
+            reach = oldest
+            if speed > 0.0:
+                reach = min(reach, math.sqrt(s * s + 2.5 * width / speed))
+            reach = min(reach, 2.0 * s + 1.0)
+            if oldest - reach < 1e-9:
+                reach = oldest
+            span = speed * (reach * reach - s * s) / width
+            ratio = max(span, 1.2 * (reach - s) / (s + 0.25))
+            row = 4 if ratio > 1.0 else 3 if ratio > 0.4 else 2 if ratio > 0.15 else 1 if ratio > 0.05 else 0
+            for k in range(counts[row]):
+                if n < len(out):
+                    root = 0.5 * (reach - s) * units[row, k] + 0.5 * (reach + s)
+                    age = root * root
+                    w = (now - age - begin) / (past[i + 1, 0] - begin)
+                    out[n, 0] = age
+                    out[n, 1] = past[i, 1] + w * (past[i + 1, 1] - past[i, 1])
+                    out[n, 2] = past[i, 2] + w * (past[i + 1, 2] - past[i, 2])
+                    # dtau/sqrt(4 pi tau) = ds/sqrt(pi)
+                    out[n, 3] = q * (reach - s) * gauss[row, k] / (math.pi * math.sqrt(math.pi))
+                n += 1
+            s = reach
+    return n
 
 
 def nodes(past: np.ndarray, now: float) -> np.ndarray:
@@ -23,37 +72,20 @@ def nodes(past: np.ndarray, now: float) -> np.ndarray:
 
     In s = sqrt(age) the integrand is smooth; recent stretches get more nodes.
     """
-    t = past[:, 0]
     if not np.isfinite(past).all():
         raise ValueError("path must be finite")
-    out = []
-    for i in range(len(t) - 1):
-        q = past[i, 3]
-        begin, end = t[i], min(t[i + 1], now)
-        if q <= 0 or end <= begin:
-            continue
-        oldest, newest = math.sqrt(now - begin), math.sqrt(max(now - end, 0.0))
-        travelled = math.hypot(past[i + 1, 1] - past[i, 1], past[i + 1, 2] - past[i, 2])
-        age = now - end
-        spread = math.sqrt(4 * max(age, 1e-12) + 2 * SIGMA**2)
-        ratio = max(travelled / spread, (oldest - newest) / (newest + 0.25))
-        pieces = max(1, math.ceil(ratio / 4))
-        count = 12 if ratio > 1.2 else 6 if ratio > 0.5 else 3 if ratio > 0.2 else 2 if ratio > 0.08 else 1
-        edges = np.linspace(newest, oldest, pieces + 1)
-        unit, gauss = _GAUSS[count]
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
-            s = 0.5 * (b - a) * unit + 0.5 * (a + b)
-            ages = s * s
-            w = (now - ages - t[i]) / (t[i + 1] - t[i])
-            x = past[i, 1] + w * (past[i + 1, 1] - past[i, 1])
-            y = past[i, 2] + w * (past[i + 1, 2] - past[i, 2])
-            # dtau/sqrt(4 pi tau) = ds/sqrt(pi)
-            out.append(np.stack([ages, x, y, q * 0.5 * (b - a) * gauss * 2.0 / (math.pi * math.sqrt(math.pi))], axis=1))
-    return np.concatenate(out) if out else np.zeros((0, 4))
+    past = np.ascontiguousarray(past, dtype=np.float64)
+    out = np.empty((1024, 4))
+    count = _nodes(past, float(now), _COUNTS, _UNITS, _GAUSS, out)
+    if count > len(out):
+        out = np.empty((count, 4))
+        _nodes(past, float(now), _COUNTS, _UNITS, _GAUSS, out)
+    return out[:count]
 
 
 def field(sources: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """theta on a tensor grid. sources: (..., source, 4) rows (age, x, y, weight) in the grid's frame; result (..., x, y, z)."""
+    """theta on a tensor grid. sources: (..., source, 4) rows (age, x, y, weight) in the grid's frame; result (..., x,
+    y, z)."""
     age, sx, sy, weight = sources.unbind(-1)
     spread = 4 * age + 2 * SIGMA**2
     ex = torch.exp(-((x - sx[..., None]) ** 2) / spread[..., None]) * (weight / spread)[..., None]

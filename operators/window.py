@@ -1,13 +1,14 @@
 """Window: the graded grid that follows the beam, and the melt pool's size measured on it.
 
-x runs along the scan (the beam is at 0, behind it is negative), y across, z down; all in beam diameters. Nodes are dense
-around the beam and sparse in the tail. Sizes are extents of the connected region above the solidus, by cubic sub-cell
-crossings.
+x runs along the scan (the beam is at 0, behind it is negative), y across, z down; all in beam diameters. Nodes are
+dense around the beam and sparse in the tail. Sizes are extents of the connected region above the solidus, by cubic
+sub-cell crossings.
 """
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import no_type_check
 
 import numba
 import numpy as np
@@ -26,9 +27,9 @@ def _graded(first: float, ratio: float, end: float, uniform: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """Node positions of the window; the default holds pools of 11 d behind, 4.8 d wide and 2.2 d deep."""
+    """Node positions of the window; the default holds pools of 17 d behind, 4.8 d wide and 2.2 d deep."""
 
-    behind: float = 12.0
+    behind: float = 18.0
     ahead: float = 1.6
     aside: float = 2.6
     deep: float = 2.2
@@ -72,7 +73,8 @@ class WindowGrid:
         return wx[:, None, None] * wy[None, :, None] * wz[None, None, :]
 
     def sizes(self, theta: np.ndarray, solidus: float) -> tuple[float, float, float]:
-        """(length, width, depth) in d of the connected region with theta above the solidus; zeros where nothing is molten."""
+        """(length, width, depth) in d of the connected region with theta above the solidus; zeros where nothing is
+        molten."""
         length, width, depth = _sizes(
             np.ascontiguousarray(theta, dtype=np.float64), float(solidus), self.x, self.y, self.z
         )
@@ -80,7 +82,8 @@ class WindowGrid:
 
 
 @numba.njit(cache=True)
-def _crossing(v0, v1, v2, v3, p0, p1, p2, p3, level):  # type: ignore[no-untyped-def]
+@no_type_check
+def _crossing(v0, v1, v2, v3, p0, p1, p2, p3, level):
     """Where the cubic through four nodes crosses `level` between p1 (above it) and p2 (below it); by bisection."""
     a, b = p1, p2
     for _ in range(40):
@@ -97,8 +100,10 @@ def _crossing(v0, v1, v2, v3, p0, p1, p2, p3, level):  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True)
-def _edge(line, inside, nodes, level, from_end):  # type: ignore[no-untyped-def]
-    """Outermost crossing of a line's region, from its high end (from_end) or its low end; NaN where nothing is inside."""
+@no_type_check
+def _edge(line, inside, nodes, level, from_end):
+    """Outermost crossing of a line's region, from its high end (from_end) or its low end; NaN where nothing is
+    inside."""
     n = nodes.size
     last = -1
     if from_end:
@@ -135,7 +140,8 @@ def _edge(line, inside, nodes, level, from_end):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _peak(values, nodes):  # type: ignore[no-untyped-def]
+@no_type_check
+def _peak(values, nodes):
     """Largest value over the nodes, refined by the parabola through the largest and its neighbours; NaN is absent."""
     best = -1
     for i in range(values.size):
@@ -157,7 +163,8 @@ def _peak(values, nodes):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _sizes(theta, level, x, y, z):  # type: ignore[no-untyped-def]
+@no_type_check
+def _sizes(theta, level, x, y, z):
     nx, ny, nz = theta.shape
     # the region connected to the hottest molten node
     best = 0

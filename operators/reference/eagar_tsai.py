@@ -1,7 +1,7 @@
 """Eagar and Tsai's moving Gaussian source with constant properties: the semi-analytic oracle of the reference solver.
 
-T. W. Eagar and N.-S. Tsai, Welding Journal 62 (1983) 346s. Steady state, half space, no latent heat. Its peak temperatures are
-not facts.
+T. W. Eagar and N.-S. Tsai, Welding Journal 62 (1983) 346s. Steady state, half space, no latent heat. Its peak
+temperatures are not facts.
 """
 
 import numpy as np

@@ -1,21 +1,25 @@
-"""The melt pool by conduction with a phase change: an enthalpy finite-volume solver in nested boxes that follow the beam.
+"""The melt pool by conduction with a phase change: an enthalpy finite-volume solver in nested boxes that follow the
+beam.
 
     dh/dt = div grad Phi(h),    -dPhi/dz = q 8/pi exp(-8 r^2) at the surface (Gaussian beam, d = D4-sigma),
 
-everything dimensionless (`operators.groups`). Phi is the Kirchhoff potential, so face fluxes carry temperature-dependent k
-exactly, and h carries the latent heat. Explicit in time (forward Euler, dt <= dx^2/(6 max dPhi/dh)), second order in space.
+everything dimensionless (`operators.groups`). Phi is the Kirchhoff potential, so face fluxes carry
+temperature-dependent k exactly, and h carries the latent heat. Explicit in time (forward Euler, dt <= dx^2/(6 max
+dPhi/dh)), second order in space.
 
-Space is covered by nested boxes with the axes of the machine, each twice as coarse as the one inside it. They never turn, so
-turns need no interpolation, and they move by whole cells, so moving makes no numerical diffusion; what leaves the inner box
-lives on in the outer ones, which is how heat of earlier tracks comes back. Boxes exchange heat through matched face fluxes
-(Berger and Colella 1989), so the composite is conservative to round-off: `Ledger` is returned and closes.
+Space is covered by nested boxes with the axes of the machine, each twice as coarse as the one inside it. They never
+turn, so turns need no interpolation, and they move by whole cells, so moving makes no numerical diffusion; what leaves
+the inner box lives on in the outer ones, which is how heat of earlier tracks comes back. Boxes exchange heat through
+matched face fluxes (Berger and Colella 1989), so the composite is conservative to round-off: `Ledger` is returned and
+closes.
 
-Valid for conduction mode; a keyhole's depth is not in it. Peak temperatures are those of pure conduction, far above boiling
-under a tight beam: they are not facts.
+Valid for conduction mode; a keyhole's depth is not in it. Peak temperatures are those of pure conduction, far above
+boiling under a tight beam: they are not facts.
 """
 
 import math
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numba
 import numpy as np
@@ -29,8 +33,8 @@ SIGMA = 0.25  # standard deviation of the beam in diameters: D4-sigma = 4 sigma
 class Boxes:
     """Geometry of the nested boxes: `levels` boxes of the same shape, cell sizes dx, 2 dx, 4 dx, ...
 
-    along and deep are the inner box's sides in beam diameters (it is square in the plane), lead is how far the beam stands
-    ahead of its centre, in diameters.
+    along and deep are the inner box's sides in beam diameters (it is square in the plane), lead is how far the beam
+    stands ahead of its centre, in diameters.
     """
 
     cells_per_diameter: int = 8
@@ -52,7 +56,8 @@ class Boxes:
 
 @dataclass
 class Ledger:
-    """Energy in units of rho c_ref dT d^3: what came in, what is stored, what left. `defect` is what does not add up."""
+    """Energy in units of rho c_ref dT d^3: what came in, what is stored, what left. `defect` is what does not add
+    up."""
 
     absorbed: float = 0.0  # from the beam
     stored: float = 0.0  # now
@@ -66,7 +71,8 @@ class Ledger:
 
 
 @numba.njit(inline="always")
-def _theta(h, law):  # type: ignore[no-untyped-def]
+@no_type_check
+def _theta(h, law):
     if h < law[2]:
         b = law[1]
         if b * h > 1e-6 or b * h < -1e-6:
@@ -78,7 +84,8 @@ def _theta(h, law):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="always")
-def _phi(h, law):  # type: ignore[no-untyped-def]
+@no_type_check
+def _phi(h, law):
     t = _theta(h, law)
     if t < law[3]:
         return (law[7] + 0.5 * law[8] * t) * t
@@ -89,7 +96,8 @@ def _phi(h, law):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(parallel=True, fastmath=False, cache=True)
-def _fill_phi(phi, h, law):  # type: ignore[no-untyped-def]
+@no_type_check
+def _fill_phi(phi, h, law):
     nz, ny, nx = h.shape
     for k in numba.prange(nz):
         for j in range(ny):
@@ -98,7 +106,8 @@ def _fill_phi(phi, h, law):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _outer_ghosts(phi):  # type: ignore[no-untyped-def]
+@no_type_check
+def _outer_ghosts(phi):
     """The outermost box stands in cold metal: Phi = 0 on its faces (odd reflection)."""
     n0, n1, n2 = phi.shape
     for k in range(n0 - 1):
@@ -114,12 +123,14 @@ def _outer_ghosts(phi):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="always")
-def _between(coarse_old, coarse_new, weight, k, j, i):  # type: ignore[no-untyped-def]
+@no_type_check
+def _between(coarse_old, coarse_new, weight, k, j, i):
     return (1.0 - weight) * coarse_old[k, j, i] + weight * coarse_new[k, j, i]
 
 
 @numba.njit(cache=True)
-def _sample(coarse_old, coarse_new, weight, fk, fj, fi, oj, oi):  # type: ignore[no-untyped-def]
+@no_type_check
+def _sample(coarse_old, coarse_new, weight, fk, fj, fi, oj, oi):
     """Coarse Phi, linear in time and trilinear in space, at the centre of fine cell (fk, fj, fi).
 
     (oj, oi) is where the fine box's first cell lies in coarse cells; coarse arrays carry one ghost layer in y and x.
@@ -149,7 +160,8 @@ def _sample(coarse_old, coarse_new, weight, fk, fj, fi, oj, oi):  # type: ignore
 
 
 @numba.njit(cache=True)
-def _inner_ghosts(phi, coarse_old, coarse_new, weight, oj, oi):  # type: ignore[no-untyped-def]
+@no_type_check
+def _inner_ghosts(phi, coarse_old, coarse_new, weight, oj, oi):
     n0, n1, n2 = phi.shape
     for k in range(n0 - 1):
         for i in range(1, n2 - 1):
@@ -164,7 +176,8 @@ def _inner_ghosts(phi, coarse_old, coarse_new, weight, oj, oi):  # type: ignore[
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
-def _diffuse(h, phi, r):  # type: ignore[no-untyped-def]
+@no_type_check
+def _diffuse(h, phi, r):
     """h += r (sum over neighbours of Phi - 6 Phi), no flux through the surface (k = 0). r = dt/dx^2."""
     nz, ny, nx = h.shape
     for k in numba.prange(nz):
@@ -183,7 +196,8 @@ def _diffuse(h, phi, r):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _faces(phi, r, flux_y, flux_x, flux_z):  # type: ignore[no-untyped-def]
+@no_type_check
+def _faces(phi, r, flux_y, flux_x, flux_z):
     """Add r (Phi_outside - Phi_inside) through the five faces: what comes into the box, in units of one cell's h."""
     n0, n1, n2 = phi.shape
     for k in range(n0 - 1):
@@ -199,8 +213,10 @@ def _faces(phi, r, flux_y, flux_x, flux_z):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _heat(h, weights_y, weights_x, q, dt, dx, y0, x0, yb, xb):  # type: ignore[no-untyped-def]
-    """Put q dt into the surface cells of one box, integrated exactly over each cell. Returns nothing; fills the weights."""
+@no_type_check
+def _heat(h, weights_y, weights_x, q, dt, dx, y0, x0, yb, xb):
+    """Put q dt into the surface cells of one box, integrated exactly over each cell. Returns nothing; fills the
+    weights."""
     ny, nx = h.shape[1], h.shape[2]
     s = 1.0 / (SIGMA * math.sqrt(2.0))
     last = math.erf((y0 - yb) * s)
@@ -222,11 +238,12 @@ def _heat(h, weights_y, weights_x, q, dt, dx, y0, x0, yb, xb):  # type: ignore[n
 
 
 @numba.njit(cache=True)
-def _synchronise(fine, coarse, phi_old, r_coarse, flux_y, flux_x, flux_z, oj, oi):  # type: ignore[no-untyped-def]
+@no_type_check
+def _synchronise(fine, coarse, phi_old, r_coarse, flux_y, flux_x, flux_z, oj, oi):
     """Give the coarse cells beside the fine box the flux that the fine box saw, and the covered ones the fine average.
 
-    phi_old is the coarse Phi that the coarse step used; r_coarse its dt/dx^2. Fine fluxes are in units of a fine cell's h,
-    8 of which make a coarse cell.
+    phi_old is the coarse Phi that the coarse step used; r_coarse its dt/dx^2. Fine fluxes are in units of a fine
+    cell's h, 8 of which make a coarse cell.
     """
     nz, ny, nx = fine.shape
     mz, my, mx = nz // 2, ny // 2, nx // 2
@@ -274,11 +291,12 @@ def _synchronise(fine, coarse, phi_old, r_coarse, flux_y, flux_x, flux_z, oj, oi
 
 
 @numba.njit(cache=True)
-def _advance(h, phi, phi_before, flux_y, flux_x, flux_z, cell, dx, law, cycles, dt, path):  # type: ignore[no-untyped-def]
+@no_type_check
+def _advance(h, phi, phi_before, flux_y, flux_x, flux_z, cell, dx, law, cycles, dt, path):
     """Advance all boxes by cycles * 2**(levels-1) fine steps of dt.
 
-    cell[l] = (y, x) of box l's first cell in cells of that box; path (steps, 3) is (q, y, x) at the middle of each fine step.
-    Returns (absorbed, out).
+    cell[l] = (y, x) of box l's first cell in cells of that box; path (steps, 3) is (q, y, x) at the middle of each
+    fine step. Returns (absorbed, out).
     """
     levels, nz, ny, nx = h.shape
     per_cycle = 2 ** (levels - 1)
@@ -335,9 +353,7 @@ def _advance(h, phi, phi_before, flux_y, flux_x, flux_z, cell, dx, law, cycles, 
                     if level > 0:
                         j0 = cell[level - 1, 0] // 2 - cell[level, 0]
                         i0 = cell[level - 1, 1] // 2 - cell[level, 1]
-                        covered = (
-                            weights_y[level][j0 : j0 + ny // 2].sum() * weights_x[level][i0 : i0 + nx // 2].sum()
-                        )
+                        covered = weights_y[level][j0 : j0 + ny // 2].sum() * weights_x[level][i0 : i0 + nx // 2].sum()
                     absorbed += q * dt * (inside - covered)
             if level > 0:
                 # the coarse Phi after the step, for the finer box's ghosts
@@ -376,17 +392,21 @@ def _advance(h, phi, phi_before, flux_y, flux_x, flux_z, cell, dx, law, cycles, 
 
 
 @numba.njit(inline="always")
-def _minmod(a, b):  # type: ignore[no-untyped-def]
+@no_type_check
+def _minmod(a, b):
     if a * b <= 0.0:
         return 0.0
     return a if abs(a) < abs(b) else b
 
 
 @numba.njit(cache=True)
-def _move(fine, coarse, shift_j, shift_i, oj, oi):  # type: ignore[no-untyped-def]
-    """Move the fine box by whole coarse cells (shift_j, shift_i in fine cells, even); new cells come from the coarse box.
+@no_type_check
+def _move(fine, coarse, shift_j, shift_i, oj, oi):
+    """Move the fine box by whole coarse cells (shift_j, shift_i in fine cells, even); new cells come from the coarse
+    box.
 
-    (oj, oi): the moved box's first cell in coarse cells. Prolongation is linear with limited slopes: it keeps the average.
+    (oj, oi): the moved box's first cell in coarse cells. Prolongation is linear with limited slopes: it keeps the
+    average.
     """
     nz, ny, nx = fine.shape
     old = fine.copy()
@@ -412,14 +432,14 @@ def _move(fine, coarse, shift_j, shift_i, oj, oi):  # type: ignore[no-untyped-de
                     sy = _minmod(coarse[ck, cj + 1, ci] - here, here - coarse[ck, cj - 1, ci])
                 if 0 < ck < cz - 1:
                     sz = _minmod(coarse[ck + 1, cj, ci] - here, here - coarse[ck - 1, cj, ci])
-                fine[k, j, i] = here + 0.25 * (
-                    sx * (2 * (i % 2) - 1) + sy * (2 * (j % 2) - 1) + sz * (2 * (k % 2) - 1)
-                )
+                fine[k, j, i] = here + 0.25 * (sx * (2 * (i % 2) - 1) + sy * (2 * (j % 2) - 1) + sz * (2 * (k % 2) - 1))
 
 
 @numba.njit(cache=True)
-def _composite(h, cell, dx, law, y, x, z, out):  # type: ignore[no-untyped-def]
-    """theta at points (y, x, z): from the finest box that holds the point, quadratic at the surface, trilinear elsewhere."""
+@no_type_check
+def _composite(h, cell, dx, law, y, x, z, out):
+    """theta at points (y, x, z): from the finest box that holds the point, quadratic at the surface, trilinear
+    elsewhere."""
     levels, nz, ny, nx = h.shape
     for n in range(y.size):
         out[n] = 0.0
@@ -479,8 +499,8 @@ class MeltPoolSolver:
         self.law = groups.law()
         nz, ny, nx = self.boxes.shape
         levels = self.boxes.levels
-        self.h = np.zeros((levels, nz, ny, nx), dtype=dtype)
-        self._phi = np.zeros((levels, nz + 1, ny + 2, nx + 2), dtype=dtype)
+        self.h: np.ndarray = np.zeros((levels, nz, ny, nx), dtype=dtype)
+        self._phi: np.ndarray = np.zeros((levels, nz + 1, ny + 2, nx + 2), dtype=dtype)
         self._phi_before = np.zeros_like(self._phi)
         self._flux_y = np.zeros((levels, 2, nz, nx))
         self._flux_x = np.zeros((levels, 2, nz, ny))

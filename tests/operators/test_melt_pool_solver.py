@@ -1,0 +1,185 @@
+"""Laws of the reference melt pool: energy, symmetry, cooling, the exact steady state, and trends."""
+
+import numpy as np
+import pytest
+
+from operators.groups import CONSTANT, Groups
+from operators.reference import eagar_tsai
+from operators.reference.melt_pool import Boxes, MeltPoolSolver
+from operators.window import WindowGrid
+
+STEEL = Groups(mushy=0.04, latent=0.2, k_cold=0.5, k_liquid=1.3, c_cold=0.7, c_liquid=1.1)
+COARSE = Boxes(cells_per_diameter=5, along=8.0)
+GRID = WindowGrid()
+
+PATHS = {
+    "off": [[0, 0, 0, 0], [0.3, 3, 0, 0]],
+    "on": [[0, 0, 0, 10], [0.5, 5, 0, 10]],
+    "power steps": [[0, 0, 0, 10], [0.1, 1, 0, 4], [0.2, 2, 0, 0], [0.3, 3, 0, 15], [0.4, 4, 0, 0]],
+    "turn": [[0, 0, 0, 10], [0.3, 3, 0, 10], [0.6, 3, 3, 10]],
+    "U-turn": [[0, 0, 0, 10], [0.3, 3, 0, 0], [0.35, 3, 0.5, 10], [0.65, 0, 0.5, 10]],
+    "jump": [[0, 0, 0, 10], [0.3, 3, 0, 0], [0.4, 23, 0, 10], [0.6, 25, 0, 0], [0.7, 5, 0, 10], [0.8, 6, 0, 10]],
+    "slanted": [[0, 0, 0, 10], [0.6, 4.2, 4.2, 10]],
+    "out of the boxes": [[0, 0, 0, 10], [0.1, 1, 0, 0], [0.2, 61, 0, 10], [0.3, 62, 0, 10]],
+}
+
+
+def run(path: list[list[float]], groups: Groups = STEEL, boxes: Boxes = COARSE, dtype: type = np.float64):
+    """A solver that went along a path row by row."""
+    rows = np.array(path, dtype=float)
+    solver = MeltPoolSolver(groups, boxes, dtype)
+    for i in range(len(rows) - 1):
+        solver.advance(rows[i : i + 2])
+    return solver
+
+
+def energy(path: list[list[float]]) -> float:
+    rows = np.array(path, dtype=float)
+    return float((np.diff(rows[:, 0]) * rows[:-1, 3]).sum())
+
+
+def sizes(solver: MeltPoolSolver, at: float) -> np.ndarray:
+    x, y, z = GRID.points
+    return np.array(GRID.sizes(solver.theta(x + at, y, z), solver.groups.solidus))
+
+
+def track(q: float, peclet: float, run_d: float, groups: Groups, cells: int, **box: float) -> np.ndarray:
+    """Sizes at the end of a straight track."""
+    path = [[0, 0, 0, q], [run_d / peclet, run_d, 0, q]]
+    return sizes(run(path, groups, Boxes(cells_per_diameter=cells, **box), np.float32), run_d)
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize(("dtype", "close"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_energy_adds_up(name: str, dtype: type, close: float) -> None:
+    solver = run(PATHS[name], dtype=dtype)
+    ledger = solver.ledger
+    assert ledger.absorbed == pytest.approx(energy(PATHS[name]), rel=1e-12)
+    assert abs(ledger.defect) <= close
+    assert ledger.stored == solver.stored()
+    # the outermost box holds the averages of the inner ones
+    levels, nz, ny, nx = solver.h.shape
+    for fine in range(levels - 1):
+        j, i = solver.cell[fine] // 2 - solver.cell[fine + 1]
+        means = solver.h[fine].reshape(nz // 2, 2, ny // 2, 2, nx // 2, 2).mean(axis=(1, 3, 5))
+        below = solver.h[fine + 1, : nz // 2, j : j + ny // 2, i : i + nx // 2]
+        np.testing.assert_allclose(below, means, atol=1e-5 if dtype is np.float32 else 1e-12)
+
+
+def test_heat_that_the_boxes_leave_is_counted() -> None:
+    ledger = run(PATHS["out of the boxes"]).ledger
+    assert ledger.left_behind == pytest.approx(1.0, rel=0.1)  # the first track's q t
+
+
+def test_power_that_steps_within_a_call_is_absorbed_to_half_a_step() -> None:
+    path = np.array(PATHS["power steps"], dtype=float)
+    solver = MeltPoolSolver(STEEL, COARSE, np.float64)
+    solver.advance(path)
+    bound = 0.5 * solver.largest_step * np.abs(np.diff(path[:-1, 3])).sum()
+    assert abs(solver.ledger.absorbed - energy(PATHS["power steps"])) <= bound
+    assert abs(solver.ledger.defect) <= 1e-12
+
+
+def test_one_call_or_many_is_the_same_field() -> None:
+    solver = MeltPoolSolver(STEEL, COARSE, np.float64)
+    solver.advance(np.array(PATHS["turn"], dtype=float))
+    x, y, z = GRID.points
+    args = (x + 3, y + 3, z)
+    np.testing.assert_allclose(solver.theta(*args), run(PATHS["turn"]).theta(*args), atol=1e-10)
+
+
+def test_symmetric_in_symmetric_out() -> None:
+    solver = run([[0, 0, 0, 10], [0.5, 5, 0, 10]])
+    x, y, z = GRID.points
+    theta = solver.theta(x + 5, y, z)
+    assert theta.max() > 1
+    np.testing.assert_allclose(theta, theta[:, ::-1], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        [[0, 0, 0, 10], [0.37, 3.7, 0, 10]],
+        [[0, 0, 0, 10], [0.3, 3.1, 0, 10], [0.5, 3.1, 2.3, 10], [0.6, 3.1, 2.3, 0]],
+    ],
+)
+def test_a_track_along_y_is_a_track_along_x_turned(path: list[list[float]]) -> None:
+    swapped = [[t, y, x, q] for t, x, y, q in path]
+    one, other = run(path), run(swapped)
+    x, y, z = GRID.points
+    x, y = x + path[-1][1], y + path[-1][2]
+    theta = one.theta(x, y, z)
+    assert theta.max() > 0.5
+    np.testing.assert_allclose(other.theta(y, x, z), theta, atol=1e-12)
+
+
+def test_power_off_cools() -> None:
+    solver = run([[0, 0, 0, 10], [0.3, 3, 0, 10]])
+    absorbed, peak = solver.ledger.absorbed, solver.h.max()
+    for frame in range(6):
+        t = 0.3 + 0.05 * frame
+        solver.advance(np.array([[t, 3, 0, 0], [t + 0.05, 3, 0, 0]]))
+        assert solver.h.max() < peak
+        assert solver.h.min() >= -1e-12
+        peak = solver.h.max()
+        assert solver.ledger.absorbed == absorbed
+    assert abs(solver.ledger.defect) <= 1e-12
+
+
+def test_a_copy_is_independent() -> None:
+    solver = run([[0, 0, 0, 10], [0.2, 2, 0, 10]])
+    before, stored = solver.h.copy(), solver.ledger.stored
+    ahead = solver.copy()
+    later = np.array([[0.2, 2, 0, 10], [0.4, 2, 2, 10]])
+    ahead.advance(later)
+    np.testing.assert_array_equal(solver.h, before)
+    assert (solver.time, solver.ledger.stored) == (0.2, stored)
+    solver.advance(later)
+    np.testing.assert_array_equal(solver.h, ahead.h)
+    assert solver.ledger == ahead.ledger
+
+
+@pytest.mark.parametrize(("q", "peclet", "run_d"), [(15, 16, 16), (6, 3, 12), (40, 40, 36)])
+def test_constant_properties_give_eagar_and_tsai(q: float, peclet: float, run_d: float) -> None:
+    cells = 8
+    length, width, depth = track(q, peclet, run_d, CONSTANT, cells)
+    exact = GRID.sizes(eagar_tsai.steady(q, peclet, GRID), CONSTANT.solidus)
+    assert length == pytest.approx(exact[0], rel=0.02)
+    assert width == pytest.approx(exact[1], abs=max(0.02 * exact[1], 0.5 / cells))
+    assert depth == pytest.approx(exact[2], abs=max(0.02 * exact[2], 0.5 / cells))
+
+
+def test_width_nears_eagar_and_tsai_as_cells_shrink() -> None:
+    exact = GRID.sizes(eagar_tsai.steady(15, 16, GRID), CONSTANT.solidus)[1]
+    coarse, fine = (abs(track(15, 16, 8, CONSTANT, cells, along=6.0, lead=1.5)[1] - exact) for cells in (5, 10))
+    assert fine < 0.5 * coarse
+
+
+def test_a_faster_beam_melts_less_deep() -> None:
+    depths = [track(12, peclet, 6, STEEL, 6)[2] for peclet in (6, 12, 24)]
+    assert depths[0] > depths[1] > depths[2] > 0.1
+
+
+def test_latent_heat_makes_the_pool_shallower() -> None:
+    dry = Groups(mushy=0.04, latent=1e-9, k_cold=0.5, k_liquid=1.3, c_cold=0.7, c_liquid=1.1)
+    wet = Groups(mushy=0.04, latent=0.5, k_cold=0.5, k_liquid=1.3, c_cold=0.7, c_liquid=1.1)
+    assert track(12, 12, 6, dry, 6)[2] > 1.02 * track(12, 12, 6, wet, 6)[2] > 0.1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        [[0, 0, 0, 1], [1, np.nan, 0, 1]],
+        [[0, 0, 0, np.inf], [1, 1, 0, 1]],
+        [[0, 0, 0, 1], [1, 1, 0, 1], [0.5, 2, 0, 1]],
+        [[0, 0, 0, 1]],
+        [[0, 0, 0], [1, 1, 0]],
+    ],
+    ids=["NaN", "infinite", "times back", "one row", "three columns"],
+)
+def test_a_bad_path_is_refused_and_changes_nothing(path: list[list[float]]) -> None:
+    solver = MeltPoolSolver(CONSTANT, COARSE)
+    with pytest.raises(ValueError, match="path"):
+        solver.advance(np.array(path))
+    assert solver.time == 0.0
+    assert not solver.h.any()
