@@ -121,7 +121,12 @@ def twin(settings: Settings) -> Advance:
 
 def melt_pool_query(**query: Any) -> Any:
     """The steady melt pool of one set of laser parameters: melt_pool, regime, keyhole_number, outcome, operator."""
-    raise MeltwinError("the melt-pool query is not wired yet")
+    from twin.query import melt_pool
+
+    try:
+        return melt_pool(**query)
+    except (ValueError, NotImplementedError) as error:
+        raise MeltwinError(str(error)) from error
 
 
 def run_loop(settings: Settings, source: Source, store: Store) -> RunLoop:

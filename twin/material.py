@@ -1,0 +1,208 @@
+"""Material: the properties of an alloy, and where each number comes from.
+
+k and cp of the solid are straight lines a + b T with T in kelvin; those of the liquid are constants. The mist files
+(ORNL-MDF/Myna) give k of IN625 and IN718 against degrees Celsius (`dependent_variable_unit` "C") and every other
+property against kelvin; the Celsius lines are shifted here: k(T) = 4.5847 + .0163 (T - 273.15). Read as kelvin they
+would be 17 % too conductive at the solidus. A curve or a table becomes the chord through its two ends.
+"""
+
+import math
+from dataclasses import dataclass
+
+CELSIUS_K = 273.15
+
+
+class UnknownMaterialError(ValueError):
+    """No such alloy; the text lists those that there are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown material {name!r}: choose one of {', '.join(MATERIALS)}")
+
+
+@dataclass(frozen=True)
+class Line:
+    """value(T) = at_zero + slope T, T in K."""
+
+    at_zero: float
+    slope: float
+
+    def __call__(self, temperature_k: float) -> float:
+        return self.at_zero + self.slope * temperature_k
+
+    @classmethod
+    def celsius(cls, at_zero: float, slope: float) -> "Line":
+        """From a line against degrees Celsius."""
+        return cls(at_zero - slope * CELSIUS_K, slope)
+
+    @classmethod
+    def through(cls, first: tuple[float, float], last: tuple[float, float]) -> "Line":
+        """The chord through two points (T in K, value)."""
+        slope = (last[1] - first[1]) / (last[0] - first[0])
+        return cls(first[1] - slope * first[0], slope)
+
+
+@dataclass(frozen=True)
+class Material:
+    """One alloy. `intervals` (field, low, high) tells where sources disagree; `weak`: too little is measured."""
+
+    name: str
+    density_kg_per_m3: float
+    solidus_k: float
+    liquidus_k: float
+    boiling_k: float
+    latent_heat_j_per_kg: float
+    conductivity_solid_w_per_m_k: Line
+    conductivity_liquid_w_per_m_k: float
+    specific_heat_solid_j_per_kg_k: Line
+    specific_heat_liquid_j_per_kg_k: float
+    minimum_absorptivity: float  # of the bare flat surface at about 1.07 um
+    source: str
+    intervals: tuple[tuple[str, float, float], ...] = ()
+    weak: bool = False
+
+    def __post_init__(self) -> None:
+        positive = (
+            self.density_kg_per_m3,
+            self.solidus_k,
+            self.latent_heat_j_per_kg,
+            self.conductivity_solid_w_per_m_k(self.solidus_k),
+            self.conductivity_liquid_w_per_m_k,
+            self.specific_heat_solid_j_per_kg_k(self.solidus_k),
+            self.specific_heat_liquid_j_per_kg_k,
+        )
+        if not all(math.isfinite(value) and value > 0 for value in positive):
+            raise ValueError(f"{self.name}: every property must be positive and finite")
+        if not self.solidus_k < self.liquidus_k < self.boiling_k < math.inf:
+            raise ValueError(f"{self.name}: solidus, liquidus and boiling point must rise in this order")
+        if not 0 < self.minimum_absorptivity <= 1:
+            raise ValueError(f"{self.name}: minimum absorptivity must lie in (0, 1]")
+
+    @property
+    def conductivity_w_per_m_k(self) -> float:
+        """k of the solid at the solidus: the reference value of the groups."""
+        return self.conductivity_solid_w_per_m_k(self.solidus_k)
+
+    @property
+    def specific_heat_j_per_kg_k(self) -> float:
+        """cp of the solid at the solidus: the reference value of the groups."""
+        return self.specific_heat_solid_j_per_kg_k(self.solidus_k)
+
+    @property
+    def diffusivity_m2_per_s(self) -> float:
+        """alpha = k/(rho cp) of the solid at the solidus."""
+        return self.conductivity_w_per_m_k / (self.density_kg_per_m3 * self.specific_heat_j_per_kg_k)
+
+
+IN625 = Material(
+    name="IN625",
+    density_kg_per_m3=8440.0,
+    solidus_k=1563.0,
+    liquidus_k=1623.0,
+    boiling_k=3000.0,
+    latent_heat_j_per_kg=2.9e5,
+    conductivity_solid_w_per_m_k=Line.celsius(4.5847, 0.0163),
+    conductivity_liquid_w_per_m_k=30.078,
+    specific_heat_solid_j_per_kg_k=Line(338.39, 0.2441),
+    specific_heat_liquid_j_per_kg_k=709.25,
+    minimum_absorptivity=0.28,
+    source="mist IN625.json (Capriccioli 2009, Pawel 1985; k against C, cp against K); absorptivity Ye 2019",
+    intervals=(
+        ("density_kg_per_m3", 7570.0, 8440.0),
+        ("solidus_k", 1410.0, 1563.0),
+        ("latent_heat_j_per_kg", 2.18e5, 2.9e5),
+    ),
+)
+
+IN718 = Material(
+    name="IN718",
+    density_kg_per_m3=8170.0,
+    solidus_k=1563.0,
+    liquidus_k=1623.0,
+    boiling_k=3038.0,
+    latent_heat_j_per_kg=1.96e5,
+    # 5.291 + .0152 C + 1.382e-6 C^2, its chord from 25 C to the solidus
+    conductivity_solid_w_per_m_k=Line.through((298.15, 5.6719), (1563.0, 27.1960)),
+    conductivity_liquid_w_per_m_k=30.0,
+    specific_heat_solid_j_per_kg_k=Line(362.0, 0.2118),
+    specific_heat_liquid_j_per_kg_k=775.0,
+    minimum_absorptivity=0.28,
+    source="mist IN718.json (Agazhanov 2019, Hosaeus 2001; k against C, cp against K); absorptivity as IN625; "
+    "boiling point GO-MELT",
+    intervals=(
+        ("solidus_k", 1533.0, 1563.0),
+        ("liquidus_k", 1609.0, 1623.0),
+        ("latent_heat_j_per_kg", 1.96e5, 2.7e5),
+    ),
+)
+
+SS316L = Material(
+    name="SS316L",
+    density_kg_per_m3=7955.0,
+    solidus_k=1670.0,
+    liquidus_k=1730.0,
+    boiling_k=3090.0,
+    latent_heat_j_per_kg=2.68e5,
+    conductivity_solid_w_per_m_k=Line(9.248, 0.01571),
+    conductivity_liquid_w_per_m_k=12.41 + 0.003279 * 2030.0,  # rises with T: its value 300 K above the liquidus
+    specific_heat_solid_j_per_kg_k=Line(386.7, 0.1329),
+    specific_heat_liquid_j_per_kg_k=770.4,
+    minimum_absorptivity=0.28,
+    source="mist SS316L.json (Kim 1975; k and cp against K), melting range Kim 1975; absorptivity Ye 2019",
+    intervals=(("solidus_k", 1471.0, 1670.0), ("liquidus_k", 1709.0, 1730.0)),
+)
+
+TI64 = Material(
+    name="Ti-6Al-4V",
+    density_kg_per_m3=4430.0,
+    solidus_k=1877.0,
+    liquidus_k=1923.0,
+    boiling_k=3550.0,
+    latent_heat_j_per_kg=2.86e5,
+    conductivity_solid_w_per_m_k=Line.through((298.0, 7.0), (1873.0, 27.0)),
+    conductivity_liquid_w_per_m_k=34.6,
+    specific_heat_solid_j_per_kg_k=Line.through((298.0, 546.0), (1873.0, 750.0)),
+    specific_heat_liquid_j_per_kg_k=831.0,
+    minimum_absorptivity=0.26,
+    source="Mills 2002 through AM_Thermomechanical_Solver (tables against K, chords); absorptivity Ye 2019",
+    intervals=(("boiling_k", 3533.0, 3560.0), ("density_kg_per_m3", 3920.0, 4430.0)),
+)
+
+ALSI10MG = Material(
+    name="AlSi10Mg",
+    density_kg_per_m3=2680.0,
+    solidus_k=843.0,
+    liquidus_k=883.0,
+    boiling_k=2740.0,
+    latent_heat_j_per_kg=3.8e5,
+    conductivity_solid_w_per_m_k=Line.through((373.0, 138.4), (673.0, 155.2)),
+    conductivity_liquid_w_per_m_k=113.0,
+    specific_heat_solid_j_per_kg_k=Line.through((373.0, 800.0), (673.0, 758.0)),
+    specific_heat_liquid_j_per_kg_k=900.0,
+    minimum_absorptivity=0.2,
+    source="Akwaboa 2023 (tables against K, nothing measured above 673 K); liquid after rosenthal-meltpool, "
+    "latent heat estimated, absorptivity assumed",
+    weak=True,
+)
+
+MATERIALS = {m.name: m for m in (IN625, IN718, SS316L, TI64, ALSI10MG)}
+
+
+def _key(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+_ALIASES = {_key(m.name): m for m in MATERIALS.values()} | {
+    "316l": SS316L,
+    "ss316": SS316L,
+    "inconel625": IN625,
+    "inconel718": IN718,
+    "ti64": TI64,
+}
+
+
+def material(name: str) -> Material:
+    """The alloy of this name or alias; case, blanks and hyphens do not matter."""
+    try:
+        return _ALIASES[_key(name)]
+    except KeyError:
+        raise UnknownMaterialError(name) from None
