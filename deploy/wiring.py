@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,6 +23,10 @@ from ingest.topics import every_kind
 from twin.clock import SystemClock
 from twin.store.port import Store
 from twin.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from operators.operator import Operator
+    from twin.twin import Twin
 
 
 def open_store(settings: Settings) -> Store:
@@ -114,9 +118,42 @@ def choose_device(settings: Settings) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def operator_of(settings: Settings) -> "Operator":
+    """The operator that `settings.operator` names: a card of the shipped weights, or the reference solver."""
+    from operators import card
+    from operators.engine import Engine
+    from operators.reference.operator import ReferenceOperator
+
+    if settings.operator == "reference":
+        return ReferenceOperator()
+    device = choose_device(settings)
+    shipped = card.names()
+    if settings.operator == "auto" and not shipped:
+        return ReferenceOperator()
+    try:
+        model, told = card.load(shipped[0] if settings.operator == "auto" else settings.operator, device=device)
+    except card.CardError as error:
+        raise MeltwinError(f"{error}; see the setting operator") from error
+    return Engine(model, told, device)
+
+
 def twin(settings: Settings) -> Advance:
     """The twin's one verb, warm."""
-    raise MeltwinError("the twin is not wired yet")
+    return warm_twin(settings).advance
+
+
+def warm_twin(settings: Settings) -> "Twin":
+    """The twin with its operator loaded, and each kernel run once: the first message does not wait for a compiler."""
+    from operators.operator import warm
+    from operators.reference.operator import ReferenceOperator
+    from twin.twin import Twin
+
+    serving = operator_of(settings)
+    fallback = None if serving.card["name"] == "reference" else ReferenceOperator()
+    for operator in (serving, fallback):
+        if operator is not None:
+            warm(operator)
+    return Twin(serving, fallback, horizon_frames=settings.horizon_frames, snapshot_frames=settings.snapshot_frames)
 
 
 def melt_pool_query(**query: Any) -> Any:

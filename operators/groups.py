@@ -49,7 +49,8 @@ class Groups:
     @property
     def fastest_diffusivity(self) -> float:
         """Largest dPhi/dh: what limits an explicit step."""
-        return max(self.k_cold / self.c_cold, 1.0, self.k_liquid / self.c_liquid)
+        mushy = max(1.0, self.k_liquid) * self.mushy / (self.h_liquidus - self.h_solidus)
+        return max(self.k_cold / self.c_cold, 1.0, mushy, self.k_liquid / self.c_liquid)
 
     def law(self) -> np.ndarray:
         """Constants of h -> theta -> Phi as the kernels want them, float64.

@@ -20,7 +20,11 @@ class Outcome:
     unit: str = ""
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "ok" else f"{self.kind}({self.which} by {self.by:.3g} {self.unit})".replace(" )", ")")
+        return (
+            self.kind
+            if self.kind == "ok"
+            else f"{self.kind}({self.which} by {self.by:.3g} {self.unit})".replace(" )", ")")
+        )
 
 
 @dataclass(frozen=True)

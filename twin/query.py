@@ -15,6 +15,7 @@ STEADY_FRAMES = 8
 FEWEST_FRAMES, MOST_FRAMES = 20, 200
 SLOWEST_PECLET = 0.5  # below it the heat outruns the boxes and a frame takes minutes
 CUT = 0.95  # share of the window's reach beyond which a pool counts as cut by it
+TRACK_DIAMETERS = 40.0  # long enough to be steady
 NO_POOL = MeltPool(0.0, 0.0, 0.0)
 
 
@@ -66,7 +67,27 @@ def melt_pool(
 
 
 def _by_operator(process: Process, beam_power_w: float, scan_speed_m_per_s: float, device: str) -> Answer:
-    raise NotImplementedError("the operator does not answer queries yet: ask with --by reference")
+    """One look at the end of a long straight track; outside the envelope the reference answers, and it is said."""
+    from operators import card
+    from operators.engine import Engine
+    from operators.operator import Stream, Task
+    from twin import trust
+
+    shipped = card.names()
+    if not shipped:
+        raise ValueError("no operator is shipped here: make one with ./meltwin train melt-pool, or ask --by reference")
+    model, told = card.load(shipped[0], device=device)
+    engine = Engine(model, told, device)
+    number = keyhole_number(process, beam_power_w, scan_speed_m_per_s)
+    outcome = trust.outside(told["envelope"], process, beam_power_w, scan_speed_m_per_s)
+    if outcome is not None:
+        pool, _ = _by_reference(process, beam_power_w, scan_speed_m_per_s)
+        return Answer(pool, regime(number), number, outcome, "reference")
+    q, peclet = process.q(beam_power_w), process.peclet(scan_speed_m_per_s)
+    rows = np.array([[0.0, 0.0, 0.0, q], [TRACK_DIAMETERS / peclet, TRACK_DIAMETERS, 0.0, q]])
+    look = engine.step([Task(Stream("query", process.groups(), peclet), [rows], [])])[0][0]
+    pool, outcome = _measured(process, look.theta)
+    return Answer(pool, regime(number), number, outcome, told["name"])
 
 
 def _by_eagar_tsai(process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> tuple[MeltPool, Outcome]:

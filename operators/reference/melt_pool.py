@@ -532,14 +532,19 @@ class MeltPoolSolver:
             raise ValueError(f"path wants at least two rows (t, x, y, q), got {path.shape}")
         if not np.isfinite(path).all() or (np.diff(path[:, 0]) < 0).any():
             raise ValueError("path must be finite and its times must not go back")
+        for i in range(len(path) - 1):
+            self._straight(path[i : i + 2])
+        self.ledger.stored = self.stored()
+
+    def _straight(self, path: np.ndarray) -> None:
+        """Advance along one straight stretch of one power, so that the energy absorbed is exact."""
         begin, end = path[0, 0], path[-1, 0]
         per_cycle = 2 ** (self.boxes.levels - 1)
-        span = end - begin
-        if span <= 0:
+        if end <= begin:
             return
-        # stretches short enough that the boxes, which move between them, keep the beam inside
-        stretches = max(1, math.ceil(_length(path) / 1.0))
-        cuts = np.linspace(begin, end, stretches + 1)
+        # pieces short enough that the boxes, which move between them, keep the beam inside
+        pieces = max(1, math.ceil(_length(path) / 1.0)) if path[0, 3] > 0 else 1
+        cuts = np.linspace(begin, end, pieces + 1)
         for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
             cycles = max(1, math.ceil((stop - start) / (self.largest_step * per_cycle)))
             dt = (stop - start) / (cycles * per_cycle)
@@ -563,7 +568,6 @@ class MeltPoolSolver:
             self.ledger.absorbed += absorbed
             self.ledger.out += out
             self.time += stop - start
-        self.ledger.stored = self.stored()
 
     def stored(self) -> float:
         """Energy in the composite: the outermost box holds the averages of the inner ones."""

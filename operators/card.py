@@ -1,0 +1,44 @@
+"""Card: the readable half of a checkpoint. Weights are safetensors beside it, never pickled."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from operators.asno import Asno
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class CardError(Exception):
+    """A card or its weights cannot be used."""
+
+
+def save(folder: Path, name: str, model: Asno, card: dict[str, Any]) -> None:
+    """Write NAME.safetensors and NAME.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / f"{name}.safetensors"
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    told = {"name": name, "sizes": model.sizes, "sha256": digest, **card}
+    (folder / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Asno, dict[str, Any]]:
+    """The operator, ready to evaluate, and its card; CardError where a file is missing or its checksum differs."""
+    path, weights = folder / f"{name}.json", folder / f"{name}.safetensors"
+    if not path.is_file() or not weights.is_file():
+        raise CardError(f"no operator card {name} in {folder}; cards there: {', '.join(names(folder)) or 'none'}")
+    card = json.loads(path.read_text())
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != card["sha256"]:
+        raise CardError(f"{weights} is not the file that its card describes (sha256 differs)")
+    model = Asno(**card["sizes"])
+    model.load_state_dict(load_file(weights))
+    return model.to(device).eval(), card
+
+
+def names(folder: Path = WEIGHTS) -> list[str]:
+    """Cards in a folder."""
+    return sorted(path.stem for path in folder.glob("*.json"))

@@ -1,0 +1,114 @@
+"""Engine: a trained operator on its device, serving many streams at once.
+
+Knows nothing of MQTT, SQL or screens. Keeps the past path of each stream, evaluates all windows of a step as one batch, and copies
+back only the fields asked for.
+"""
+
+import threading
+from typing import Any
+
+import numpy as np
+import torch
+
+from operators import response
+from operators.asno import Asno
+from operators.operator import Look, Task, heading_after
+from operators.trajectories import TRAVEL, condition
+from operators.window import WindowGrid
+
+OLDEST = 60.0  # d^2/alpha: heat from before is spread out
+ROWS = 400  # rows of the past path, straight stretches merged
+BATCH = 32
+
+
+class Engine:
+    """`Operator` by an ASNO: fields from the linear response of the path and the learned correction."""
+
+    def __init__(self, model: Asno, card: dict[str, Any], device: str = "cpu") -> None:
+        self.grid = WindowGrid()
+        known = card["grid"]
+        if not all(np.allclose(known[axis], getattr(self.grid, axis)) for axis in "xyz"):
+            raise ValueError(f"card {card['name']} was trained on another grid")
+        self.card = {**card, "device": device}
+        self._model = model
+        self._device = device
+        self._x, self._y, self._z = (
+            torch.from_numpy(a).float().to(device) for a in (self.grid.x, self.grid.y, self.grid.z)
+        )
+        self._past: dict[str, np.ndarray] = {}
+        self._heading: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def forget(self, stream: str) -> None:
+        """See `Operator.forget`."""
+        self._past.pop(stream, None)
+        self._heading.pop(stream, None)
+
+    def step(self, tasks: list[Task]) -> list[list[Look]]:
+        """See `Operator.step`."""
+        views: list[tuple[np.ndarray, float, Task]] = []
+        shape: list[int] = []
+        for task in tasks:
+            name = task.stream.name
+            past, heading = self._past.get(name, np.zeros((0, 4))), self._heading.get(name, 0.0)
+            before = len(views)
+            for rows in task.observed:
+                past = joined(past, rows)
+                heading = heading_after(heading, rows)
+                views.append((past, heading, task))
+            views += [(joined(past, rows), heading_after(heading, rows), task) for rows in task.ahead]
+            self._past[name], self._heading[name] = past, heading
+            shape.append(len(views) - before)
+        looks: list[Look] = []
+        for begin in range(0, len(views), BATCH):
+            looks += self._evaluate(views[begin : begin + BATCH])
+        out, begin = [], 0
+        for count in shape:
+            out.append(looks[begin : begin + count])
+            begin += count
+        return out
+
+    def _evaluate(self, views: list[tuple[np.ndarray, float, Task]]) -> list[Look]:
+        lags = self._model.sizes["lags"]
+        sources = []
+        for past, heading, task in views:
+            now, x, y, _ = past[-1]
+            for lag in range(lags):
+                moment = now - lag * TRAVEL / task.stream.peclet
+                sources.append(response.turned(response.nodes(past, moment), x, y, heading))
+        longest = max(1, max(len(s) for s in sources))
+        padded = np.zeros((len(sources), longest, 4), dtype=np.float32)
+        padded[:, :, 0] = 1.0  # age of the padding, whose weight is nothing
+        for row, source in zip(padded, sources, strict=True):
+            row[: len(source)] = source
+        told = torch.from_numpy(np.stack([condition(t.stream.groups, t.stream.peclet) for _, _, t in views]))
+        with torch.inference_mode():
+            linear = response.field(torch.from_numpy(padded).to(self._device), self._x, self._y, self._z)
+            forcing = torch.asinh(linear).reshape(len(views), lags, *linear.shape[1:])
+            theta = torch.sinh(self._model(forcing, told.to(self._device))).cpu().numpy()
+        return [
+            Look(field, float(past[-1, 1]), float(past[-1, 2]), heading)
+            for field, (past, heading, _) in zip(theta, views, strict=True)
+        ]
+
+
+def joined(past: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The past path with a stretch added: straight, even stretches of one power are merged, the oldest are dropped."""
+    kept = [row for row in past[-3:-1]] if len(past) > 1 else []
+    head = past[: max(len(past) - 3, 0)]
+    for row in rows if not len(past) else np.vstack([[*past[-1, :3], rows[0, 3]], rows[1:]]):
+        if len(kept) >= 2 and _straight(kept[-2], kept[-1], row):
+            kept[-1] = row
+        else:
+            kept.append(row)
+    whole = np.vstack([head, *kept])[-ROWS:]
+    young = int(np.searchsorted(whole[:, 0], whole[-1, 0] - OLDEST))
+    return whole[max(young - 1, 0) :]
+
+
+def _straight(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> bool:
+    """Whether c goes on from a to b evenly and with the same power."""
+    if a[3] != b[3] or b[0] <= a[0]:
+        return False
+    w = (c[0] - a[0]) / (b[0] - a[0])
+    return bool(abs(a[1] + w * (b[1] - a[1]) - c[1]) < 1e-3 and abs(a[2] + w * (b[2] - a[2]) - c[2]) < 1e-3)

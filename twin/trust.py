@@ -1,0 +1,48 @@
+"""Trust: what a forecast may claim. Here the first two reasons not to: outside the trained envelope, and not a number.
+
+Each is an `Outcome` with the quantity, how far, and in which unit; the process groups are those of `operators.groups`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from twin.forecast import Outcome
+from twin.process import Process
+
+SPEED_UNIT = "m/s"
+
+
+def outside(
+    envelope: Mapping[str, list[float]], process: Process, beam_power_w: float, scan_speed_m_per_s: float
+) -> Outcome | None:
+    """The first number outside a card's envelope, in the user's units; None inside. Power 0 and speed 0 pass."""
+    groups = process.groups()
+    for name in groups.names():
+        if name in envelope:
+            by = _beyond(getattr(groups, name), envelope[name])
+            if by:
+                return Outcome("outside_envelope", name, by, "")
+    if beam_power_w > 0:
+        q = process.q(beam_power_w)
+        by = _beyond(q, envelope["q"])
+        if by:
+            return Outcome("outside_envelope", "beam power", by * beam_power_w / q, "W")
+        if scan_speed_m_per_s > 0:
+            peclet = process.peclet(scan_speed_m_per_s)
+            by = _beyond(peclet, envelope["peclet"])
+            if by:
+                return Outcome("outside_envelope", "scan speed", by * scan_speed_m_per_s / peclet, SPEED_UNIT)
+    return None
+
+
+def _beyond(value: float, bounds: list[float]) -> float:
+    """How far outside [low, high]: negative below, positive above, 0 inside."""
+    low, high = bounds
+    return value - high if value > high else value - low if value < low else 0.0
+
+
+def finite(theta: np.ndarray) -> Outcome | None:
+    """Whether every value of a field is a number."""
+    wrong = int(np.size(theta) - np.isfinite(theta).sum())
+    return Outcome("non_finite", "temperature", float(wrong), "nodes") if wrong else None
