@@ -21,7 +21,7 @@ from ingest.simulate import last_will, machines
 from ingest.source import Publisher, Source
 from ingest.topics import every_kind
 from twin.clock import SystemClock
-from twin.store.port import Store
+from twin.store.port import Step, Store
 from twin.store.sql import SqlStore
 
 if TYPE_CHECKING:
@@ -170,4 +170,6 @@ def run_loop(settings: Settings, source: Source, store: Store) -> RunLoop:
     """The consumer, warm: the first message is forecast as fast as the thousandth."""
     order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames))
     batch = Batch(settings.batch_messages, settings.batch_wait_s)
-    return RunLoop(source, order, twin(settings), store, SystemClock(), batch)
+    warm = warm_twin(settings)
+    store.write(Step(cards=[operator.card for operator in (warm.operator, warm.fallback) if operator is not None]))
+    return RunLoop(source, order, warm.advance, store, SystemClock(), batch)

@@ -1,7 +1,7 @@
 """Engine: a trained operator on its device, serving many streams at once.
 
-Knows nothing of MQTT, SQL or screens. Keeps the past path of each stream, evaluates all windows of a step as one batch, and copies
-back only the fields asked for.
+Knows nothing of MQTT, SQL or screens. Keeps the past path of each stream, evaluates all windows of a step as one batch, and
+copies back only the fields asked for.
 """
 
 import threading
@@ -94,7 +94,7 @@ class Engine:
 
 def joined(past: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The past path with a stretch added: straight, even stretches of one power are merged, the oldest are dropped."""
-    kept = [row for row in past[-3:-1]] if len(past) > 1 else []
+    kept = list(past[-3:-1]) if len(past) > 1 else []
     head = past[: max(len(past) - 3, 0)]
     for row in rows if not len(past) else np.vstack([[*past[-1, :3], rows[0, 3]], rows[1:]]):
         if len(kept) >= 2 and _straight(kept[-2], kept[-1], row):

@@ -1,12 +1,12 @@
-"""Operator: the port through which a melt pool is evaluated, whoever evaluates it, and its two implementations' common words.
+"""Operator: the port through which a melt pool is evaluated, and its implementations' common words.
 
-A `Task` is one stream's work of one step: stretches that were observed, then stretches planned ahead of the newest. Paths are rows
-(t, x, y, q), dimensionless, each stretch beginning where the one before it ended.
+A `Task` is one stream's work of one step: stretches that were observed, then stretches planned ahead of the newest. Paths are
+rows (t, x, y, q), dimensionless, each stretch beginning where the one before it ended.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Task:
-    """Observed stretches of a stream, oldest first, and the planned one at each lead (all from the newest observed end)."""
+    """Observed stretches of a stream, oldest first, and the planned one at each lead (all from the newest end)."""
 
     stream: Stream
     observed: list[np.ndarray]
@@ -42,6 +42,7 @@ class Look:
     heading: float
 
 
+@runtime_checkable
 class Operator(Protocol):
     """Every implementation passes tests/contracts/test_operator.py."""
 

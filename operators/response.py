@@ -10,6 +10,7 @@ and the heat of earlier tracks exactly, which is why the operators take it as th
 """
 
 import math
+from typing import no_type_check
 
 import numba
 import numpy as np
@@ -25,7 +26,8 @@ for _row, _count in enumerate(_COUNTS):
 
 
 @numba.njit(cache=True)
-def _nodes(past, now, counts, units, gauss, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _nodes(past, now, counts, units, gauss, out):
     """Fill `out` with nodes; returns how many there are, or what is needed where `out` is too short."""
     n = 0
     for i in range(len(past) - 1):
@@ -68,7 +70,7 @@ def _nodes(past, now, counts, units, gauss, out):  # type: ignore[no-untyped-def
 
 
 def nodes(past: np.ndarray, now: float) -> np.ndarray:
-    """Quadrature nodes (age, x, y, weight) of a path of rows (t, x, y, q) that ends at `now` or later; weight carries q.
+    """Quadrature nodes (age, x, y, weight) of a path of rows (t, x, y, q) that ends at `now` or later; weight has q.
 
     In s = sqrt(age) the integrand is smooth; recent stretches get more nodes.
     """

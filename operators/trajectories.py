@@ -1,7 +1,7 @@
 """Trajectories: what the operators learn from, made by the reference solver.
 
-Draws the dimensionless groups at random over a box, not alloys; half of the trajectories are straight and steady from a cold
-plate, half have steps of power, turns and laser-off. Split by trajectory, never by frame.
+Draws the dimensionless groups at random over a box, not alloys; half of the trajectories are straight and steady from a
+cold plate, half have steps of power, turns and laser-off. Split by trajectory, never by frame.
 """
 
 import math

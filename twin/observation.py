@@ -15,6 +15,7 @@ SCHEMA_VERSION = 1
 Origin = Literal["live", "replay", "simulated"]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.\-]+$")]
 Seconds = FiniteFloat
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]  # fits SQL
 Metres = FiniteFloat
 Column = Annotated[list[FiniteFloat], Field(min_length=1, max_length=10_000)]
 NonNegativeColumn = Annotated[
@@ -33,7 +34,7 @@ class Message(BaseModel):
 
     version: Literal[1] = 1
     source: Name
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Count
     time_s: Seconds
     sent_s: Seconds | None = None
 
@@ -75,7 +76,7 @@ class Build(Message):
     frame_s: Annotated[float, Field(gt=0, le=1)]  # length of a window: the beam travels about half its diameter
     hatch_spacing_m: Annotated[float, Field(gt=0)] | None = None
     part: str = ""
-    layers: Annotated[int, Field(ge=1)] | None = None
+    layers: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
     assumed: list[str] = []
     data_hash: str = ""
 
@@ -85,7 +86,7 @@ class Layer(Message):
 
     kind: Literal["layer"] = "layer"
     build: Name
-    layer: Annotated[int, Field(ge=0)]
+    layer: Count
     z_m: Metres = 0.0
     note: str = ""
 
@@ -98,7 +99,7 @@ class Parameters(Message):
 
     kind: Literal["parameters"] = "parameters"
     build: Name
-    layer: Annotated[int, Field(ge=0)]
+    layer: Count
     sample_time_s: Column
     x_m: Column
     y_m: Column
@@ -115,15 +116,15 @@ class Parameters(Message):
 
 
 class Plan(Message):
-    """Scan vectors to come, in columns: the beam goes from (x0, y0) to (x1, y1) beginning at start_s. Power 0 is a jump.
+    """Scan vectors to come, in columns: the beam goes from (x0, y0) to (x1, y1) from start_s on. Power 0 is a jump.
 
     A later plan replaces an earlier one from its first start_s on.
     """
 
     kind: Literal["plan"] = "plan"
     build: Name
-    layer: Annotated[int, Field(ge=0)]
-    first_vector: Annotated[int, Field(ge=0)] = 0  # index in the layer of the first vector here
+    layer: Count
+    first_vector: Count = 0  # index in the layer of the first vector here
     start_s: Column
     x0_m: Column
     y0_m: Column
@@ -152,7 +153,7 @@ class Signal(Message):
 
     kind: Literal["signal"] = "signal"
     build: Name
-    layer: Annotated[int, Field(ge=0)]
+    layer: Count
     name: SignalName
     sample_time_s: Column
     value: Column

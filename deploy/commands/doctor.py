@@ -63,6 +63,7 @@ def findings() -> Iterator[Finding]:
         )
     yield _database(settings)
     yield _broker()
+    yield _weights()
     for program, remedy in PROGRAMS.items():
         yield Finding(
             program, shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin"), remedy, needed=False
@@ -108,3 +109,16 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         return Finding("device", f"cuda, {torch.cuda.get_device_name(0)}", "")
     return Finding("device", f"cpu, {torch.get_num_threads()} threads (no CUDA device)", "")
+
+
+def _weights() -> Finding:
+    from operators import card
+
+    shipped = card.names()
+    if not shipped:
+        return Finding("weights", None, "make them: ./meltwin train melt-pool", needed=False)
+    try:
+        card.load(shipped[0])
+    except card.CardError as error:
+        return Finding("weights", None, f"{error}: fetch the file again")
+    return Finding("weights", f"{shipped[0]}, checksum right", "")
