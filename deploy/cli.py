@@ -1,5 +1,7 @@
 """The command line: verbs, each told in its own help. Imports are late: `--help` is fast, `ui` needs no torch."""
 
+import os
+
 import typer
 
 from deploy.commands.check import test
@@ -33,6 +35,8 @@ app.command(context_settings=PASSES_ON)(test)
 
 def main() -> None:
     """Entry of `./meltwin` and of the children it starts."""
+    # idle threads of one numeric library must not spin where another wants the core
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app(prog_name="meltwin")
 
 

@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as deploy.cli: idle numeric threads must not spin
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 REMEDIES = {
     "chromium": "apt install chromium chromium-driver",

@@ -56,7 +56,7 @@ def test_every_finite_number_survives_the_wire(time_s: list[float], data: st.Dat
     n = len(time_s)
     x_m = data.draw(st.lists(st.floats(-1e3, 1e3), min_size=n, max_size=n))
     power_w = data.draw(st.lists(st.floats(0, 1e6), min_size=n, max_size=n))
-    message = parameters(data.draw(st.integers(0, 2**63)), time_s, x_m, power_w)
+    message = parameters(data.draw(st.integers(0, 2**63 - 1)), time_s, x_m, power_w)
     observation = decode(TOPIC, encode(message))
     assert isinstance(observation, Observation)
     assert observation.message == message
