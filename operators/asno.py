@@ -1,13 +1,15 @@
 """ASNO: attention over time for the explicit step, a nonlocal attention operator in space for the implicit correction.
 
-After Karkaria et al., arXiv 2506.11328 (Eq. 2-12), with three differences, all deliberate. Attention runs over the lags of
-each sample (the released code attends across the batch). The printed Eq. 12 vanishes when the laser is off; here
+After Karkaria et al., arXiv 2506.11328 (Eq. 2-12), with three differences, all deliberate. Attention runs over the
+lags of each sample (the released code attends across the batch). The printed Eq. 12 vanishes when the laser is off;
+here
 
     X(z) = H(z) + int K_h(z, z') H(z') dz' + int K_f(z, z') F(z') dz'.
 
-And the lags that the Transformer reads are those of the linear response F of the whole past path (`operators.response`),
-which carries turns, steps, laser-off and earlier tracks; the operator learns what a changing k and c and the latent
-heat do to it. It does not read its own output back, so a free run cannot drift; nor can it take up an observed field.
+And the lags that the Transformer reads are those of the linear response F of the whole past path
+(`operators.response`), which carries turns, steps, laser-off and earlier tracks; the operator learns what a changing
+k and c and the latent heat do to it. It does not read its own output back, so a free run cannot drift; nor can it
+take up an observed field.
 
 A token is one cross-section of the window (all nodes at one x), weights are shared over them; fields are asinh(theta).
 """

@@ -1,7 +1,7 @@
 """Engine: a trained operator on its device, serving many streams at once.
 
-Knows nothing of MQTT, SQL or screens. Keeps the past path of each stream, evaluates all windows of a step as one batch, and
-copies back only the fields asked for.
+Knows nothing of MQTT, SQL or screens. Keeps the past path of each stream, evaluates all windows of a step as one
+batch, and copies back only the fields asked for.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """Operator: the port through which a melt pool is evaluated, and its implementations' common words.
 
-A `Task` is one stream's work of one step: stretches that were observed, then stretches planned ahead of the newest. Paths are
-rows (t, x, y, q), dimensionless, each stretch beginning where the one before it ended.
+A `Task` is one stream's work of one step: stretches that were observed, then stretches planned ahead of the newest.
+Paths are rows (t, x, y, q), dimensionless, each stretch beginning where the one before it ended.
 """
 
 import math

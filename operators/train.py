@@ -1,7 +1,8 @@
 """Train an operator and write its card: `python -m operators.train melt-pool`.
 
-One command makes the data, trains, chooses on a validation split by trajectory, and writes weights and card. Deterministic
-given the seed on one device. `--data FILE` keeps the samples so that a second run does not make them again.
+One command makes the data, trains, chooses on a validation split by trajectory, and writes weights and card.
+Deterministic given the seed on one device. `--data FILE` keeps the samples so that a second run does not make them
+again.
 """
 
 import argparse

@@ -49,8 +49,14 @@ def track(q: float, peclet: float, run_d: float, groups: Groups, cells: int, **b
     return sizes(run(path, groups, Boxes(cells_per_diameter=cells, **box), np.float32), run_d)
 
 
-@pytest.mark.parametrize("name", PATHS)
-@pytest.mark.parametrize(("dtype", "close"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+@pytest.mark.parametrize(
+    ("name", "dtype", "close"),
+    [
+        *[(name, np.float64, 1e-12) for name in PATHS],
+        ("power steps", np.float32, 1e-5),
+        ("out of the boxes", np.float32, 1e-5),
+    ],
+)
 def test_energy_adds_up(name: str, dtype: type, close: float) -> None:
     solver = run(PATHS[name], dtype=dtype)
     ledger = solver.ledger
@@ -71,12 +77,11 @@ def test_heat_that_the_boxes_leave_is_counted() -> None:
     assert ledger.left_behind == pytest.approx(1.0, rel=0.1)  # the first track's q t
 
 
-def test_power_that_steps_within_a_call_is_absorbed_to_half_a_step() -> None:
+def test_power_that_steps_within_a_call_is_absorbed_exactly() -> None:
     path = np.array(PATHS["power steps"], dtype=float)
     solver = MeltPoolSolver(STEEL, COARSE, np.float64)
     solver.advance(path)
-    bound = 0.5 * solver.largest_step * np.abs(np.diff(path[:-1, 3])).sum()
-    assert abs(solver.ledger.absorbed - energy(PATHS["power steps"])) <= bound
+    assert solver.ledger.absorbed == pytest.approx(energy(PATHS["power steps"]), rel=1e-12)
     assert abs(solver.ledger.defect) <= 1e-12
 
 
@@ -116,11 +121,13 @@ def test_a_track_along_y_is_a_track_along_x_turned(path: list[list[float]]) -> N
 def test_power_off_cools() -> None:
     solver = run([[0, 0, 0, 10], [0.3, 3, 0, 10]])
     absorbed, peak = solver.ledger.absorbed, solver.h.max()
+    # no maximum principle where boxes of different cells meet: what crosses there is put right only after the step
+    undershoot = 1e-5 * peak
     for frame in range(6):
         t = 0.3 + 0.05 * frame
         solver.advance(np.array([[t, 3, 0, 0], [t + 0.05, 3, 0, 0]]))
         assert solver.h.max() < peak
-        assert solver.h.min() >= -1e-12
+        assert solver.h.min() >= -undershoot
         peak = solver.h.max()
         assert solver.ledger.absorbed == absorbed
     assert abs(solver.ledger.defect) <= 1e-12
@@ -139,7 +146,7 @@ def test_a_copy_is_independent() -> None:
     assert solver.ledger == ahead.ledger
 
 
-@pytest.mark.parametrize(("q", "peclet", "run_d"), [(15, 16, 16), (6, 3, 12), (40, 40, 36)])
+@pytest.mark.parametrize(("q", "peclet", "run_d"), [(15.0, 16.0, 16.0), (6.0, 3.0, 12.0), (40.0, 40.0, 36.0)])
 def test_constant_properties_give_eagar_and_tsai(q: float, peclet: float, run_d: float) -> None:
     cells = 8
     length, width, depth = track(q, peclet, run_d, CONSTANT, cells)
@@ -150,7 +157,7 @@ def test_constant_properties_give_eagar_and_tsai(q: float, peclet: float, run_d:
 
 
 def test_width_nears_eagar_and_tsai_as_cells_shrink() -> None:
-    exact = GRID.sizes(eagar_tsai.steady(15, 16, GRID), CONSTANT.solidus)[1]
+    exact = GRID.sizes(eagar_tsai.steady(15.0, 16.0, GRID), CONSTANT.solidus)[1]
     coarse, fine = (abs(track(15, 16, 8, CONSTANT, cells, along=6.0, lead=1.5)[1] - exact) for cells in (5, 10))
     assert fine < 0.5 * coarse
 

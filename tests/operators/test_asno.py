@@ -1,0 +1,120 @@
+"""Laws of the ASNO: samples are independent, lags count, kernels are averages; and a card gives back what was saved."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from operators import card
+from operators.asno import Asno
+
+SHAPE = (5, 4, 3)  # x, y, z
+LAGS = 3
+
+
+@pytest.fixture
+def model() -> Asno:
+    """A small operator with every parameter random: the layers that end it begin at zero and would hide the rest."""
+    made = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, LAGS, width=16, heads=2, time_layers=1, space_layers=1).eval()
+    random = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=random))
+    return made.requires_grad_(False)
+
+
+def batch(samples: int = 4) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(3)
+    return torch.randn(samples, LAGS, *SHAPE, generator=random), torch.randn(samples, 6, generator=random)
+
+
+def test_an_untrained_operator_gives_the_newest_forcing() -> None:
+    forcing, condition = batch()
+    untrained = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, LAGS, width=16, heads=2)
+    torch.testing.assert_close(untrained(forcing, condition), forcing[:, 0])
+
+
+def test_a_change_of_one_sample_changes_no_other(model: Asno) -> None:
+    forcing, condition = batch()
+    before = model(forcing, condition)
+    forcing[1] += 1.0
+    condition[1] -= 1.0
+    after = model(forcing, condition)
+    others = [0, 2, 3]
+    torch.testing.assert_close(after[others], before[others], rtol=0, atol=1e-6)
+    assert (after[1] - before[1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("lag", range(LAGS))
+def test_every_lag_counts(model: Asno, lag: int) -> None:
+    forcing, condition = batch()
+    before = model(forcing, condition)
+    forcing[:, lag] += torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))
+    assert ((model(forcing, condition) - before).abs().amax(dim=(1, 2, 3)) > 1e-4).all()
+
+
+def test_the_condition_counts(model: Asno) -> None:
+    forcing, condition = batch()
+    assert (model(forcing, condition + 0.5) - model(forcing, condition)).abs().max() > 1e-4
+
+
+def test_a_batch_of_one_is_a_row_of_many(model: Asno) -> None:
+    forcing, condition = batch()
+    many = model(forcing, condition)
+    for i in range(len(forcing)):
+        torch.testing.assert_close(model(forcing[i : i + 1], condition[i : i + 1])[0], many[i], rtol=1e-5, atol=1e-5)
+
+
+def test_no_forcing_gives_a_finite_field(model: Asno) -> None:
+    forcing, condition = batch()
+    assert model(torch.zeros_like(forcing), condition).isfinite().all()
+
+
+def test_kernels_are_averages_over_cross_sections(model: Asno) -> None:
+    forcing, condition = batch()
+    field, *kernels = model.explain(forcing, condition)
+    torch.testing.assert_close(field, model(forcing, condition))
+    for kernel in kernels:
+        assert kernel.shape == (4, SHAPE[0], SHAPE[0])
+        assert (kernel >= 0).all()
+        torch.testing.assert_close(kernel.sum(dim=-1), torch.ones(4, SHAPE[0]))
+
+
+def test_what_is_given_is_not_changed(model: Asno) -> None:
+    forcing, condition = batch()
+    kept = forcing.clone(), condition.clone()
+    model(forcing, condition)
+    assert torch.equal(forcing, kept[0])
+    assert torch.equal(condition, kept[1])
+
+
+def test_a_card_gives_back_what_was_saved(model: Asno, tmp_path: Path) -> None:
+    forcing, condition = batch()
+    model.mean += 0.3
+    model.spread *= 2.0
+    card.save(tmp_path, "small", model, {"seed": 7})
+    loaded, told = card.load("small", tmp_path)
+    loaded.requires_grad_(False)
+    assert card.names(tmp_path) == ["small"]
+    assert (told["name"], told["seed"], told["sizes"]) == ("small", 7, model.sizes)
+    assert torch.equal(loaded(forcing, condition), model(forcing, condition))
+
+
+def test_weights_that_are_not_the_cards_are_refused(model: Asno, tmp_path: Path) -> None:
+    card.save(tmp_path, "small", model, {})
+    weights = tmp_path / "small.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(card.CardError, match="sha256"):
+        card.load("small", tmp_path)
+
+
+def test_a_missing_card_is_refused_and_those_there_are_named(model: Asno, tmp_path: Path) -> None:
+    card.save(tmp_path, "small", model, {})
+    with pytest.raises(card.CardError, match="cards there: small"):
+        card.load("large", tmp_path)
+    (tmp_path / "small.safetensors").unlink()
+    with pytest.raises(card.CardError):
+        card.load("small", tmp_path)
