@@ -97,10 +97,10 @@ def test_nodes_refuse_what_is_not_finite() -> None:
 
 def test_the_solver_with_constant_properties_is_the_response() -> None:
     """A transient with a turn: beneath and behind the beam, within 4 % of the peak everywhere and 1 % on average."""
-    solver = MeltPoolSolver(CONSTANT, Boxes(cells_per_diameter=8))
+    solver = MeltPoolSolver(CONSTANT, Boxes(cells_per_diameter=12))
     solver.advance(TURN)
     exact = seen(TURN)
     x, y, z = GRID.points
     error = np.abs(solver.theta(x + TURN[-1, 1], y + TURN[-1, 2], z) - exact)
     assert error.max() < 0.04 * exact.max()
-    assert (error * GRID.weights()).sum() < 0.03 * (exact * GRID.weights()).sum()
+    assert (error * GRID.weights()).sum() < 0.01 * (exact * GRID.weights()).sum()
