@@ -74,10 +74,8 @@ class Ledger:
 @no_type_check
 def _theta(h, law):
     if h < law[2]:
-        b = law[1]
-        if b * h > 1e-6 or b * h < -1e-6:
-            return (math.sqrt(max(law[0] * law[0] + 2.0 * b * h, 0.0)) - law[0]) / b
-        return h / law[0]
+        # the root of c_cold theta + slope theta^2/2 = h that does not cancel where the slope vanishes
+        return 2.0 * h / (law[0] + math.sqrt(max(law[0] * law[0] + 2.0 * law[1] * h, 0.0)))
     if h < law[5]:
         return law[3] + (h - law[2]) * law[4]
     return 1.0 + (h - law[5]) * law[6]
