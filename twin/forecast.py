@@ -20,11 +20,10 @@ class Outcome:
     unit: str = ""
 
     def __str__(self) -> str:
-        return (
-            self.kind
-            if self.kind == "ok"
-            else f"{self.kind}({self.which} by {self.by:.3g} {self.unit})".replace(" )", ")")
-        )
+        if self.kind == "ok":
+            return self.kind
+        amount = f" by {self.by:.3g} {self.unit}".rstrip() if self.by else ""
+        return f"{self.kind}({self.which}{amount})"
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,9 @@ class Alert:
     build: str
     kind: str  # outside_envelope, keyhole, stale, gap, ...
     severity: Severity
-    layer: int
-    x_m: float
-    y_m: float
+    layer: int  # where it was seen first
+    x_m: float | None
+    y_m: float | None
     first_seen_s: float
     last_seen_s: float
     evidence: str

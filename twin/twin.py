@@ -3,18 +3,20 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from operators.operator import Look, Operator, Stream, Task
 from twin import trust
 from twin.forecast import Alert, Field, Forecast, Lead, MeltPool, Outcome, Severity
-from twin.material import material
+from twin.material import UnknownMaterialError, material
 from twin.observation import Build, Path, Window
 from twin.process import Process, keyhole_number, regime
 
 ContextOf = Callable[[str, str], Build]
+CALM_S = 10.0  # an alert that was not seen for so long is cleared
+SLOWEST_PECLET = 0.5  # below it the fallback's heat outruns its boxes
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,15 @@ class Place:
 
     window: Window
     build: Build
-    process: Process
+    process: Process | None  # None: `unusable` says why
+    unusable: str
     beam_power_w: float
     scan_speed_m_per_s: float
 
 
 class Twin:
-    """Forecasts by `operator`; outside its envelope a window carries the `fallback`'s forecast, or none."""
+    """Forecasts by `operator`. A layer that is planned outside its envelope is forecast by the `fallback`, from its
+    first window on, so that its heat is whole; any other window outside carries no forecast."""
 
     def __init__(
         self,
@@ -45,7 +49,8 @@ class Twin:
         self._snapshot_frames = snapshot_frames
         self._layers: dict[tuple[str, str], int] = {}
         self._start_s: dict[str, float] = {}
-        self._open: dict[tuple[str, str, str, int], Alert] = {}
+        self._serving: dict[str, Operator] = {}
+        self._open: dict[tuple[str, str, str], Alert] = {}
 
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
@@ -53,59 +58,63 @@ class Twin:
         """One step of every stream that has closed windows: place, judge, look, measure, tell, warn."""
         forecasts: list[Forecast] = []
         for places in self._by_stream(windows, context_of):
-            self._turn_layer(places[0])
-            outcomes = [self._judge(place) for place in places]
-            operator = self._serving(outcomes)
-            looks = self._look(places, operator)
-            forecasts += self._tell(places, outcomes, looks, operator, now_s)
+            newest = places[-1]
+            if newest.process is None:
+                forecasts += [_unusable(place, self.operator, now_s) for place in places]
+                continue
+            self._turn_layer(places[0], newest.process)
+            operator = self._serving[_name(newest.window)]
+            looks = self._look(places, newest.process, operator)
+            outcomes = [self._judge(place, newest.process) for place in places]
+            forecasts += self._tell(places, newest.process, outcomes, looks, operator, now_s)
         return forecasts, self._warn(forecasts, now_s)
 
     def _by_stream(self, windows: Sequence[Window], context_of: ContextOf) -> list[list[Place]]:
         streams: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
         for window in windows:
             build = context_of(window.machine, window.build)
-            process = Process(material(build.material), build.beam_diameter_m, build.preheat_k, build.absorptivity)
+            process, unusable = _process(build)
             streams[window.machine, window.build, window.layer].append(
-                Place(window, build, process, *_power_and_speed(window.path))
+                Place(window, build, process, unusable, *_power_and_speed(window.path))
             )
         return list(streams.values())
 
-    def _turn_layer(self, place: Place) -> None:
-        """A new layer starts on a cold plate."""
-        window = place.window
+    def _turn_layer(self, place: Place, process: Process) -> None:
+        """A new layer starts on a cold plate, with the operator that may serve it."""
+        window, build = place.window, place.build
         key = (window.machine, window.build)
         if self._layers.get(key) == window.layer:
             return
-        for operator in (self.operator, self.fallback):
-            if operator is not None:
-                operator.forget(_name(window))
+        if key in self._layers:
+            gone = f"{window.machine}/{window.build}/{self._layers[key]}"
+            for operator in (self.operator, self.fallback):
+                if operator is not None:
+                    operator.forget(gone)
+            self._start_s.pop(gone, None)
+            self._serving.pop(gone, None)
         self._layers[key] = window.layer
         self._start_s[_name(window)] = window.start_s
+        planned = self._outside(process, build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
+        slow = process.peclet(build.nominal_scan_speed_m_per_s) < SLOWEST_PECLET
+        fallback = self.fallback if planned is not None and not slow else None
+        self._serving[_name(window)] = fallback or self.operator
 
-    def _judge(self, place: Place) -> Outcome:
+    def _outside(self, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Outcome | None:
+        envelope = self.operator.card.get("envelope")
+        return None if envelope is None else trust.outside(envelope, process, beam_power_w, scan_speed_m_per_s)
+
+    def _judge(self, place: Place, process: Process) -> Outcome:
         if place.window.gap:
             missing = place.window.end_s - place.window.start_s
             return Outcome("stale", "parameters missing", missing, "s")
-        envelope = self.operator.card.get("envelope")
-        if envelope is None:
-            return Outcome()
-        return trust.outside(envelope, place.process, place.beam_power_w, place.scan_speed_m_per_s) or Outcome()
+        return self._outside(process, place.beam_power_w, place.scan_speed_m_per_s) or Outcome()
 
-    def _serving(self, outcomes: list[Outcome]) -> Operator:
-        """The operator, or where all of a step is outside its envelope and there is one, the fallback."""
-        if self.fallback is not None and all(outcome.kind == "outside_envelope" for outcome in outcomes):
-            return self.fallback
-        return self.operator
-
-    def _look(self, places: list[Place], operator: Operator) -> list[Look]:
+    def _look(self, places: list[Place], process: Process, operator: Operator) -> list[Look]:
         newest = places[-1]
-        stream = Stream(
-            _name(newest.window),
-            newest.process.groups(),
-            newest.process.peclet(newest.build.nominal_scan_speed_m_per_s),
-        )
-        observed = [self._rows(place, place.window.path) for place in places]
-        ahead = [self._rows(newest, path) for path in self._ahead(newest)]
+        name = _name(newest.window)
+        stream = Stream(name, process.groups(), process.peclet(newest.build.nominal_scan_speed_m_per_s))
+        observed = [self._rows(name, process, place.window.path) for place in places]
+        ahead = [self._rows(name, process, path) for path in self._ahead(newest)]
         return operator.step([Task(stream, observed, ahead)])[0]
 
     def _ahead(self, place: Place) -> list[Path]:
@@ -115,10 +124,9 @@ class Twin:
         plan = window.plan if window.plan is not None and len(window.plan.time_s) else _held(window.path, ends[-1])
         return [_until(_from_now(window.path, plan), end_s) for end_s in ends]
 
-    def _rows(self, place: Place, path: Path) -> np.ndarray:
+    def _rows(self, name: str, process: Process, path: Path) -> np.ndarray:
         """A path in the operators' units: rows (t, x, y, q)."""
-        process, start_s = place.process, self._start_s[_name(place.window)]
-        d = process.beam_diameter_m
+        start_s, d = self._start_s[name], process.beam_diameter_m
         return np.stack(
             [
                 (path.time_s - start_s) / process.time_s,
@@ -130,7 +138,13 @@ class Twin:
         )
 
     def _tell(
-        self, places: list[Place], outcomes: list[Outcome], looks: list[Look], operator: Operator, now_s: float
+        self,
+        places: list[Place],
+        process: Process,
+        outcomes: list[Outcome],
+        looks: list[Look],
+        operator: Operator,
+        now_s: float,
     ) -> list[Forecast]:
         forecasts = []
         for number, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
@@ -141,10 +155,11 @@ class Twin:
                     (lead * place.build.frame_s, look)
                     for lead, look in zip(self._leads, looks[len(places) :], strict=True)
                 ]
-            if outcome.kind != "non_finite":
-                outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
-            withheld = outcome.kind == "non_finite" or (outcome.kind != "ok" and operator is self.operator)
-            number_ke = keyhole_number(place.process, place.beam_power_w, place.scan_speed_m_per_s)
+            outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
+            withheld = outcome.kind in ("stale", "non_finite") or (
+                outcome.kind == "outside_envelope" and operator is self.operator
+            )
+            number_ke = keyhole_number(process, place.beam_power_w, place.scan_speed_m_per_s)
             on = place.beam_power_w > 0
             forecasts.append(
                 Forecast(
@@ -160,17 +175,17 @@ class Twin:
                     regime=regime(number_ke) if on else None,
                     keyhole_number=number_ke if on else None,
                     laser_on=on,
-                    leads=() if withheld else tuple(self._lead(place, operator, s, look) for s, look in mine),
+                    leads=() if withheld else tuple(self._lead(place, process, operator, s, look) for s, look in mine),
                     fields=()
                     if withheld or window.index % self._snapshot_frames
-                    else tuple(self._field(place, operator, s, look) for s, look in (mine[0], mine[-1])[: len(mine)]),
+                    else tuple(self._field(process, operator, s, look) for s, look in (mine[0], mine[-1])[: len(mine)]),
                 )
             )
         return forecasts
 
-    def _lead(self, place: Place, operator: Operator, lead_s: float, look: Look) -> Lead:
-        d = place.process.beam_diameter_m
-        sizes = operator.grid.sizes(look.theta, place.process.groups().solidus)
+    def _lead(self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look) -> Lead:
+        d = process.beam_diameter_m
+        sizes = operator.grid.sizes(look.theta, process.groups().solidus)
         return Lead(
             lead_s,
             place.window.end_s + lead_s,
@@ -180,8 +195,8 @@ class Twin:
             place.beam_power_w,
         )
 
-    def _field(self, place: Place, operator: Operator, lead_s: float, look: Look) -> Field:
-        d, grid, process = place.process.beam_diameter_m, operator.grid, place.process
+    def _field(self, process: Process, operator: Operator, lead_s: float, look: Look) -> Field:
+        d, grid = process.beam_diameter_m, operator.grid
         return Field(
             grid.x * d,
             grid.y * d,
@@ -194,27 +209,22 @@ class Twin:
         )
 
     def _warn(self, forecasts: list[Forecast], now_s: float) -> list[Alert]:
-        """Alerts raised or seen again in this step, one a key."""
-        told: dict[tuple[str, str, str, int], Alert] = {}
+        """Alerts raised, seen again or cleared in this step. One stays open as long as its cause is seen, wherever the
+        beam is by then; it tells where it was seen first."""
+        told: dict[tuple[str, str, str], Alert] = {}
         for forecast in forecasts:
             for kind, severity, evidence, action in _risks(forecast):
-                x, y = (forecast.leads[0].x_m, forecast.leads[0].y_m) if forecast.leads else (0.0, 0.0)
-                key = (forecast.machine, forecast.build, kind, forecast.layer)
-                first = self._open[key].first_seen_s if key in self._open else now_s
-                alert = Alert(
-                    machine=forecast.machine,
-                    build=forecast.build,
-                    kind=kind,
-                    severity=severity,
-                    layer=forecast.layer,
-                    x_m=x,
-                    y_m=y,
-                    first_seen_s=first,
-                    last_seen_s=now_s,
-                    evidence=evidence,
-                    action=action,
-                )
-                self._open[key] = told[key] = alert
+                key = (forecast.machine, forecast.build, kind)
+                first = self._open.get(key)
+                if first is None:
+                    x, y = (forecast.leads[0].x_m, forecast.leads[0].y_m) if forecast.leads else (None, None)
+                    first = Alert(*key, severity, forecast.layer, x, y, now_s, now_s, evidence, action)
+                self._open[key] = told[key] = replace(first, last_seen_s=now_s, evidence=evidence)
+        heard = {forecast.machine for forecast in forecasts}
+        for key, alert in list(self._open.items()):
+            if key[0] in heard and now_s - alert.last_seen_s > CALM_S:
+                told[key] = replace(alert, cleared_s=now_s)
+                del self._open[key]
         return list(told.values())
 
 
@@ -235,6 +245,35 @@ def _risks(forecast: Forecast) -> list[tuple[str, Severity, str, str]]:
             )
         )
     return found
+
+
+def _process(build: Build) -> tuple[Process | None, str]:
+    """The process that a build names, or why there is none."""
+    try:
+        return Process(material(build.material), build.beam_diameter_m, build.preheat_k, build.absorptivity), ""
+    except UnknownMaterialError:
+        return None, f"alloy {build.material}, which has no properties here"
+    except ValueError as error:
+        return None, str(error)
+
+
+def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
+    """A window of a build that nothing can be said about: kept, and why."""
+    window = place.window
+    return Forecast(
+        machine=window.machine,
+        build=window.build,
+        layer=window.layer,
+        frame=window.index,
+        time_s=window.end_s,
+        issued_s=now_s,
+        sent_s=window.sent_s,
+        operator=operator.card["name"],
+        outcome=Outcome("outside_envelope", place.unusable),
+        regime=None,
+        keyhole_number=None,
+        laser_on=place.beam_power_w > 0,
+    )
 
 
 def _name(window: Window) -> str:

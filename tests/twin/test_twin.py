@@ -1,0 +1,192 @@
+"""The laws of the twin's one verb: a row for every window, and never a forecast that nothing stands behind."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from operators.fake import FakeOperator
+from operators.operator import Look, Task
+from operators.trajectories import BOX
+from twin.forecast import Forecast
+from twin.observation import Build, Path, Window
+from twin.twin import CALM_S, Twin
+
+FRAME_S = 62.5e-6
+SPEED = 0.8
+ENVELOPE = {name: list(bounds) for name, bounds in BOX.items()}
+
+
+def build(**fields: object) -> Build:
+    constant = {
+        "material": "IN625", "beam_diameter_m": 100e-6, "layer_thickness_m": 40e-6, "nominal_beam_power_w": 195.0,
+        "nominal_scan_speed_m_per_s": SPEED, "frame_s": FRAME_S,
+    }  # fmt: skip
+    return Build(source="m", sequence=0, time_s=0.0, build="b", **(constant | fields))  # type: ignore[arg-type]
+
+
+def window(index: int, *, layer: int = 1, power_w: float = 195.0, speed: float = SPEED, **fields: object) -> Window:
+    times = np.array([index, index + 0.5, index + 1]) * FRAME_S
+    flat = np.zeros(3)
+    path = Path(times, speed * times, flat, flat, np.full(3, power_w))
+    told = {"machine": "m", "build": "b", "layer": layer, "index": index, "start_s": times[0], "end_s": times[-1]}
+    return Window(path=path, **(told | fields))  # type: ignore[arg-type]
+
+
+def twin(**fields: object) -> Twin:
+    told = {"operator": FakeOperator("asno", ENVELOPE), "fallback": FakeOperator("reference")}
+    return Twin(**(told | fields))  # type: ignore[arg-type]
+
+
+def advanced(of: Twin, windows: list[Window], told: Build | None = None, now_s: float = 0.0) -> list[Forecast]:
+    constant = told or build()
+    return of.advance(windows, lambda machine, name: constant, now_s)[0]
+
+
+def test_a_row_for_every_window_and_leads_from_the_newest() -> None:
+    found = advanced(twin(horizon_frames=8), [window(n, sent_s=float(n)) for n in range(3)], now_s=7.0)
+    assert [(f.frame, f.outcome.kind, f.operator, f.issued_s, f.sent_s) for f in found] == [
+        (n, "ok", "asno", 7.0, float(n)) for n in range(3)
+    ]
+    assert [len(f.leads) for f in found] == [1, 1, 4]
+    assert [lead.lead_s / FRAME_S for lead in found[2].leads] == pytest.approx([0, 2, 4, 8])
+    for lead in found[2].leads:
+        assert lead.time_s == pytest.approx(3 * FRAME_S + lead.lead_s)
+        assert lead.x_m == pytest.approx(SPEED * lead.time_s), "without a plan the beam goes on as it was"
+        assert min(lead.melt_pool.length_m, lead.melt_pool.width_m, lead.melt_pool.depth_m) > 0
+
+
+def test_leads_follow_the_plan() -> None:
+    end = FRAME_S
+    x = SPEED * end
+    corner = Path(
+        np.array([end, end + 2 * FRAME_S, end + 4 * FRAME_S]), np.full(3, x), np.array([0.0, 8e-5, 8e-5]), np.zeros(3),
+        np.array([195.0, 0.0, 0.0]),
+    )  # fmt: skip
+    leads = advanced(twin(horizon_frames=8), [window(0, plan=corner)])[0].leads
+    assert [(lead.x_m, lead.y_m) for lead in leads] == [
+        pytest.approx((x, 0.0)),
+        pytest.approx((x, 8e-5)),
+        pytest.approx((x, 8e-5)),
+        pytest.approx((x, 8e-5)),
+    ]
+    areas = [lead.melt_pool.length_m for lead in leads]
+    assert areas[1] > 0
+    assert areas[3] < areas[1], "the plan turns the laser off"
+
+
+def test_one_at_a_time_is_all_at_once() -> None:
+    windows = [window(n, power_w=150.0 + 10 * n) for n in range(5)]
+    one, many = twin(), twin()
+    alone = [advanced(one, [w])[0] for w in windows]
+    together = advanced(many, windows)
+    for a, b in zip(alone, together, strict=True):
+        assert a.leads[0] == b.leads[0]
+        assert (a.outcome, a.regime, a.keyhole_number) == (b.outcome, b.regime, b.keyhole_number)
+
+
+@pytest.mark.parametrize(
+    ("fields", "which", "unit"),
+    [({"power_w": 5000.0}, "beam power", "W"), ({"speed": 0.01}, "scan speed", "m/s")],
+)
+def test_outside_the_envelope_there_is_no_forecast(fields: dict[str, float], which: str, unit: str) -> None:
+    found = advanced(twin(), [window(0), window(1, **fields), window(2)])
+    assert [f.outcome.kind for f in found] == ["ok", "outside_envelope", "ok"]
+    assert (found[1].outcome.which, found[1].outcome.unit) == (which, unit)
+    assert found[1].leads == () == found[1].fields
+    assert math.copysign(1, found[1].outcome.by) == (1 if which == "beam power" else -1)
+
+
+def test_a_layer_planned_outside_is_the_fallbacks_from_its_first_window() -> None:
+    planned = build(nominal_beam_power_w=5000.0)
+    mine = twin()
+    found = advanced(mine, [window(0, power_w=5000.0), window(1)], planned)
+    assert [f.operator for f in found] == ["reference", "reference"]
+    assert [f.outcome.kind for f in found] == ["outside_envelope", "ok"]
+    assert all(f.leads for f in found)
+
+
+@pytest.mark.parametrize("fields", [{"fallback": None}, {}])
+def test_without_a_fallback_that_can_follow_there_is_none(fields: dict[str, None]) -> None:
+    slow = build(nominal_scan_speed_m_per_s=0.01, nominal_beam_power_w=5000.0)
+    found = advanced(twin(**fields), [window(0, power_w=5000.0)], slow)
+    assert [(f.operator, f.outcome.kind, f.leads) for f in found] == [("asno", "outside_envelope", ())]
+
+
+def test_a_window_with_a_gap_is_stale() -> None:
+    found = advanced(twin(), [window(0), window(1, gap=True)])
+    assert found[1].outcome.kind == "stale"
+    assert found[1].outcome.by == pytest.approx(FRAME_S)
+    assert found[1].leads == ()
+
+
+class Broken(FakeOperator):
+    def step(self, tasks: list[Task]) -> list[list[Look]]:
+        return [[replace(look, theta=look.theta * np.nan) for look in looks] for looks in super().step(tasks)]
+
+
+def test_what_is_not_a_number_is_not_told() -> None:
+    found = advanced(twin(operator=Broken("asno", ENVELOPE)), [window(0)])
+    assert found[0].outcome.kind == "non_finite"
+    assert found[0].leads == () == found[0].fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"), [({"material": "kryptonite"}, "kryptonite"), ({"preheat_k": 2500.0}, "solidus")]
+)
+def test_a_build_that_makes_no_process_is_said_and_stops_nothing(fields: dict[str, object], says: str) -> None:
+    mine = twin()
+    found = advanced(mine, [window(0)], build(**fields))
+    assert found[0].outcome.kind == "outside_envelope"
+    assert says in found[0].outcome.which
+    assert found[0].leads == ()
+    assert advanced(mine, [window(0)])[0].outcome.kind == "ok"
+
+
+def test_a_layer_starts_cold_and_the_one_before_is_let_go_of() -> None:
+    mine = twin()
+    first = advanced(mine, [window(0), window(1)])
+    again = advanced(mine, [window(0, layer=2), window(1, layer=2)])
+    assert again[0].leads[0].melt_pool == first[0].leads[0].melt_pool
+    assert again[1].leads[0].melt_pool == first[1].leads[0].melt_pool
+    assert mine.operator.forgotten == mine.fallback.forgotten == ["m/b/1"]  # type: ignore[attr-defined, union-attr]
+
+
+def test_with_the_laser_off_there_is_no_regime() -> None:
+    found = advanced(twin(), [window(0), window(1, power_w=0.0)])
+    assert found[0].regime is not None
+    assert (found[1].laser_on, found[1].regime, found[1].keyhole_number) == (False, None, None)
+    assert found[1].outcome.kind == "ok"
+
+
+def test_snapshots_are_of_now_and_of_the_horizon() -> None:
+    found = advanced(twin(snapshot_frames=2), [window(n) for n in range(5)])
+    assert [len(f.fields) for f in found] == [1, 0, 1, 0, 2]
+    now, horizon = found[4].fields
+    assert (now.lead_s, horizon.lead_s) == (0.0, pytest.approx(8 * FRAME_S))
+    assert now.temperature_k.shape == (len(now.x_m), len(now.y_m), len(now.z_m))
+    assert now.temperature_k.min() >= 298.0
+
+
+def test_one_alert_for_one_cause_until_it_is_gone() -> None:
+    mine, constant = twin(), build()
+    raised = []
+    for n in range(4):  # a keyhole in layer after layer, and 1 s between
+        raised += mine.advance([window(0, layer=n, power_w=400.0)], lambda m, b: constant, float(n))[1]
+    assert {(a.kind, a.layer, a.first_seen_s, a.cleared_s) for a in raised} == {("keyhole", 0, 0.0, None)}
+    assert [a.last_seen_s for a in raised] == [0.0, 1.0, 2.0, 3.0]
+    calm = [window(n, layer=9, power_w=100.0) for n in range(2)]
+    assert mine.advance(calm[:1], lambda m, b: constant, 3.0 + CALM_S)[1] == []
+    (gone,) = mine.advance(calm[1:], lambda m, b: constant, 3.1 + CALM_S)[1]
+    assert (gone.kind, gone.last_seen_s, gone.cleared_s) == ("keyhole", 3.0, 3.1 + CALM_S)
+    (again,) = mine.advance([window(2, layer=9, power_w=400.0)], lambda m, b: constant, 50.0)[1]
+    assert (again.layer, again.first_seen_s, again.cleared_s) == (9, 50.0, None)
+
+
+def test_machines_do_not_share_anything() -> None:
+    mine, constant = twin(), build()
+    both = [window(n, machine=name, power_w=p) for n in range(3) for name, p in (("a", 195.0), ("z", 100.0))]
+    found, _ = mine.advance(both, lambda m, b: constant, 0.0)
+    alone = advanced(twin(), [window(n, machine="z", power_w=100.0) for n in range(3)])
+    assert [f.leads[0].melt_pool for f in found if f.machine == "z"] == [f.leads[0].melt_pool for f in alone]
