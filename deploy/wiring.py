@@ -132,9 +132,9 @@ def operator_of(settings: Settings) -> "Operator":
         return ReferenceOperator()
     try:
         model, told = card.load(shipped[0] if settings.operator == "auto" else settings.operator, device=device)
+        return Engine(model, told, device)
     except card.CardError as error:
         raise MeltwinError(f"{error}; see the setting operator") from error
-    return Engine(model, told, device)
 
 
 def twin(settings: Settings) -> Advance:

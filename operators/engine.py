@@ -12,6 +12,7 @@ import torch
 
 from operators import response
 from operators.asno import Asno
+from operators.card import CardError
 from operators.operator import Look, Task, heading_after
 from operators.trajectories import TRAVEL, condition
 from operators.window import WindowGrid
@@ -27,8 +28,10 @@ class Engine:
     def __init__(self, model: Asno, card: dict[str, Any], device: str = "cpu") -> None:
         self.grid = WindowGrid()
         known = card["grid"]
-        if not all(np.allclose(known[axis], getattr(self.grid, axis)) for axis in "xyz"):
-            raise ValueError(f"card {card['name']} was trained on another grid")
+        for axis in "xyz":
+            mine = getattr(self.grid, axis)
+            if len(known[axis]) != len(mine) or not np.allclose(known[axis], mine):
+                raise CardError(f"card {card['name']} was trained on another grid")
         self.card = {**card, "device": device}
         self._model = model
         self._device = device

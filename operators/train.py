@@ -1,14 +1,17 @@
 """Train an operator and write its card: `python -m operators.train melt-pool`.
 
-One command makes the data, trains, chooses on a validation split by trajectory, and writes weights and card.
-Deterministic given the seed on one device. `--data FILE` keeps the samples so that a second run does not make them
-again.
+One command makes the data, trains each seed, chooses the step and the seed on a validation split, scores on a test
+split that chose nothing, and writes weights and card. Splits are by trajectory. Deterministic given the seed on one
+device; killed and called again with the same `--work` folder it goes on where it was.
 """
 
 import argparse
 import math
+import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,20 +19,67 @@ from torch import Tensor
 
 from operators import card
 from operators.asno import Asno
-from operators.trajectories import BOX, LAGS, Sample, generate
+from operators.trajectories import BOX, CELLS, COARSE_BELOW, COARSE_CELLS, LAGS, Sample, generate
 from operators.window import WindowGrid
 
 NAME = "asno-melt-pool"
+BATCH = 24
+RATE = 2e-3
+WARM_STEPS = 200
+SMOOTHING = 0.999  # of the moving average of the weights, which is what is kept
+LOOKS = 40  # validations in a run
+CHOOSERS = 600  # samples that a look scores
+SIZES = ["length", "width", "depth"]
+MEASURE = "|error|/max(value, 0.25 d); 1 where only one of the two has a pool"
 
 
-def tensors(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor, np.ndarray]:
-    """(forcing, condition, target, trajectory number) of all samples."""
-    return (
-        torch.from_numpy(np.stack([s.forcing for s in samples])),
-        torch.from_numpy(np.stack([s.condition for s in samples])),
-        torch.from_numpy(np.stack([s.target for s in samples])),
-        np.array([s.trajectory for s in samples]),
-    )
+@dataclass(frozen=True)
+class Data:
+    """All samples: forcing (n, lag, x, y, z), told (n, condition), target (n, x, y, z), and the trajectory of each."""
+
+    forcing: Tensor
+    told: Tensor
+    target: Tensor
+    trajectory: np.ndarray
+
+    @staticmethod
+    def of(samples: list[Sample]) -> "Data":
+        return Data(
+            torch.from_numpy(np.stack([s.forcing for s in samples])),
+            torch.from_numpy(np.stack([s.condition for s in samples])),
+            torch.from_numpy(np.stack([s.target for s in samples])),
+            np.array([s.trajectory for s in samples]),
+        )
+
+    def part(self, which: str) -> Tensor:
+        """Rows of a split. Of each ten pairs of trajectories (one straight, one eventful) one pair is for validation
+        and one for test."""
+        pair = self.trajectory // 2 % 10
+        chosen = {"fit": pair < 8, "validation": pair == 8, "test": pair == 9}[which]
+        return torch.from_numpy(np.flatnonzero(chosen))
+
+    def to(self, device: str) -> "Data":
+        return Data(self.forcing.to(device), self.told.to(device), self.target.to(device), self.trajectory)
+
+
+def made(trajectories: int, seed: int, workers: int, kept: Path | None) -> Data:
+    """The samples: read from `kept` where they were kept, else made (and kept)."""
+    if kept is not None and kept.is_file():
+        with np.load(kept) as stored:
+            return Data(*(torch.from_numpy(stored[n]) for n in ("forcing", "told", "target")), stored["trajectory"])
+    began = time.time()
+
+    def progress(done: int) -> None:
+        if done % 50 == 0 or done == trajectories:
+            print(f"{done} of {trajectories} trajectories, {time.time() - began:.0f} s", flush=True)
+
+    data = Data.of(generate(trajectories, seed, WindowGrid(), workers, progress))
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        half = kept.with_suffix(".half.npz")
+        np.savez(half, forcing=data.forcing, told=data.told, target=data.target, trajectory=data.trajectory)
+        half.replace(kept)
+    return data
 
 
 def loss_of(field: Tensor, target: Tensor, solidus: Tensor) -> Tensor:
@@ -37,89 +87,147 @@ def loss_of(field: Tensor, target: Tensor, solidus: Tensor) -> Tensor:
     edge = torch.asinh(solidus)[:, None, None, None]
     weight = 1 + 5 * torch.exp(-(((target - edge) / 0.25) ** 2))
     wrong = (weight * (field - target) ** 2).flatten(1).sum(1)
-    return torch.sqrt(wrong / ((weight * target**2).flatten(1).sum(1) + 1.0)).mean()
+    # the small number keeps the gradient finite where a cold window is right to the last bit
+    return torch.sqrt(wrong / ((weight * target**2).flatten(1).sum(1) + 1.0) + 1e-8).mean()
 
 
-def size_errors(model: Asno, data: tuple[Tensor, Tensor, Tensor], grid: WindowGrid) -> np.ndarray:
-    """|error|/max(value, 0.25 d) of length, width and depth: (sample, 3); a pool in only one of the two counts as 1."""
-    forcing, told, target = data
+def size_errors(model: Any, data: Data, rows: Tensor, grid: WindowGrid) -> np.ndarray:
+    """MEASURE for length, width and depth: (row, 3). `model` is (forcing, told) -> asinh(theta)."""
     found = []
     with torch.no_grad():
-        for begin in range(0, len(told), 32):
-            part = slice(begin, begin + 32)
-            field = model(forcing[part].float(), told[part])
-            for mine, theirs, groups in zip(field, target[part].float(), told[part], strict=True):
-                level = float(1 - groups[0])
-                a = np.array(grid.sizes(torch.sinh(mine).cpu().numpy(), level))
-                b = np.array(grid.sizes(torch.sinh(theirs).cpu().numpy(), level))
-                error = np.abs(a - b) / np.maximum(b, 0.25)
-                found.append(np.where((a > 0) != (b > 0), 1.0, error))
+        for part in rows.split(32):
+            forcing, told, target = (a[part.to(a.device)] for a in (data.forcing, data.told, data.target))
+            fields = torch.sinh(model(forcing.float(), told)).cpu().numpy()
+            truths = torch.sinh(target.float()).cpu().numpy()
+            for field, truth, solidus in zip(fields, truths, (1 - told[:, 0]).tolist(), strict=True):
+                a, b = np.array(grid.sizes(field, solidus)), np.array(grid.sizes(truth, solidus))
+                found.append(np.where((a > 0) != (b > 0), 1.0, np.abs(a - b) / np.maximum(b, 0.25)))
     return np.array(found)
 
 
-def train(trajectories: int, seconds: float, seed: int, device: str, data: Path | None, folder: Path) -> None:
-    """The recipe."""
-    torch.manual_seed(seed)
-    grid = WindowGrid()
-    began = time.time()
-    if data is not None and data.is_file():
-        stored = np.load(data)
-        forcing, told, target, number = (
-            *(torch.from_numpy(stored[name]) for name in ("forcing", "told", "target")),
-            stored["number"],
-        )
-    else:
-        samples = generate(trajectories, seed, grid, lambda done: done % 20 or print(f"trajectory {done}", flush=True))
-        forcing, told, target, number = tensors(samples)
-        if data is not None:
-            np.savez(data, forcing=forcing.numpy(), told=told.numpy(), target=target.numpy(), number=number)
-    held = number % 10 == 9
-    fit, check = torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
-    print(f"{len(fit)} samples to fit, {len(check)} to choose by, {time.time() - began:.0f} s", flush=True)
-    forcing, told, target = forcing.to(device), told.to(device), target.to(device)
-    model = Asno(len(grid.x), len(grid.y) * len(grid.z), told.shape[1]).to(device)
-    model.mean.copy_(told[fit].mean(0))
-    model.spread.copy_(told[fit].std(0))
-    rate = 2e-3
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
-    best, best_state, curve = math.inf, None, []
-    started, step = time.time(), 0
-    while (spent := time.time() - started) < seconds:
-        for group in optimiser.param_groups:
-            warm = min(1.0, (step + 1) / 200)
-            group["lr"] = rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, spent / seconds))) + 1e-6
-        model.train()
-        rows = fit[torch.randint(len(fit), (24,))].to(device)
-        mirrored = step % 2 == 1  # y -> -y is a symmetry of the physics
-        x, y = forcing[rows].float(), target[rows].float()
-        if mirrored:
+def summary(errors: np.ndarray) -> dict[str, list[float]]:
+    """Quantiles over samples, for length, width and depth."""
+    return {
+        name: np.quantile(errors, level, axis=0).round(4).tolist()
+        for name, level in (("median", 0.5), ("p90", 0.9), ("p95", 0.95))
+    }
+
+
+class Run:
+    """The training of one seed: model, moving average, optimiser, the best so far; stops and goes on."""
+
+    def __init__(self, data: Data, seed: int, steps: int, device: str, checkpoint: Path | None) -> None:
+        torch.manual_seed(seed)
+        self.seed, self.steps, self.device, self.checkpoint = seed, steps, device, checkpoint
+        self.data, self.grid = data, WindowGrid()
+        self.fit = data.part("fit")
+        self.model = Asno(len(self.grid.x), len(self.grid.y) * len(self.grid.z), data.told.shape[1]).to(device)
+        self.model.mean.copy_(data.told[self.fit.to(data.told.device)].mean(0))
+        self.model.spread.copy_(data.told[self.fit.to(data.told.device)].std(0))
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=1e-4)
+        self.smooth = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.step, self.best, self.spent = 0, math.inf, 0.0
+        self.best_state = self.smooth
+        self.curve: list[list[float]] = []
+        if checkpoint is not None and checkpoint.is_file():
+            self._resume(torch.load(checkpoint, map_location=device, weights_only=True))
+
+    def go(self) -> None:
+        """Train to the end; the best of the moving averages is then in the model."""
+        validation = self.data.part("validation")
+        choosers = validation[:: max(1, len(validation) // CHOOSERS)]
+        every = max(1, self.steps // LOOKS)
+        while self.step < self.steps:
+            began = time.time()
+            loss = self._one()
+            self.spent += time.time() - began
+            if self.step % every == 0 or self.step == self.steps:
+                self._look(choosers, loss)
+        self.model.load_state_dict(self.best_state)
+        self.model.eval()
+
+    def _one(self) -> float:
+        draw = torch.Generator().manual_seed(self.seed * 10_000_000 + self.step)
+        rows = self.fit[torch.randint(len(self.fit), (BATCH,), generator=draw)].to(self.data.told.device)
+        forcing, told, target = (a[rows].to(self.device) for a in (self.data.forcing, self.data.told, self.data.target))
+        x, y = forcing.float(), target.float()
+        if self.step % 2:  # y -> -y is a symmetry of the physics
             x, y = x.flip(3), y.flip(2)
-        loss = loss_of(model(x, told[rows]), y, 1 - told[rows][:, 0])
-        optimiser.zero_grad()
+        for group in self.optimiser.param_groups:
+            cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
+            group["lr"] = RATE * min(1.0, (self.step + 1) / WARM_STEPS) * cosine + 1e-6
+        self.model.train()
+        loss = loss_of(self.model(x, told), y, 1 - told[:, 0])
+        self.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        if step % 200 == 0:
-            model.eval()
-            errors = size_errors(model, (forcing[check], told[check], target[check]), grid)
-            score = float(np.quantile(errors, 0.9, axis=0).mean())
-            curve.append([step, float(loss), score])
-            print(
-                f"step {step} {spent:.0f} s loss {float(loss):.4f} sizes median {np.median(errors, axis=0).round(4)} "
-                f"p90 {np.quantile(errors, 0.9, axis=0).round(4)}",
-                flush=True,
-            )
-            if score < best:
-                best, best_state = score, {k: v.detach().clone() for k, v in model.state_dict().items()}
-    if best_state is not None:
-        model.load_state_dict(best_state)
-    model.eval()
-    errors = size_errors(model, (forcing[check], told[check], target[check]), grid)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(SMOOTHING, (1 + self.step) / (10 + self.step))
+        for name, value in self.model.state_dict().items():
+            self.smooth[name].lerp_(value, 1 - keep)
+        return float(loss.detach())
+
+    def _look(self, rows: Tensor, loss: float) -> None:
+        now = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.model.load_state_dict(self.smooth)
+        self.model.eval()
+        errors = size_errors(self.model, self.data, rows, self.grid)
+        self.model.load_state_dict(now)
+        score = float(np.quantile(errors, 0.9, axis=0).mean())
+        self.curve.append([self.step, round(loss, 5), round(score, 5)])
+        if score < self.best:
+            self.best, self.best_state = score, {k: v.clone() for k, v in self.smooth.items()}
+        told = summary(errors)
+        print(
+            f"seed {self.seed} step {self.step} of {self.steps}, {self.spent:.0f} s: loss {loss:.4f}, "
+            f"sizes median {told['median']} p90 {told['p90']}",
+            flush=True,
+        )
+        if self.checkpoint is not None:
+            half = self.checkpoint.with_suffix(".half")
+            torch.save(
+                {
+                    "model": now, "smooth": self.smooth, "optimiser": self.optimiser.state_dict(),
+                    "best_state": self.best_state, "best": self.best, "step": self.step, "steps": self.steps,
+                    "spent": self.spent, "curve": self.curve,
+                },
+                half,
+            )  # fmt: skip
+            half.replace(self.checkpoint)
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        if state["steps"] != self.steps:
+            raise ValueError(f"{self.checkpoint} is of a run of {state['steps']} steps, not {self.steps}: remove it")
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.smooth, self.best_state, self.best = state["smooth"], state["best_state"], state["best"]
+        self.step, self.spent, self.curve = state["step"], state["spent"], state["curve"]
+
+
+def train(
+    trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path
+) -> None:
+    """The recipe: one run a seed, the best by validation is shipped, all are on the card."""
+    data = made(trajectories, data_seed, workers, work / f"{NAME}.npz" if work else None)
+    grid = WindowGrid()
+    parts = {which: data.part(which) for which in ("fit", "validation", "test")}
+    print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
+    if device != "cpu":
+        data = data.to(device)
+    linear = size_errors(lambda forcing, told: forcing[:, 0], data, parts["test"], grid)
+    runs, scored = [], []
+    for seed in range(seeds):
+        run = Run(data, seed, steps, device, work / f"{NAME}-{seed}.checkpoint" if work else None)
+        run.go()
+        runs.append(run)
+        scored.append(summary(size_errors(run.model, data, parts["test"], grid)))
+        print(f"seed {seed}: test {scored[-1]}", flush=True)
+    chosen = min(runs, key=lambda run: run.best)
     card.save(
-        folder,
+        out,
         NAME,
-        model.cpu(),
+        chosen.model.cpu(),
         {
             "operator": "ASNO",
             "channels": "asinh(theta), theta = (T - T0)/(T_liquidus - T0)",
@@ -127,36 +235,45 @@ def train(trajectories: int, seconds: float, seed: int, device: str, data: Path 
             "lags": LAGS,
             "envelope": {name: list(bounds) for name, bounds in BOX.items()},
             "data": {
-                "trajectories": int(number.max()) + 1,
-                "samples": len(number),
-                "seed": seed,
-                "solver": "8 cells a diameter",
+                "trajectories": trajectories,
+                "samples": len(data.trajectory),
+                "seed": data_seed,
+                "solver": f"{CELLS} cells a diameter, {COARSE_CELLS} below Peclet {COARSE_BELOW:g}",
             },
-            "training": {"seconds": round(time.time() - started), "steps": step, "device": device, "curve": curve},
+            "training": {
+                "seed": chosen.seed,
+                "seconds": round(chosen.spent),
+                "steps": steps,
+                "batch": BATCH,
+                "device": device,
+                "curve": chosen.curve,
+            },
             "validation": {
-                "split": "one trajectory in ten, also used to choose the step",
-                "size_error_median": np.median(errors, axis=0).round(4).tolist(),
-                "size_error_p90": np.quantile(errors, 0.9, axis=0).round(4).tolist(),
-                "size_error_p95": np.quantile(errors, 0.95, axis=0).round(4).tolist(),
-                "of": ["length", "width", "depth"],
-                "measure": "|error|/max(value, 0.25 d)",
+                "split": "by trajectory: 8 of 10 to fit, 1 to choose step and seed, 1 to test",
+                "of": SIZES,
+                "measure": MEASURE,
+                "test": scored[chosen.seed],
+                "test_by_seed": scored,
+                "test_linear_response": summary(linear),
             },
         },
     )
-    print(f"wrote {folder / NAME}.safetensors and .json", flush=True)
+    print(f"wrote {out / NAME}.safetensors and .json: seed {chosen.seed}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="operators.train", description="Train an operator and write its card.")
     parser.add_argument("name", choices=["melt-pool"])
-    parser.add_argument("--trajectories", type=int, default=4000)
-    parser.add_argument("--seconds", type=float, default=3600, help="wall seconds of training, data not counted")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--trajectories", type=int, default=3000)
+    parser.add_argument("--data-seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=10_000, help="of each seed")
+    parser.add_argument("--seeds", type=int, default=3, help="runs; the best by validation is shipped")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--data", type=Path, help="keep the samples here (npz), or take them from here")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make the data")
+    parser.add_argument("--work", type=Path, help="keep samples and checkpoints here, and go on from them")
     parser.add_argument("--out", type=Path, default=card.WEIGHTS)
     told = parser.parse_args()
-    train(told.trajectories, told.seconds, told.seed, told.device, told.data, told.out)
+    train(told.trajectories, told.data_seed, told.steps, told.seeds, told.device, told.workers, told.work, told.out)
 
 
 if __name__ == "__main__":

@@ -36,13 +36,13 @@ class WindowGrid:
 
     @cached_property
     def x(self) -> np.ndarray:
-        back = _graded(0.14, 1.13, self.behind, 8)
+        back = _graded(0.16, 1.08, self.behind, 8)
         front = _graded(0.14, 1.3, self.ahead, 4)
         return np.concatenate([-back[:0:-1], front])
 
     @cached_property
     def y(self) -> np.ndarray:
-        half = _graded(0.11, 1.25, self.aside, 6)
+        half = _graded(0.12, 1.3, self.aside, 5)
         return np.concatenate([-half[:0:-1], half])
 
     @cached_property

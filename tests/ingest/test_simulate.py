@@ -1,11 +1,13 @@
 """Simulated machines: the same for the same seed, whole (no gap, no reject), and as fast as they say."""
 
 from itertools import islice, pairwise
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from ingest.decode import decode
+from ingest.machines import ded, lpbf
 from ingest.machines.machine import Machine
 from ingest.order import Order
 from ingest.simulate import machines, simulate
@@ -13,6 +15,7 @@ from ingest.source import FakePublisher
 from tests.ingest.said import energy_j
 from twin.clock import FakeClock
 from twin.observation import Build, Observation, Parameters, Plan, Signal, State, Window
+from twin.query import melt_pool
 
 NAMES = ("ded-1", "lpbf-1")
 
@@ -130,3 +133,17 @@ def test_it_stops_when_told() -> None:
     assert isinstance(last, Observation)
     assert isinstance(last.message, State)
     assert last.message.status == "offline"
+
+
+@pytest.mark.parametrize("machine", [ded, lpbf])
+def test_set_points_are_those_of_the_reference(machine: ModuleType) -> None:
+    (made,) = (m for m in machines(0) if m.name.startswith(machine.__name__.rpartition(".")[2]))
+    build = next(due.message for due in made.messages() if isinstance(due.message, Build))
+    for power_w in (min(machine.SET_POINTS), max(machine.SET_POINTS)):
+        told = machine.SET_POINTS[power_w]
+        speed, absorptivity = build.nominal_scan_speed_m_per_s, build.absorptivity
+        answer = melt_pool(
+            build.material, power_w, speed, build.beam_diameter_m, build.preheat_k, absorptivity, by="reference"
+        )
+        assert told.width_m == pytest.approx(answer.melt_pool.width_m, rel=0.02)
+        assert told.length_m == pytest.approx(answer.melt_pool.length_m, rel=0.02)
