@@ -93,7 +93,8 @@ def field(sources: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     ex = torch.exp(-((x - sx[..., None]) ** 2) / spread[..., None]) * (weight / spread)[..., None]
     ey = torch.exp(-((y - sy[..., None]) ** 2) / spread[..., None])
     ez = torch.exp(-(z**2) / (4 * age[..., None] + 1e-12))
-    return torch.einsum("...sx,...sy,...sz->...xyz", ex, ey, ez)
+    across = (ey[..., :, None] * ez[..., None, :]).flatten(-2)  # one matrix product over sources, for every section
+    return (ex.transpose(-1, -2) @ across).unflatten(-1, (len(y), len(z)))
 
 
 def turned(sources: np.ndarray, x: float, y: float, heading: float) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Forecast: what the twin claims about the melt pool, how far ahead, and why it may or may not be believed."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,6 +60,8 @@ class Field:
     boiling_k: float
     heading_rad: float  # direction of the scan in the machine's frame
     lead_s: float
+    time_s: float = math.nan  # process time that it speaks of
+    issued_s: float = math.nan  # wall clock when it was made
 
 
 @dataclass(frozen=True)

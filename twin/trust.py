@@ -22,7 +22,7 @@ def outside(
         if name in envelope:
             by = _beyond(getattr(groups, name), envelope[name])
             if by:
-                return Outcome("outside_envelope", name, by, "")
+                return Outcome("outside_envelope", f"{name} of {process.material.name}", by, "")
     if beam_power_w > 0:
         q = process.q(beam_power_w)
         by = _beyond(q, envelope["q"])

@@ -176,12 +176,19 @@ class Twin:
                     keyhole_number=number_ke if on else None,
                     laser_on=on,
                     leads=() if withheld else tuple(self._lead(place, process, operator, s, look) for s, look in mine),
-                    fields=()
-                    if withheld or window.index % self._snapshot_frames
-                    else tuple(self._field(process, operator, s, look) for s, look in (mine[0], mine[-1])[: len(mine)]),
+                    fields=() if withheld else self._snapshots(place, process, operator, mine, now_s),
                 )
             )
         return forecasts
+
+    def _snapshots(
+        self, place: Place, process: Process, operator: Operator, looks: list[tuple[float, Look]], now_s: float
+    ) -> tuple[Field, ...]:
+        """The fields of now and of the horizon, every `snapshot_frames`th frame."""
+        if place.window.index % self._snapshot_frames:
+            return ()
+        kept = (looks[0], looks[-1])[: len(looks)]
+        return tuple(self._field(place, process, operator, lead_s, look, now_s) for lead_s, look in kept)
 
     def _lead(self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look) -> Lead:
         d = process.beam_diameter_m
@@ -195,7 +202,9 @@ class Twin:
             place.beam_power_w,
         )
 
-    def _field(self, process: Process, operator: Operator, lead_s: float, look: Look) -> Field:
+    def _field(
+        self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look, now_s: float
+    ) -> Field:
         d, grid = process.beam_diameter_m, operator.grid
         return Field(
             grid.x * d,
@@ -206,6 +215,8 @@ class Twin:
             process.material.boiling_k,
             look.heading,
             lead_s,
+            place.window.end_s + lead_s,
+            now_s,
         )
 
     def _warn(self, forecasts: list[Forecast], now_s: float) -> list[Alert]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from twin.forecast import Outcome
+from twin.forecast import Field, Outcome
 from ui.figures import DED, LPBF, LengthUnit
 
 Shape = Literal["check", "triangle", "diamond", "cross", "clock", "dots", "wrench"]
@@ -18,6 +18,10 @@ RUN_COMMAND = "./meltwin run"
 QUANTITIES = {
     "q": "the heat input",
     "beam_power_w": "the beam power",
+    "beam power": "the beam power",
+    "scan speed": "the scan speed",
+    "parameters missing": "the stretch without parameters",
+    "temperature": "the temperature",
     "scan_speed_m_per_s": "the scan speed",
     "beam_diameter_m": "the beam diameter",
     "peclet": "the scan speed",
@@ -108,6 +112,13 @@ def ago(seconds: float) -> str:
 def seen(moment_s: float, now_s: float) -> str:
     """A moment on the wall clock as its distance from now; a process time as itself."""
     return f"{ago(now_s - moment_s)} ago" if moment_s > 1e8 else f"at {moment_s:.3f} s"
+
+
+def moment(field: Field | None, now_s: float) -> str:
+    """Which moment of the process a picture shows, and how long ago it was made."""
+    if field is None or not np.isfinite([field.time_s, field.issued_s]).all():
+        return ""
+    return f"at {duration(field.time_s)}, made {seen(field.issued_s, now_s)}"
 
 
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:

@@ -352,6 +352,7 @@ def test_field_comes_back_within_the_stated_error(store: Store) -> None:
             0.7,
             expected.lead_s,
         )
+        assert (found.time_s, found.issued_s) == (62.5e-6 + expected.lead_s, 1001.0)
 
 
 def test_a_later_plan_replaces_from_its_first_start_on(store: Store) -> None:

@@ -165,6 +165,8 @@ def test_snapshots_are_of_now_and_of_the_horizon() -> None:
     assert [len(f.fields) for f in found] == [1, 0, 1, 0, 2]
     now, horizon = found[4].fields
     assert (now.lead_s, horizon.lead_s) == (0.0, pytest.approx(8 * FRAME_S))
+    assert (now.time_s, now.issued_s) == (pytest.approx(5 * FRAME_S), 0.0)
+    assert horizon.time_s == pytest.approx(13 * FRAME_S)
     assert now.temperature_k.shape == (len(now.x_m), len(now.y_m), len(now.z_m))
     assert now.temperature_k.min() >= 298.0
 

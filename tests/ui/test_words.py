@@ -2,12 +2,13 @@
 
 from typing import get_args
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from twin.forecast import Outcome, OutcomeKind
+from twin.forecast import Field, Outcome, OutcomeKind
 from ui.figures import DED, LPBF
-from ui.words import ago, duration, seen, slow_motion, unit_of, verdict
+from ui.words import ago, duration, moment, seen, slow_motion, unit_of, verdict
 
 
 def test_slow_motion_says_the_factor_plainly():
@@ -49,3 +50,10 @@ def test_units_follow_the_process_and_else_the_size():
     assert unit_of("ded", pd.DataFrame()) is DED
     assert unit_of(None, pd.DataFrame({"width_m": [1.2e-3]})) is DED
     assert unit_of(None, pd.DataFrame({"width_m": [1.2e-4]})) is LPBF
+
+
+def test_a_picture_says_which_moment_it_shows_and_how_old_it_is():
+    line = np.zeros(2)
+    shown = Field(line, line, line, np.zeros((2, 2, 2)), 1.0, 2.0, 0.0, 0.0, time_s=0.0125, issued_s=1.7e9)
+    assert moment(shown, 1.7e9 + 2) == "at 12.5 ms, made 2 s ago"
+    assert moment(None, 0.0) == ""

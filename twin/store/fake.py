@@ -205,11 +205,17 @@ class FakeStore:
         return columns | outcome | {"outcome": newest.outcome.kind, "withheld": not newest.leads}
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
-        fields = [forecast.fields for forecast in self._of(machine) if forecast.fields]
-        if not fields:
+        forecasts = [forecast for forecast in self._of(machine) if forecast.fields]
+        if not forecasts:
             return None
-        nearest = min(fields[-1], key=lambda field: abs(field.lead_s - (lead_s or 0.0)))
-        return replace(nearest, temperature_k=np.asarray(nearest.temperature_k, dtype=np.float32))
+        newest = forecasts[-1]
+        nearest = min(newest.fields, key=lambda field: abs(field.lead_s - (lead_s or 0.0)))
+        return replace(
+            nearest,
+            temperature_k=np.asarray(nearest.temperature_k, dtype=np.float32),
+            time_s=newest.time_s + nearest.lead_s,
+            issued_s=newest.issued_s,
+        )
 
     def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
         plans = [

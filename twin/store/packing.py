@@ -137,6 +137,8 @@ def unpack_field(row: Any) -> Field:
         boiling_k=row.boiling_k,
         heading_rad=row.heading_rad,
         lead_s=row.lead_s,
+        time_s=row.time_s + row.lead_s,
+        issued_s=row.issued_s,
     )
 
 

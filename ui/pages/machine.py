@@ -8,7 +8,7 @@ from ui.figures import Palette, field_maps, layer_map, melt_pool_3d, timeline
 from ui.live import Part, Props
 from ui.pages import band, lists
 from ui.snapshot import Snapshot
-from ui.words import RUN_COMMAND, START_COMMAND, unit_of
+from ui.words import RUN_COMMAND, START_COMMAND, moment, unit_of
 
 GRAPH = {
     "displaylogo": False,
@@ -44,8 +44,8 @@ def layout() -> Any:
         html.Div(
             [
                 _card("timeline", "Melt-pool size", "observed, estimated and forecast over process time", _key()),
-                _card("pool", "Melt pool", "what is above the solidus; drag to turn"),
-                _card("field", "Temperature", "in the frame of the beam; white line: solidus"),
+                _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
+                _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
                 _card("layer", "Layer", "planned path, path taken by power, beam now"),
                 html.Section(
                     [
@@ -79,17 +79,30 @@ def _key() -> Any:
     )
 
 
+def _age(name: str) -> Any:
+    """The moment that a picture shows, and when it was made."""
+    return html.Span(id=name, className="count")
+
+
 def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
     fresh = snapshot.fresh
     return {"timeline": {"figure": timeline(fresh.frames, fresh.signals, _unit(snapshot), palette)}}
 
 
 def _field(snapshot: Snapshot, palette: Palette) -> Props:
-    return {"field": {"figure": field_maps(snapshot.slow.temperature_field, _unit(snapshot), palette)}}
+    field = snapshot.slow.temperature_field
+    return {
+        "field": {"figure": field_maps(field, _unit(snapshot), palette)},
+        "field-age": {"children": moment(field, snapshot.read_s)},
+    }
 
 
 def _pool(snapshot: Snapshot, palette: Palette) -> Props:
-    return {"pool": {"figure": melt_pool_3d(snapshot.slow.temperature_field, _unit(snapshot), palette)}}
+    field = snapshot.slow.temperature_field
+    return {
+        "pool": {"figure": melt_pool_3d(field, _unit(snapshot), palette)},
+        "pool-age": {"children": moment(field, snapshot.read_s)},
+    }
 
 
 def _layer(snapshot: Snapshot, palette: Palette) -> Props:
