@@ -31,6 +31,16 @@ class Place:
     scan_speed_m_per_s: float
 
 
+@dataclass(frozen=True)
+class Work:
+    """The windows of one stream in one step, and who looks at them."""
+
+    places: list[Place]
+    process: Process
+    operator: Operator
+    task: Task
+
+
 class Twin:
     """Forecasts by `operator`. A layer that is planned outside its envelope is forecast by the `fallback`, from its
     first window on, so that its heat is whole; any other window outside carries no forecast."""
@@ -57,17 +67,30 @@ class Twin:
     ) -> tuple[list[Forecast], list[Alert]]:
         """One step of every stream that has closed windows: place, judge, look, measure, tell, warn."""
         forecasts: list[Forecast] = []
+        works: list[Work] = []
+        ended: list[str] = []
         for places in self._by_stream(windows, context_of):
-            newest = places[-1]
-            if newest.process is None:
+            process = places[-1].process
+            if process is None:
                 forecasts += [_unusable(place, self.operator, now_s) for place in places]
                 continue
-            self._turn_layer(places[0], newest.process)
-            operator = self._serving[_name(newest.window)]
-            looks = self._look(places, newest.process, operator)
-            outcomes = [self._judge(place, newest.process) for place in places]
-            forecasts += self._tell(places, newest.process, outcomes, looks, operator, now_s)
+            ended += self._turn_layer(places[0], process)
+            operator = self._serving[_name(places[0].window)]
+            works.append(Work(places, process, operator, self._task(places, process)))
+        for work, looks in self._looks(works):
+            forecasts += self._tell(work, looks, now_s)
+        for stream in ended:
+            self._forget(stream)
         return forecasts, self._warn(forecasts, now_s)
+
+    def _looks(self, works: list[Work]) -> list[tuple[Work, list[Look]]]:
+        """Each operator takes one step, with the work of all its streams."""
+        found: list[tuple[Work, list[Look]]] = []
+        for operator in (self.operator, self.fallback):
+            mine = [work for work in works if work.operator is operator]
+            if operator is not None and mine:
+                found += zip(mine, operator.step([work.task for work in mine]), strict=True)
+        return found
 
     def _by_stream(self, windows: Sequence[Window], context_of: ContextOf) -> list[list[Place]]:
         streams: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
@@ -79,25 +102,27 @@ class Twin:
             )
         return list(streams.values())
 
-    def _turn_layer(self, place: Place, process: Process) -> None:
-        """A new layer starts on a cold plate, with the operator that may serve it."""
+    def _turn_layer(self, place: Place, process: Process) -> list[str]:
+        """A new layer starts on a cold plate, with the operator that may serve it. Gives the stream that has ended."""
         window, build = place.window, place.build
         key = (window.machine, window.build)
         if self._layers.get(key) == window.layer:
-            return
-        if key in self._layers:
-            gone = f"{window.machine}/{window.build}/{self._layers[key]}"
-            for operator in (self.operator, self.fallback):
-                if operator is not None:
-                    operator.forget(gone)
-            self._start_s.pop(gone, None)
-            self._serving.pop(gone, None)
+            return []
+        ended = [f"{window.machine}/{window.build}/{self._layers[key]}"] if key in self._layers else []
         self._layers[key] = window.layer
         self._start_s[_name(window)] = window.start_s
         planned = self._outside(process, build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
         slow = process.peclet(build.nominal_scan_speed_m_per_s) < SLOWEST_PECLET
         fallback = self.fallback if planned is not None and not slow else None
         self._serving[_name(window)] = fallback or self.operator
+        return ended
+
+    def _forget(self, stream: str) -> None:
+        for operator in (self.operator, self.fallback):
+            if operator is not None:
+                operator.forget(stream)
+        self._start_s.pop(stream, None)
+        self._serving.pop(stream, None)
 
     def _outside(self, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Outcome | None:
         envelope = self.operator.card.get("envelope")
@@ -109,13 +134,13 @@ class Twin:
             return Outcome("stale", "parameters missing", missing, "s")
         return self._outside(process, place.beam_power_w, place.scan_speed_m_per_s) or Outcome()
 
-    def _look(self, places: list[Place], process: Process, operator: Operator) -> list[Look]:
+    def _task(self, places: list[Place], process: Process) -> Task:
         newest = places[-1]
         name = _name(newest.window)
         stream = Stream(name, process.groups(), process.peclet(newest.build.nominal_scan_speed_m_per_s))
         observed = [self._rows(name, process, place.window.path) for place in places]
         ahead = [self._rows(name, process, path) for path in self._ahead(newest)]
-        return operator.step([Task(stream, observed, ahead)])[0]
+        return Task(stream, observed, ahead)
 
     def _ahead(self, place: Place) -> list[Path]:
         """The planned path from now to each lead; without a plan the last power, speed and direction hold."""
@@ -137,18 +162,11 @@ class Twin:
             axis=1,
         )
 
-    def _tell(
-        self,
-        places: list[Place],
-        process: Process,
-        outcomes: list[Outcome],
-        looks: list[Look],
-        operator: Operator,
-        now_s: float,
-    ) -> list[Forecast]:
+    def _tell(self, work: Work, looks: list[Look], now_s: float) -> list[Forecast]:
         forecasts = []
-        for number, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
-            window = place.window
+        places, process, operator = work.places, work.process, work.operator
+        for number, place in enumerate(places):
+            window, outcome = place.window, self._judge(place, process)
             mine = [(0.0, looks[number])]
             if place is places[-1]:
                 mine += [

@@ -153,6 +153,31 @@ def test_a_layer_starts_cold_and_the_one_before_is_let_go_of() -> None:
     assert mine.operator.forgotten == mine.fallback.forgotten == ["m/b/1"]  # type: ignore[attr-defined, union-attr]
 
 
+def test_two_layers_in_one_step_are_two_steps_of_a_layer() -> None:
+    one, many = twin(), twin()
+    windows = [window(n, layer=layer) for layer in (1, 2) for n in range(3)]
+    apart = [f for layer in (1, 2) for f in advanced(one, [w for w in windows if w.layer == layer])]
+    together = advanced(many, windows)
+    assert [f.leads[0].melt_pool for f in apart] == [f.leads[0].melt_pool for f in together]
+
+
+class Counting(FakeOperator):
+    steps: tuple[int, ...] = ()
+
+    def step(self, tasks: list[Task]) -> list[list[Look]]:
+        self.steps += (len(tasks),)
+        return super().step(tasks)
+
+
+def test_all_streams_of_a_step_are_one_batch() -> None:
+    counting = Counting("asno", ENVELOPE)
+    found, _ = twin(operator=counting).advance(
+        [window(n, machine=name) for n in range(2) for name in "abc"], lambda m, b: build(), 0.0
+    )
+    assert counting.steps == (3,)
+    assert [(f.machine, f.frame) for f in found] == [(name, n) for name in "abc" for n in range(2)]
+
+
 def test_with_the_laser_off_there_is_no_regime() -> None:
     found = advanced(twin(), [window(0), window(1, power_w=0.0)])
     assert found[0].regime is not None
