@@ -109,13 +109,15 @@ def closer(publishers: Iterable[Publisher]) -> Callable[[], None]:
     return close
 
 
-def choose_device(settings: Settings) -> str:
+def choose_device(device: str) -> str:
     """`cpu` or `cuda`; `auto` takes the GPU if there is one."""
-    if settings.device != "auto":
-        return settings.device
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("auto", "cpu", "cuda"):
+        raise MeltwinError(f"device must be auto, cpu or cuda, got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MeltwinError("there is no GPU that torch can use here: set device to auto or cpu")
+    return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def operator_of(settings: Settings) -> "Operator":
@@ -126,7 +128,7 @@ def operator_of(settings: Settings) -> "Operator":
 
     if settings.operator == "reference":
         return ReferenceOperator()
-    device = choose_device(settings)
+    device = choose_device(settings.device)
     shipped = card.names()
     if settings.operator == "auto" and not shipped:
         return ReferenceOperator()
@@ -156,12 +158,12 @@ def warm_twin(settings: Settings) -> "Twin":
     return Twin(serving, fallback, horizon_frames=settings.horizon_frames, snapshot_frames=settings.snapshot_frames)
 
 
-def melt_pool_query(**query: Any) -> Any:
+def melt_pool_query(device: str = "auto", **query: Any) -> Any:
     """The steady melt pool of one set of laser parameters: melt_pool, regime, keyhole_number, outcome, operator."""
     from twin.query import melt_pool
 
     try:
-        return melt_pool(**query)
+        return melt_pool(device=choose_device(device), **query)
     except (ValueError, NotImplementedError) as error:
         raise MeltwinError(str(error)) from error
 

@@ -55,7 +55,7 @@ def demo(
         tally = ended.loop.tally
         row = tally.report(
             messages_published=ended.said.get("messages_published", 0),
-            device=choose_device(settings),
+            device=choose_device(settings.device),
             seed=settings.seed,
         )
         progress.say(summary(row))

@@ -65,6 +65,26 @@ def test_a_headless_demo_commits_all_that_it_publishes(tmp_path: Path, mqtt_port
     assert port_is_free(mqtt_port)
 
 
+POINT = ("--material", "IN718", "--power-w", 250, "--scan-speed-m-per-s", 0.8, "--beam-diameter-m", 100e-6)
+
+
+@pytest.mark.parametrize(
+    ("by", "operator"), [("operator", "asno-melt-pool"), ("reference", "reference"), ("eagar-tsai", "eagar-tsai")]
+)
+def test_melt_pool_answers_in_one_line(by: str, operator: str) -> None:
+    row = json.loads(invoke("melt-pool", *POINT, "--by", by, "--json"))
+    assert set(row) == {"length_m", "width_m", "depth_m", "regime", "keyhole_number", "outcome", "operator"}
+    assert row["length_m"] > row["width_m"] > row["depth_m"] > 0
+    assert (row["outcome"]["kind"], row["operator"]) == ("ok", operator)
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--material", "unobtainium"), ("--device", "abacus"), ("--preheat-k", 5000), ("--scan-speed-m-per-s", 0)]
+)
+def test_melt_pool_says_what_is_wrong(wrong: tuple[str, object]) -> None:
+    invoke("melt-pool", *POINT, *wrong, "--json", code=2)
+
+
 def test_ctrl_c_ends_a_demo_with_everything_committed(tmp_path: Path, mqtt_port: int) -> None:
     report, database = tmp_path / "r.json", f"sqlite:///{tmp_path}/kept.db"
     timer = threading.Timer(5.0, os.kill, (os.getpid(), signal.SIGINT))
