@@ -64,7 +64,9 @@ def replay(
         tally = ended.loop.tally
         read = ended.said.get("messages_read", tally.messages_taken)
         published = ended.said.get("messages_published", 0)
-        row = tally.report(messages_published=published, device=wiring.choose_device(settings.device), seed=settings.seed)
+        row = tally.report(
+            messages_published=published, device=wiring.choose_device(settings.device), seed=settings.seed
+        )
         row |= {
             "messages_read": read,
             "windows": tally.windows,

@@ -10,9 +10,8 @@ import pytest
 from operators import card
 from operators.asno import Asno
 from operators.engine import Engine
-from operators.fake import FakeOperator
 from operators.groups import Groups
-from operators.operator import Look, Operator, Stream, Task
+from operators.operator import FakeOperator, Look, Operator, Stream, Task
 from operators.reference.operator import ReferenceOperator
 from operators.trajectories import LAGS
 from operators.window import WindowGrid

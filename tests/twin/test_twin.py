@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from operators.fake import FakeOperator
-from operators.operator import Look, Task
+from operators.operator import FakeOperator, Look, Task
 from operators.trajectories import BOX
 from twin.forecast import Forecast
 from twin.observation import Build, Path, Window
