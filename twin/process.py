@@ -12,7 +12,7 @@ from twin.forecast import Regime
 from twin.material import Material
 
 ABSORPTIVITY = 0.35  # bare plate in conduction; sources span .28 to .45
-CONDUCTION_BELOW = 2.0  # between AMMT-A (1.50) and CBM-C (2.72) of AMB2018-02
+CONDUCTION_BELOW = 1.86  # between AMMT-A (1.38) and CBM-C (2.51) of AMB2018-02
 KEYHOLE_ABOVE = 6.0  # Gan 2021
 
 

@@ -14,11 +14,11 @@ WAIT_S = 0.5  # laser off at the end of a pass, while the head rises
 
 # Steady sizes by beam power, of the reference solver: IN718, 0.8 mm beam, 10 mm/s.
 SET_POINTS = {
-    300.0: SetPoint(1.03e-3, 1.20e-3),
-    330.0: SetPoint(1.09e-3, 1.29e-3),
-    360.0: SetPoint(1.14e-3, 1.39e-3),
-    390.0: SetPoint(1.19e-3, 1.47e-3),
-    420.0: SetPoint(1.24e-3, 1.55e-3),
+    300.0: SetPoint(0.95e-3, 1.03e-3),
+    330.0: SetPoint(1.01e-3, 1.11e-3),
+    360.0: SetPoint(1.06e-3, 1.21e-3),
+    390.0: SetPoint(1.11e-3, 1.26e-3),
+    420.0: SetPoint(1.16e-3, 1.34e-3),
 }
 _POWERS_W = tuple(SET_POINTS)
 

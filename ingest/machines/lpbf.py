@@ -20,11 +20,11 @@ TIME_FACTOR = 6.25e-4  # process seconds a wall second
 
 # Steady sizes by beam power, of the reference solver: IN625, 100 um beam, 0.8 m/s.
 SET_POINTS = {
-    160.0: SetPoint(121e-6, 532e-6),
-    175.0: SetPoint(125e-6, 577e-6),
-    195.0: SetPoint(130e-6, 634e-6),
-    215.0: SetPoint(133e-6, 691e-6),
-    230.0: SetPoint(135e-6, 744e-6),
+    160.0: SetPoint(119e-6, 451e-6),
+    175.0: SetPoint(122e-6, 491e-6),
+    195.0: SetPoint(127e-6, 539e-6),
+    215.0: SetPoint(131e-6, 586e-6),
+    230.0: SetPoint(133e-6, 634e-6),
 }
 _POWERS_W = tuple(SET_POINTS)
 
