@@ -238,7 +238,8 @@ def train(
                 "trajectories": trajectories,
                 "samples": len(data.trajectory),
                 "seed": data_seed,
-                "solver": f"{CELLS} cells a diameter, {COARSE_CELLS} below Peclet {COARSE_BELOW:g}",
+                "solver": f"{CELLS} cells a diameter, {COARSE_CELLS} below Peclet {COARSE_BELOW:g}, "
+                "twice as many in the shallowest pools",
             },
             "training": {
                 "seed": chosen.seed,

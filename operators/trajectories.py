@@ -24,7 +24,8 @@ from operators.window import WindowGrid
 
 LAGS = 4
 TRAVEL = 0.5  # the beam travels this many diameters from one lag to the next at its nominal speed
-CELLS, COARSE_CELLS, COARSE_BELOW = 8, 6, 4.0  # of the teacher a diameter; coarser below this Peclet number
+CELLS, COARSE_CELLS = 8, 6  # of the teacher a diameter; finer in shallow pools (`Boxes.fitting`)
+COARSE_BELOW = 4.0  # Peclet number below which the teacher takes the coarse cells: the pool is round and slow
 
 BOX = {
     "mushy": (0.025, 0.11),
@@ -71,8 +72,8 @@ def forcing(
     return torch.stack(out).numpy()
 
 
-def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Groups, float, float]:
-    """(groups, q, peclet) inside the box whose pool fits the window."""
+def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Groups, float, float, float]:
+    """(groups, q, peclet) inside the box whose pool fits the window, and about how deep it will be."""
     while True:
         values = {name: rng.uniform(*BOX[name]) for name in list(BOX)[:6]}
         q = math.exp(rng.uniform(*np.log(BOX["q"])))
@@ -80,7 +81,7 @@ def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Groups, float, flo
         groups = Groups(**values)
         length, width, depth = grid.sizes(eagar_tsai.steady(q, peclet, grid), groups.solidus)
         if length < 11.0 and width < 4.4 and depth < 1.9 and (width > 0.3 or rng.random() < 0.1):
-            return groups, q, peclet
+            return groups, q, peclet, depth
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,11 @@ def plan(rng: np.random.Generator, frames: int, q: float, eventful: bool) -> Ite
 def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
     """The samples of one trajectory, the same however many are made and in whichever order."""
     rng = np.random.default_rng([seed, number])
-    groups, q, peclet = draw(rng, grid)
+    groups, q, peclet, depth = draw(rng, grid)
     eventful = number % 2 == 1
     frames = 45 if eventful else 60
     keep = set(rng.choice(frames, 12, replace=False).tolist()) if eventful else {0, 1, 3, 6, 11, 18, 27, 38, 49, 59}
-    solver = MeltPoolSolver(groups, Boxes(cells_per_diameter=CELLS if peclet > COARSE_BELOW else COARSE_CELLS))
+    solver = MeltPoolSolver(groups, Boxes.fitting(depth, CELLS if peclet > COARSE_BELOW else COARSE_CELLS))
     points = grid.points
     frame = TRAVEL / peclet
     samples: list[Sample] = []

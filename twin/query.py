@@ -14,6 +14,7 @@ STEADY_CHANGE = 0.003  # over STEADY_FRAMES
 STEADY_FRAMES = 8
 FEWEST_FRAMES, MOST_FRAMES = 20, 200
 SLOWEST_PECLET = 0.5  # below it the heat outruns the boxes and a frame takes minutes
+CELLS_PER_DIAMETER = 10  # of the reference; more in shallow pools
 CUT = 0.95  # share of the window's reach beyond which a pool counts as cut by it
 TRACK_DIAMETERS = 40.0  # long enough to be steady
 NO_POOL = MeltPool(0.0, 0.0, 0.0)
@@ -101,6 +102,7 @@ def _by_eagar_tsai(process: Process, beam_power_w: float, scan_speed_m_per_s: fl
 
 def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> tuple[MeltPool, Outcome]:
     """Scan straight on until the sizes stand still."""
+    from operators.reference import eagar_tsai
     from operators.reference.melt_pool import Boxes, MeltPoolSolver
     from operators.window import WindowGrid
 
@@ -110,7 +112,8 @@ def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: flo
         raise ValueError(f"scan speed must be at least {slowest:.3g} m/s for the reference, got {scan_speed_m_per_s}")
     grid, groups = WindowGrid(), process.groups()
     x, y, z = grid.points
-    solver = MeltPoolSolver(groups, Boxes(cells_per_diameter=10))
+    _, _, depth = grid.sizes(eagar_tsai.steady(q, peclet, grid), groups.solidus)
+    solver = MeltPoolSolver(groups, Boxes.fitting(depth, CELLS_PER_DIAMETER))
     frame = FRAME_DIAMETERS / peclet  # in d^2/alpha
     sizes: list[np.ndarray] = []
     change = math.inf

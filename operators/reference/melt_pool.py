@@ -43,6 +43,17 @@ class Boxes:
     levels: int = 3
     lead: float = 2.5
 
+    @classmethod
+    def fitting(cls, depth: float, cells_per_diameter: int = 8) -> "Boxes":
+        """Boxes for a pool about so deep (in diameters; Eagar-Tsai will do): what is shallow is also short, and is
+        given finer cells in smaller boxes. At 8 cells a pool of 0.05 d comes out 25 % too deep and 16 % too short."""
+        n = cells_per_diameter
+        if depth < 0.12:
+            return cls(2 * n, along=4.5, deep=1.0, levels=4, lead=1.2)
+        if depth < 0.25:
+            return cls(3 * n // 2, along=6.0, deep=1.25, levels=4, lead=1.5)
+        return cls(n)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(nz, ny, nx) of each box, each even."""

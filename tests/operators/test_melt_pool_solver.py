@@ -162,6 +162,23 @@ def test_width_nears_eagar_and_tsai_as_cells_shrink() -> None:
     assert fine < 0.5 * coarse
 
 
+@pytest.mark.parametrize(("q", "peclet"), [(4.7, 54.0), (5.8, 36.0), (4.1, 37.0)])
+def test_boxes_that_fit_a_shallow_pool_size_it_as_finer_ones_do(q: float, peclet: float) -> None:
+    groups = Groups(mushy=0.045, latent=0.3, k_cold=0.31, k_liquid=1.0, c_cold=0.57, c_liquid=0.99)
+
+    def sized(boxes: Boxes) -> np.ndarray:
+        return sizes(run([[0, 0, 0, q], [10 / peclet, 10, 0, q]], groups, boxes, np.float32), 10.0)
+
+    depth = GRID.sizes(eagar_tsai.steady(q, peclet, GRID), groups.solidus)[2]
+    fine = sized(Boxes(24, along=4.5, deep=1.0, levels=4, lead=1.2))
+    assert 0 < fine[2] < 0.12
+    fitted, coarse = (np.abs(sized(boxes) / fine - 1) for boxes in (Boxes.fitting(depth), Boxes(8)))
+    assert fitted[0] < 0.03
+    assert fitted[1] < 0.04
+    assert fitted[2] * fine[2] < 0.25 / 16
+    assert coarse.sum() > 1.5 * fitted.sum(), "what the finer boxes are for"
+
+
 def test_a_faster_beam_melts_less_deep() -> None:
     depths = [track(12, peclet, 6, STEEL, 6)[2] for peclet in (6, 12, 24)]
     assert depths[0] > depths[1] > depths[2] > 0.1

@@ -31,7 +31,7 @@ def data() -> Data:
 
 
 def _drawn(rng: np.random.Generator) -> tuple[Groups, float]:
-    groups, _, peclet = draw(rng, GRID)
+    groups, _, peclet, _ = draw(rng, GRID)
     return groups, peclet
 
 
@@ -55,7 +55,7 @@ def test_the_newest_forcing_is_near_the_target() -> None:
 def test_drawn_trajectories_lie_in_the_box() -> None:
     rng = np.random.default_rng(2)
     for _ in range(50):
-        groups, q, peclet = draw(rng, GRID)
+        groups, q, peclet, _ = draw(rng, GRID)
         values = dict(zip(Groups.names(), groups.vector(), strict=True)) | {"q": q, "peclet": peclet}
         for name, (low, high) in BOX.items():
             assert low <= values[name] <= high * (1 + 1e-6)
