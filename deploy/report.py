@@ -48,7 +48,6 @@ class Tally:
         self.rejected += written.rejects
         self.duplicates_absorbed += written.duplicates
         self.gaps += written.gaps
-        self.alerts += written.alerts
         self.windows += len(windows)
         for window in windows:
             self.process_s[window.machine] += window.end_s - window.start_s  # type: ignore[assignment]

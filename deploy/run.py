@@ -38,7 +38,7 @@ class Batch:
 
     messages: int = 500
     wait_s: float = 0.05
-    windows: int = 512  # one message may close many; what is left of a batch waits for the next step
+    windows: int = 128  # one message may close many; what is left of a batch waits for the next step
 
 
 class RunLoop:
@@ -119,6 +119,7 @@ class RunLoop:
         if observations or rejects or forecasts or alerts or step.gaps:
             written = self._store.write(step)
             self.tally.add(windows, forecasts, written, committed_s=self._clock.now_s())
+            self.tally.alerts += sum(alert.raised for alert in alerts)
 
     def _rewrite(self, windows: list[Window], now_s: float) -> None:
         forecasts, alerts = self._advance(windows, self._context_of, now_s)

@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("name", choices=["melt-pool"])
     parser.add_argument("--trajectories", type=int, default=3000)
     parser.add_argument("--data-seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=10_000, help="of each seed")
+    parser.add_argument("--steps", type=int, default=8_000, help="of each seed")
     parser.add_argument("--seeds", type=int, default=3, help="runs; the best by validation is shipped")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make the data")

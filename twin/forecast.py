@@ -102,5 +102,10 @@ class Alert:
     cleared_s: float | None = None
 
     @property
+    def raised(self) -> bool:
+        """Whether this is its first word, and not one about an alert that is known."""
+        return self.first_seen_s == self.last_seen_s and self.cleared_s is None
+
+    @property
     def key(self) -> tuple[str, str, str, int]:
         return (self.machine, self.build, self.kind, self.layer)

@@ -262,7 +262,7 @@ def _risks(forecast: Forecast) -> list[tuple[str, Severity, str, str]]:
     found: list[tuple[str, Severity, str, str]] = []
     if forecast.outcome.kind != "ok":
         found.append(
-            (forecast.outcome.kind, "low", str(forecast.outcome), "no forecast to rely on here: watch the signal")
+            (forecast.outcome.kind, "low", _evidence(forecast.outcome), "no forecast to rely on here: watch the signal")
         )
     if forecast.regime == "keyhole":
         found.append(
@@ -274,6 +274,14 @@ def _risks(forecast: Forecast) -> list[tuple[str, Severity, str, str]]:
             )
         )
     return found
+
+
+def _evidence(outcome: Outcome) -> str:
+    """An outcome as a person says it: `scan speed 0.0056 m/s below the trained range`."""
+    if outcome.kind != "outside_envelope" or not outcome.by:
+        return str(outcome)
+    side = "above" if outcome.by > 0 else "below"
+    return f"{outcome.which} {abs(outcome.by):.3g} {outcome.unit}".rstrip() + f" {side} the trained range"
 
 
 def _process(build: Build) -> tuple[Process | None, str]:

@@ -23,7 +23,9 @@ def band(snapshot: Snapshot, palette: Palette) -> Props:
     del palette  # text takes its colours from the style sheet
     row = snapshot.row
     name, meaning = ORIGINS.get(str(row.get("origin")), ("", ""))
-    motion = slow_motion(number(row.get("time_factor"))) if row else ""
+    factor = number(row.get("time_factor"))
+    told = row and not (row.get("origin") == "replay" and factor == 1)  # a replay may go as fast as it can
+    motion = slow_motion(factor) if told else ""
     return {
         "origin": {
             "children": [html.Span(name, className="badge", title=meaning), html.Span(motion, className="motion")]
