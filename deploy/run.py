@@ -7,7 +7,7 @@ no trace and the broker sends again; a crash between the two makes duplicates, w
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
 
@@ -115,6 +115,8 @@ class RunLoop:
         self, observations: list[Observation], rejects: list[Rejected], windows: list[Window], now_s: float
     ) -> None:
         forecasts, alerts = self._advance(windows, self._context_of, now_s)
+        made_s = self._clock.now_s()  # its own time counts: a page that shows now_s would claim a forecast in no time
+        forecasts = [replace(forecast, issued_s=made_s) for forecast in forecasts]
         step = Step(observations, rejects, self._order.gaps(), forecasts, alerts, received_s=now_s)
         if observations or rejects or forecasts or alerts or step.gaps:
             written = self._store.write(step)

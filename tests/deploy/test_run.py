@@ -131,3 +131,27 @@ def test_a_stop_finishes_the_turn_in_hand() -> None:
     assert [Delivery(topic, payload).payload for topic, payload, _ in source.take(100, 0)] == [
         p for _, p in stretch()[6:]
     ]
+
+
+class Ticking(FakeClock):
+    """A clock that goes on by itself: a quarter second a look."""
+
+    def now_s(self) -> float:
+        self.sleep_s(0.25)
+        return super().now_s()
+
+
+def test_a_forecast_is_issued_when_it_is_made_and_not_when_it_was_begun() -> None:
+    begun: list[float] = []
+
+    def noted(windows, context_of, now_s):  # type: ignore[no-untyped-def]
+        if windows:
+            begun.append(now_s)
+        return advance(windows, context_of, now_s)
+
+    store = FakeStore()
+    loop = RunLoop(FakeSource(stretch()), Order(), noted, store, Ticking(100.0), Batch(500, 0.0))
+    loop.turn()
+    latest = store.latest_forecast("m1")
+    assert latest is not None
+    assert latest["issued_s"] > begun[-1]
