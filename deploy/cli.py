@@ -10,6 +10,7 @@ from deploy.commands.doctor import doctor
 from deploy.commands.live import run, simulate, ui
 from deploy.commands.melt_pool import melt_pool, train
 from deploy.commands.replay import publish, replay
+from deploy.commands.validate import validate
 from deploy.errors import told
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for verb in (demo, run, ui, simulate, replay, melt_pool, doctor):
+for verb in (demo, run, ui, simulate, replay, melt_pool, validate, doctor):
     app.command()(told(verb))
 app.command(hidden=True)(told(publish))  # the half of `replay` that is a process of its own
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -14,7 +14,7 @@ from operators import response
 from operators.asno import Asno
 from operators.card import CardError
 from operators.operator import Look, Task, heading_after
-from operators.trajectories import TRAVEL, condition
+from operators.trajectories import NARROWED, TRAVEL, condition, depth_now
 from operators.window import WindowGrid
 
 OLDEST = 60.0  # d^2/alpha: heat from before is spread out
@@ -53,7 +53,7 @@ class Engine:
         shape: list[int] = []
         for task in tasks:
             name = task.stream.name
-            past, heading = self._past.get(name, np.zeros((0, 4))), self._heading.get(name, 0.0)
+            past, heading = self._past.get(name, np.zeros((0, 5))), self._heading.get(name, 0.0)
             before = len(views)
             for rows in task.observed:
                 past = joined(past, rows)
@@ -75,18 +75,18 @@ class Engine:
         lags = self._model.sizes["lags"]
         sources = []
         for past, heading, task in views:
-            now, x, y, _ = past[-1]
+            now, x, y, *_ = past[-1]
             for lag in range(lags):
                 moment = now - lag * TRAVEL / task.stream.peclet
                 sources.append(response.turned(response.nodes(past, moment), x, y, heading))
         longest = max(1, max(len(s) for s in sources))
-        padded = np.zeros((len(sources), longest, 4), dtype=np.float32)
+        padded = np.zeros((len(sources), longest, 5), dtype=np.float32)
         padded[:, :, 0] = 1.0  # age of the padding, whose weight is nothing
         for row, source in zip(padded, sources, strict=True):
             row[: len(source)] = source
-        told = torch.from_numpy(np.stack([condition(t.stream.groups, t.stream.peclet) for _, _, t in views]))
+        told = torch.from_numpy(np.stack([condition(t.stream, depth_now(past)) for past, _, t in views]))
         with torch.inference_mode():
-            linear = response.field(torch.from_numpy(padded).to(self._device), self._x, self._y, self._z)
+            linear = response.field(torch.from_numpy(padded).to(self._device), self._x, self._y, self._z, NARROWED)
             forcing = torch.asinh(linear).reshape(len(views), lags, *linear.shape[1:])
             theta = torch.sinh(self._model(forcing, told.to(self._device))).cpu().numpy()
         return [
@@ -96,10 +96,10 @@ class Engine:
 
 
 def joined(past: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The past path with a stretch added: straight, even stretches of one power are merged, the oldest are dropped."""
+    """The past path with a stretch added: straight, even stretches of one source are merged, the oldest are dropped."""
     kept = list(past[-3:-1]) if len(past) > 1 else []
     head = past[: max(len(past) - 3, 0)]
-    for row in rows if not len(past) else np.vstack([[*past[-1, :3], rows[0, 3]], rows[1:]]):
+    for row in rows if not len(past) else np.vstack([[*past[-1, :3], *rows[0, 3:]], rows[1:]]):
         if len(kept) >= 2 and _straight(kept[-2], kept[-1], row):
             kept[-1] = row
         else:
@@ -110,8 +110,8 @@ def joined(past: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _straight(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> bool:
-    """Whether c goes on from a to b evenly and with the same power."""
-    if a[3] != b[3] or b[0] <= a[0]:
+    """Whether c goes on from a to b evenly and with the same source."""
+    if a[3] != b[3] or a[4] != b[4] or b[0] <= a[0]:
         return False
     w = (c[0] - a[0]) / (b[0] - a[0])
     return bool(abs(a[1] + w * (b[1] - a[1]) - c[1]) < 1e-3 and abs(a[2] + w * (b[2] - a[2]) - c[2]) < 1e-3)

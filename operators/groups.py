@@ -80,6 +80,14 @@ class Groups:
             ]
         )
 
+    def short_law(self) -> np.ndarray:
+        """Constants of h -> Phi in one go, as the fast kernel wants them: [c, c^2, 2 slope of c, k, slope of k/2, h_s,
+        mushy slope, Phi_s, slope of k in the mushy zone/2, h_l, Phi_l, k_liquid/c_liquid]."""
+        c, slope, h_s, _, mushy, h_l, per_c, k, k_slope, phi_s, k_mushy, phi_l, k_liquid = self.law()
+        return np.array(
+            [c, c * c, 2 * slope, k, 0.5 * k_slope, h_s, mushy, phi_s, 0.5 * k_mushy, h_l, phi_l, k_liquid * per_c]
+        )
+
     def vector(self) -> np.ndarray:
         """The groups in order, as an operator's input."""
         return np.array(astuple(self), dtype=np.float32)

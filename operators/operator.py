@@ -1,8 +1,8 @@
 """Operator: the port through which a melt pool is evaluated, and its implementations' common words.
 
 A `Task` is one stream's work of one step: stretches that were observed, then stretches planned ahead of the newest.
-Paths are rows (t, x, y, q), dimensionless, each stretch beginning where the one before it ended.
-"""
+Paths are rows (t, x, y, q, depth), dimensionless, q and the source's depth held to the next row, each stretch beginning
+where the one before it ended."""
 
 import math
 from dataclasses import dataclass
@@ -11,27 +11,44 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from operators.groups import Groups
+from operators.reference.beam import BeamShape
+from operators.reference.surface import Surface
 from operators.window import WindowGrid
 
+INSULATED = Surface()
 FAKE_FORGETTING = 20.0  # per d^2/alpha
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What stays constant of one stream: its material, and the Peclet number of its nominal scan speed."""
+    """What stays constant of one stream: its material, the Peclet number of its nominal scan speed, what its surface
+    loses, and the shape of its beam."""
 
     name: str
     groups: Groups
     peclet: float
+    surface: Surface = INSULATED
+    beam: BeamShape = "gaussian"
 
 
 @dataclass(frozen=True)
 class Task:
-    """Observed stretches of a stream, oldest first, and the planned one at each lead (all from the newest end)."""
+    """Observed stretches of a stream, oldest first, and the planned one at each lead (all from the newest end).
+
+    A path without the last column has its source in the surface.
+    """
 
     stream: Stream
     observed: list[np.ndarray]
     ahead: list[np.ndarray]
+
+    def __post_init__(self) -> None:
+        for name in ("observed", "ahead"):
+            object.__setattr__(self, name, [_with_depth(rows) for rows in getattr(self, name)])
+
+
+def _with_depth(rows: np.ndarray) -> np.ndarray:
+    return rows if rows.shape[1] == 5 else np.column_stack([rows, np.zeros(len(rows))])
 
 
 @dataclass(frozen=True)
@@ -72,8 +89,8 @@ def heading_after(before: float, rows: np.ndarray) -> float:
 def warm(operator: Operator) -> None:
     """Run every kernel of an operator once, so that nothing is compiled while a machine waits."""
     stream = Stream("warm", Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0)
-    rows = np.array([[0.0, 0.0, 0.0, 10.0], [0.05, 0.5, 0.0, 10.0]])
-    ahead = np.array([[0.05, 0.5, 0.0, 10.0], [0.1, 1.0, 0.0, 10.0]])
+    rows = np.array([[0.0, 0.0, 0.0, 10.0, 0.2], [0.05, 0.5, 0.0, 10.0, 0.2]])
+    ahead = np.array([[0.05, 0.5, 0.0, 10.0, 0.2], [0.1, 1.0, 0.0, 10.0, 0.2]])
     for look in operator.step([Task(stream, [rows], [ahead])])[0]:
         operator.grid.sizes(look.theta, stream.groups.solidus)
     operator.forget(stream.name)

@@ -27,12 +27,12 @@ def _graded(first: float, ratio: float, end: float, uniform: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """Node positions of the window; the default holds pools of 17 d behind, 4.8 d wide and 2.2 d deep."""
+    """Node positions of the window; the default holds pools of 17 d behind, 4.8 d wide and 5 d deep."""
 
     behind: float = 18.0
     ahead: float = 1.6
     aside: float = 2.6
-    deep: float = 2.2
+    deep: float = 5.2
 
     @cached_property
     def x(self) -> np.ndarray:
@@ -47,7 +47,7 @@ class WindowGrid:
 
     @cached_property
     def z(self) -> np.ndarray:
-        return _graded(0.07, 1.25, self.deep, 4)
+        return _graded(0.07, 1.3, self.deep, 4)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -8,7 +8,8 @@ measured at room temperature.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 class UnknownMaterialError(ValueError):
@@ -36,8 +37,36 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Low and high value of a property, and why."""
+
+    low: float
+    high: float
+    reason: str
+
+
+ASSUMED = {
+    "density_kg_per_m3": 0.03,
+    "solidus_k": 0.02,
+    "liquidus_k": 0.01,
+    "boiling_k": 0.03,
+    "latent_heat_j_per_kg": 0.1,
+    "conductivity_w_per_m_k": 0.1,
+    "conductivity_liquid_w_per_m_k": 0.2,
+    "specific_heat_j_per_kg_k": 0.05,
+    "specific_heat_liquid_j_per_kg_k": 0.1,
+    "vaporisation_j_per_kg": 0.1,
+    "minimum_absorptivity": 0.1,
+}
+"""Half-widths, as shares, of properties that only one of our sources gives: a judgement, not a measurement."""
+
+
+@dataclass(frozen=True)
 class Material:
-    """One alloy. `intervals` (field, low, high) tells where sources disagree; `weak`: too little is measured."""
+    """One alloy. `intervals` (property, low, high) tells where sources disagree; `weak`: too little is measured.
+
+    k and cp of the solid go by their values at the solidus there. `interval` has one for every property.
+    """
 
     name: str
     density_kg_per_m3: float
@@ -50,7 +79,10 @@ class Material:
     specific_heat_solid_j_per_kg_k: Line
     specific_heat_liquid_j_per_kg_k: float
     minimum_absorptivity: float  # of the bare flat surface at about 1.07 um
+    vaporisation_j_per_kg: float
+    molar_mass_kg_per_mol: float
     source: str
+    emissivity: float = 0.4
     intervals: tuple[tuple[str, float, float], ...] = ()
     weak: bool = False
 
@@ -63,6 +95,9 @@ class Material:
             self.conductivity_liquid_w_per_m_k,
             self.specific_heat_solid_j_per_kg_k(self.solidus_k),
             self.specific_heat_liquid_j_per_kg_k,
+            self.vaporisation_j_per_kg,
+            self.molar_mass_kg_per_mol,
+            self.emissivity,
         )
         if not all(math.isfinite(value) and value > 0 for value in positive):
             raise ValueError(f"{self.name}: every property must be positive and finite")
@@ -70,6 +105,28 @@ class Material:
             raise ValueError(f"{self.name}: solidus, liquidus and boiling point must rise in this order")
         if not 0 < self.minimum_absorptivity <= 1:
             raise ValueError(f"{self.name}: minimum absorptivity must lie in (0, 1]")
+
+    def interval(self, name: str) -> Interval:
+        """Between which values a property lies: what sources say where they disagree, else an assumed share around the
+        one that there is."""
+        for known, low, high in self.intervals:
+            if known == name:
+                return Interval(low, high, "sources disagree")
+        value, share = getattr(self, name), ASSUMED[name]
+        return Interval(value * (1 - share), value * (1 + share), f"one source; {share:.0%} assumed")
+
+    def varied(self, name: str, value: float) -> "Material":
+        """The alloy with another value of one property; k and cp of the solid keep the shape of their lines."""
+        lines = {
+            "conductivity_w_per_m_k": "conductivity_solid_w_per_m_k",
+            "specific_heat_j_per_kg_k": "specific_heat_solid_j_per_kg_k",
+        }
+        if name not in lines:
+            changed: dict[str, Any] = {name: value}
+            return replace(self, **changed)
+        line, factor = getattr(self, lines[name]), value / getattr(self, name)
+        changed = {lines[name]: Line(line.at_zero * factor, line.slope * factor)}
+        return replace(self, **changed)
 
     @property
     def conductivity_w_per_m_k(self) -> float:
@@ -99,11 +156,18 @@ IN625 = Material(
     specific_heat_solid_j_per_kg_k=Line(338.39, 0.2441),
     specific_heat_liquid_j_per_kg_k=709.25,
     minimum_absorptivity=0.28,
+    vaporisation_j_per_kg=6.457e6,
+    molar_mass_kg_per_mol=0.0595,
     source="mist IN625.json (Capriccioli 2009, Pawel 1985); absorptivity Ye 2019",
     intervals=(
         ("density_kg_per_m3", 7570.0, 8440.0),
         ("solidus_k", 1410.0, 1563.0),
         ("latent_heat_j_per_kg", 2.18e5, 2.9e5),
+        ("conductivity_w_per_m_k", 30.0, 31.3),
+        ("conductivity_liquid_w_per_m_k", 30.0, 38.8),
+        ("specific_heat_j_per_kg_k", 579.0, 720.0),
+        ("specific_heat_liquid_j_per_kg_k", 709.0, 751.0),
+        ("minimum_absorptivity", 0.28, 0.33),
     ),
 )
 
@@ -120,11 +184,18 @@ IN718 = Material(
     specific_heat_solid_j_per_kg_k=Line(362.0, 0.2118),
     specific_heat_liquid_j_per_kg_k=775.0,
     minimum_absorptivity=0.28,
+    vaporisation_j_per_kg=6.457e6,
+    molar_mass_kg_per_mol=0.0579,
     source="mist IN718.json (Agazhanov 2019, Hosaeus 2001); absorptivity as IN625; boiling point GO-MELT",
     intervals=(
         ("solidus_k", 1533.0, 1563.0),
         ("liquidus_k", 1609.0, 1623.0),
         ("latent_heat_j_per_kg", 1.96e5, 2.7e5),
+        ("density_kg_per_m3", 8000.0, 8170.0),
+        ("conductivity_w_per_m_k", 29.2, 32.5),
+        ("conductivity_liquid_w_per_m_k", 29.0, 30.0),
+        ("specific_heat_j_per_kg_k", 655.0, 710.0),
+        ("specific_heat_liquid_j_per_kg_k", 720.0, 775.0),
     ),
 )
 
@@ -140,8 +211,16 @@ SS316L = Material(
     specific_heat_solid_j_per_kg_k=Line(386.7, 0.1329),
     specific_heat_liquid_j_per_kg_k=770.4,
     minimum_absorptivity=0.28,
+    vaporisation_j_per_kg=7.41e6,
+    molar_mass_kg_per_mol=0.0556,
     source="mist SS316L.json (Kim 1975; k and cp against K), melting range Kim 1975; absorptivity Ye 2019",
-    intervals=(("solidus_k", 1471.0, 1670.0), ("liquidus_k", 1709.0, 1730.0)),
+    intervals=(
+        ("solidus_k", 1471.0, 1670.0),
+        ("liquidus_k", 1709.0, 1730.0),
+        ("density_kg_per_m3", 7245.0, 7990.0),
+        ("conductivity_w_per_m_k", 31.3, 35.5),
+        ("specific_heat_j_per_kg_k", 608.0, 732.0),
+    ),
 )
 
 TI64 = Material(
@@ -156,8 +235,15 @@ TI64 = Material(
     specific_heat_solid_j_per_kg_k=Line.through((298.0, 546.0), (1873.0, 750.0)),
     specific_heat_liquid_j_per_kg_k=831.0,
     minimum_absorptivity=0.26,
+    vaporisation_j_per_kg=8.9e6,
+    molar_mass_kg_per_mol=0.0467,
     source="Mills 2002 through AM_Thermomechanical_Solver (tables against K, chords); absorptivity Ye 2019",
-    intervals=(("boiling_k", 3533.0, 3560.0), ("density_kg_per_m3", 3920.0, 4430.0)),
+    intervals=(
+        ("boiling_k", 3533.0, 3560.0),
+        ("density_kg_per_m3", 3920.0, 4430.0),
+        ("conductivity_w_per_m_k", 24.5, 27.1),
+        ("specific_heat_j_per_kg_k", 740.0, 751.0),
+    ),
 )
 
 ALSI10MG = Material(
@@ -172,6 +258,8 @@ ALSI10MG = Material(
     specific_heat_solid_j_per_kg_k=Line.through((373.0, 800.0), (673.0, 758.0)),
     specific_heat_liquid_j_per_kg_k=900.0,
     minimum_absorptivity=0.2,
+    vaporisation_j_per_kg=1.07e7,
+    molar_mass_kg_per_mol=0.0271,
     source="Akwaboa 2023 (tables against K, nothing measured above 673 K); liquid after rosenthal-meltpool, "
     "latent heat estimated, absorptivity assumed",
     weak=True,

@@ -70,7 +70,7 @@ class Build(Message):
     beam_diameter_m: Annotated[float, Field(gt=0, le=0.01)]  # D4-sigma
     layer_thickness_m: Annotated[float, Field(gt=0, le=0.01)]
     preheat_k: Annotated[float, Field(gt=0, lt=3000)] = 298.15
-    absorptivity: Annotated[float, Field(gt=0, le=1)] = 0.35
+    absorptivity: Annotated[float, Field(gt=0, le=1)] | None = None  # none: by the rule, from power and speed
     nominal_beam_power_w: Annotated[float, Field(gt=0)]
     nominal_scan_speed_m_per_s: Annotated[float, Field(gt=0)]
     frame_s: Annotated[float, Field(gt=0, le=1)]  # length of a window: the beam travels about half its diameter

@@ -1,19 +1,25 @@
 """Process: an alloy, a spot and a build temperature, and the dimensionless numbers that they make.
 
 Lengths go by the beam diameter d (D4-sigma), times by d^2/alpha, temperature by theta = (T - T0)/(Tl - T0); k, cp and
-alpha are those of the solid at the solidus (`operators.groups`). The keyhole number sorts regimes; it sizes nothing.
+alpha are those of the solid at the solidus (`operators.groups`). The boiling number sorts regimes
+(`operators.reference.rule`); the keyhole number is told beside it.
 """
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from operators.groups import Groups
-from twin.forecast import Regime
+from operators.reference.beam import BEAM_SHAPES, BeamShape
+from operators.reference.rule import RULE
+from operators.reference.surface import Surface
 from twin.material import Material
 
-ABSORPTIVITY = 0.35  # bare plate in conduction; sources span .28 to .45
-CONDUCTION_BELOW = 1.86  # between AMMT-A (1.38) and CBM-C (2.51) of AMB2018-02
-KEYHOLE_ABOVE = 6.0  # Gan 2021
+GAS_J_PER_MOL_K = 8.314
+STEFAN_BOLTZMANN = 5.67e-8  # W/(m2 K4)
+ATMOSPHERE_PA = 1.013e5
+CONDENSED = 0.82  # Hertz-Knudsen: what does not condense again (Anisimov 1968)
+CONVECTION_W_PER_M2_K = 20.0  # gas that flows over the plate
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,9 @@ class Process:
     material: Material
     beam_diameter_m: float
     preheat_k: float = 298.15  # T0: temperature of the part before
-    absorptivity: float = ABSORPTIVITY
+    absorptivity: float | None = None  # None: by the rule, from power and speed
+    beam_shape: BeamShape = "gaussian"
+    layer_thickness_m: float = 0.0  # of powder over the plate; 0: bare plate
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.beam_diameter_m) and self.beam_diameter_m > 0):
@@ -33,7 +41,11 @@ class Process:
                 f"preheat must lie between 0 K and the solidus of {self.material.name}, "
                 f"{self.material.solidus_k:g} K, got {self.preheat_k}"
             )
-        if not 0 < self.absorptivity <= 1:
+        if not (math.isfinite(self.layer_thickness_m) and self.layer_thickness_m >= 0):
+            raise ValueError(f"layer thickness must be at least 0 m, got {self.layer_thickness_m}")
+        if self.beam_shape not in BEAM_SHAPES:
+            raise ValueError(f"beam shape must be {', '.join(BEAM_SHAPES)}, got {self.beam_shape!r}")
+        if self.absorptivity is not None and not 0 < self.absorptivity <= 1:
             raise ValueError(f"absorptivity must be above 0 and at most 1, got {self.absorptivity}")
 
     @property
@@ -70,10 +82,30 @@ class Process:
             boiling=(m.boiling_k - self.preheat_k) / rise,
         )
 
-    def q(self, beam_power_w: float) -> float:
-        """Strength of the beam: A P/(k d (Tl - T0))."""
+    def surface(self) -> Surface:
+        """What the melt of this process loses through its surface (`operators.reference.surface`)."""
+        m, rise = self.material, self.temperature_k_rise
+        unit = m.conductivity_w_per_m_k * rise / self.beam_diameter_m  # of heat flux
+        molar_heat = m.vaporisation_j_per_kg * m.molar_mass_kg_per_mol / GAS_J_PER_MOL_K
+        jet = CONDENSED * ATMOSPHERE_PA * m.vaporisation_j_per_kg
+        jet *= math.sqrt(m.molar_mass_kg_per_mol / (2 * math.pi * GAS_J_PER_MOL_K * rise))
+        return Surface(
+            evaporation=jet / unit,
+            vapour=molar_heat / rise,
+            boiling=m.boiling_k / rise,
+            zero=self.preheat_k / rise,
+            radiation=m.emissivity * STEFAN_BOLTZMANN * rise**4 / unit,
+            convection=CONVECTION_W_PER_M2_K * rise / unit,
+        )
+
+    def strength(self, beam_power_w: float) -> float:
+        """Strength of the whole beam: Q = P/(k d (Tl - T0)); what is absorbed of it is q = A Q."""
         scale = self.material.conductivity_w_per_m_k * self.beam_diameter_m * self.temperature_k_rise
-        return self.absorptivity * beam_power_w / scale
+        return beam_power_w / scale
+
+    def source(self, beam_power_w: float, scan_speed_m_per_s: float) -> "Source":
+        """Absorptivity and depth of the source at this power and speed (`operators.reference.rule`)."""
+        return _source(self, beam_power_w, scan_speed_m_per_s)
 
     def peclet(self, scan_speed_m_per_s: float) -> float:
         """v d/alpha."""
@@ -88,29 +120,26 @@ class Process:
         return self.preheat_k + theta * self.temperature_k_rise
 
 
-def keyhole_number(process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> float:
-    """Ke = eta P/((Tl - T0) pi rho cp sqrt(alpha v r0^3)), r0 half the D4-sigma diameter (Gan 2021).
+@dataclass(frozen=True)
+class Source:
+    """What the beam is to the metal: absorbed strength q, absorptivity, depth in d, and the boiling number."""
 
-    eta = max(A_min, .7 (1 - exp(-.6 Ke_m Ld))), Ke_m = Ke with eta = A_min, Ld = sqrt(alpha/(v r0)). The floor is ours:
-    without it eta falls below the absorptivity of a flat surface in conduction. 0 without power or speed.
-    """
-    if beam_power_w <= 0 or scan_speed_m_per_s <= 0:
-        return 0.0
-    material, alpha, r0 = process.material, process.diffusivity_m2_per_s, 0.5 * process.beam_diameter_m
-    heat = process.temperature_k_rise * math.pi * material.density_kg_per_m3 * material.specific_heat_j_per_kg_k
-    per_eta = beam_power_w / (heat * math.sqrt(alpha * scan_speed_m_per_s * r0**3))
-    diffusion_length = math.sqrt(alpha / (scan_speed_m_per_s * r0))
-    deepened = 0.7 * (1.0 - math.exp(-0.6 * material.minimum_absorptivity * per_eta * diffusion_length))
-    return max(material.minimum_absorptivity, deepened) * per_eta
+    q: float
+    absorptivity: float
+    depth: float
+    boiling_number: float
 
 
-def regime(keyhole_number: float) -> Regime:
-    """conduction below CONDUCTION_BELOW, keyhole above KEYHOLE_ABOVE, transition between.
-
-    The lower limit is fitted to the six cases of AMB2018-02 (IN625, bare plate; Lane et al. 2020): the geometric
-    mean of the largest number of the three in conduction and the smallest of the other three. It moves with the
-    property set and need not hold for another alloy: draw it as a band.
-    """
-    if keyhole_number < CONDUCTION_BELOW:
-        return "conduction"
-    return "keyhole" if keyhole_number > KEYHOLE_ABOVE else "transition"
+@lru_cache(maxsize=4096)
+def _source(process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Source:
+    strength, peclet = process.strength(beam_power_w), process.peclet(scan_speed_m_per_s)
+    boiling = (process.material.boiling_k - process.preheat_k) / process.temperature_k_rise
+    least = process.material.minimum_absorptivity
+    if process.absorptivity is None:
+        absorptivity, depth = RULE.source(strength, peclet, boiling, least)
+        flat = RULE.flat(least)
+    else:
+        absorptivity = process.absorptivity
+        flat = min(absorptivity, RULE.flat(least))
+        depth = RULE.depth(absorptivity * strength, flat * strength, peclet, boiling)
+    return Source(absorptivity * strength, absorptivity, depth, RULE.boiling_number(flat * strength, peclet, boiling))

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from operators.reference.beam import BeamShape
 from twin.forecast import MeltPool, Outcome, Regime
+from twin.material import Material
 from twin.material import material as material_of
-from twin.process import ABSORPTIVITY, Process, keyhole_number, regime
+from twin.process import Process, Source
+from twin.regime import balling, keyhole_number, lack_of_fusion, regime, remelted_m
 
-FRAME_DIAMETERS = 0.5  # how far the beam goes between two looks at the reference
-STEADY_CHANGE = 0.003  # over STEADY_FRAMES
-STEADY_FRAMES = 8
-FEWEST_FRAMES, MOST_FRAMES = 20, 200
 SLOWEST_PECLET = 0.5  # below it the heat outruns the boxes and a frame takes minutes
-CELLS_PER_DIAMETER = 10  # of the reference; more in shallow pools
 CUT = 0.95  # share of the window's reach beyond which a pool counts as cut by it
 TRACK_DIAMETERS = 40.0  # long enough to be steady
+COOLING_K = 100.0  # below the solidus: the range of NIST's cooling rates, 1290 to 1190 C in IN625
 NO_POOL = MeltPool(0.0, 0.0, 0.0)
 
 
@@ -29,10 +28,25 @@ class Answer:
     keyhole_number: float
     outcome: Outcome
     operator: str
+    boiling_number: float = 0.0  # how hot conduction alone would make the surface, over its boiling point
+    absorptivity: float = 0.0
+    source_depth_m: float = 0.0
+    remelted_m: float = 0.0  # depth below the powder layer; the depth on a bare plate
+    above_melt_s: float = math.nan  # how long the middle of the track stays above the solidus
+    cooling_k_per_s: float = math.nan  # from the solidus to 100 K below it; NaN where it was not computed
+
+    @property
+    def balling(self) -> float:
+        """L/W over its limit (`twin.regime.balling`)."""
+        return balling(self.melt_pool.length_m, self.melt_pool.width_m)
+
+    def lack_of_fusion(self, hatch_spacing_m: float, layer_thickness_m: float) -> float:
+        """(h/W)^2 + (t/D)^2 (`twin.regime.lack_of_fusion`)."""
+        return lack_of_fusion(hatch_spacing_m, layer_thickness_m, self.melt_pool.width_m, self.melt_pool.depth_m)
 
 
 def melt_pool(
-    material: str,
+    material: str | Material,
     beam_power_w: float,
     scan_speed_m_per_s: float,
     beam_diameter_m: float,
@@ -40,31 +54,53 @@ def melt_pool(
     absorptivity: float | None = None,
     by: str = "reference",
     device: str = "cpu",
+    *,
+    beam_shape: BeamShape = "gaussian",
+    layer_thickness_m: float = 0.0,
 ) -> Answer:
-    """The steady melt pool of a straight track on bare plate; absorptivity None means the default of conduction, .35.
+    """The steady melt pool of a straight track; absorptivity None means by the rule (`operators.reference.rule`).
 
-    by: reference (the solver, seconds), eagar-tsai (constant properties, no latent heat) or operator.
+    by: reference (the solver, a second), operator (the shipped weights), eagar-tsai or rosenthal (constant properties,
+    no latent heat). layer_thickness_m is of powder over the plate, 0 for a bare one.
     """
     process = Process(
-        material=material_of(material),
+        material=material_of(material) if isinstance(material, str) else material,
         beam_diameter_m=beam_diameter_m,
         preheat_k=preheat_k,
-        absorptivity=ABSORPTIVITY if absorptivity is None else absorptivity,
+        absorptivity=absorptivity,
+        beam_shape=beam_shape,
+        layer_thickness_m=layer_thickness_m,
     )
     if not (math.isfinite(beam_power_w) and beam_power_w >= 0):
         raise ValueError(f"beam power must be at least 0 W, got {beam_power_w}")
     if not (math.isfinite(scan_speed_m_per_s) and scan_speed_m_per_s > 0):
         raise ValueError(f"scan speed must be above 0 m/s for a steady melt pool, got {scan_speed_m_per_s}")
     if by == "reference":
-        pool, outcome = _by_reference(process, beam_power_w, scan_speed_m_per_s)
-    elif by == "eagar-tsai":
-        pool, outcome = _by_eagar_tsai(process, beam_power_w, scan_speed_m_per_s)
-    elif by == "operator":
+        return _by_reference(process, beam_power_w, scan_speed_m_per_s)
+    if by == "operator":
         return _by_operator(process, beam_power_w, scan_speed_m_per_s, device)
-    else:
-        raise ValueError(f"by must be reference, operator or eagar-tsai, got {by!r}")
-    number = keyhole_number(process, beam_power_w, scan_speed_m_per_s)
-    return Answer(pool, regime(number), number, outcome, by)
+    if by in ("eagar-tsai", "rosenthal"):
+        return _by_formula(process, beam_power_w, scan_speed_m_per_s, by)
+    raise ValueError(f"by must be reference, operator, eagar-tsai or rosenthal, got {by!r}")
+
+
+def _answer(
+    process: Process, beam_power_w: float, scan_speed_m_per_s: float, source: Source, pool: MeltPool, outcome: Outcome,
+    by: str, cooling_k_per_s: float = math.nan,
+) -> Answer:  # fmt: skip
+    return Answer(
+        pool,
+        regime(source.boiling_number),
+        keyhole_number(process, beam_power_w, scan_speed_m_per_s),
+        outcome,
+        by,
+        source.boiling_number,
+        source.absorptivity,
+        source.depth * process.length_m,
+        remelted_m(pool.depth_m, process.layer_thickness_m),
+        pool.length_m / scan_speed_m_per_s,
+        cooling_k_per_s,
+    )
 
 
 def _by_operator(process: Process, beam_power_w: float, scan_speed_m_per_s: float, device: str) -> Answer:
@@ -79,61 +115,56 @@ def _by_operator(process: Process, beam_power_w: float, scan_speed_m_per_s: floa
         raise ValueError("no operator is shipped here: make one with ./meltwin train melt-pool, or ask --by reference")
     model, told = card.load(shipped[0], device=device)
     engine = Engine(model, told, device)
-    number = keyhole_number(process, beam_power_w, scan_speed_m_per_s)
     outcome = trust.outside(told["envelope"], process, beam_power_w, scan_speed_m_per_s)
     if outcome is not None:
-        pool, _ = _by_reference(process, beam_power_w, scan_speed_m_per_s)
-        return Answer(pool, regime(number), number, outcome, "reference")
-    q, peclet = process.q(beam_power_w), process.peclet(scan_speed_m_per_s)
-    rows = np.array([[0.0, 0.0, 0.0, q], [TRACK_DIAMETERS / peclet, TRACK_DIAMETERS, 0.0, q]])
-    look = engine.step([Task(Stream("query", process.groups(), peclet), [rows], [])])[0][0]
+        answer = _by_reference(process, beam_power_w, scan_speed_m_per_s)
+        return Answer(**{**vars(answer), "outcome": outcome})
+    source, peclet = process.source(beam_power_w, scan_speed_m_per_s), process.peclet(scan_speed_m_per_s)
+    here = [source.q, source.depth]
+    rows = np.array([[0.0, 0.0, 0.0, *here], [TRACK_DIAMETERS / peclet, TRACK_DIAMETERS, 0.0, *here]])
+    stream = Stream("query", process.groups(), peclet, process.surface(), process.beam_shape)
+    look = engine.step([Task(stream, [rows], [])])[0][0]
     pool, outcome = _measured(process, look.theta)
-    return Answer(pool, regime(number), number, outcome, told["name"])
+    return _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, outcome, told["name"])
 
 
-def _by_eagar_tsai(process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> tuple[MeltPool, Outcome]:
-    from operators.reference import eagar_tsai
+def _by_formula(process: Process, beam_power_w: float, scan_speed_m_per_s: float, by: str) -> Answer:
+    """The analytic solutions, with the absorptivity that the rule gives a flat melt (or the one that was asked for)."""
+    from operators.reference import eagar_tsai, rosenthal
+    from operators.reference.rule import RULE
     from operators.window import WindowGrid
 
-    grid = WindowGrid()
-    theta = eagar_tsai.steady(process.q(beam_power_w), process.peclet(scan_speed_m_per_s), grid)
-    return _measured(process, theta)
+    source, peclet = process.source(beam_power_w, scan_speed_m_per_s), process.peclet(scan_speed_m_per_s)
+    absorptivity = process.absorptivity or RULE.flat(process.material.minimum_absorptivity)
+    q = absorptivity * process.strength(beam_power_w)
+    source = Source(q, absorptivity, 0.0, source.boiling_number)
+    steady = eagar_tsai.steady if by == "eagar-tsai" else rosenthal.steady
+    pool, outcome = _measured(process, steady(q, peclet, WindowGrid()))
+    return _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, outcome, by)
 
 
-def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> tuple[MeltPool, Outcome]:
+def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Answer:
     """Scan straight on until the sizes stand still."""
-    from operators.reference import eagar_tsai
-    from operators.reference.melt_pool import Boxes, MeltPoolSolver
-    from operators.window import WindowGrid
+    from operators.reference import track
 
-    q, peclet = process.q(beam_power_w), process.peclet(scan_speed_m_per_s)
+    source, peclet = process.source(beam_power_w, scan_speed_m_per_s), process.peclet(scan_speed_m_per_s)
     if peclet < SLOWEST_PECLET:
         slowest = SLOWEST_PECLET * process.diffusivity_m2_per_s / process.beam_diameter_m
         raise ValueError(f"scan speed must be at least {slowest:.3g} m/s for the reference, got {scan_speed_m_per_s}")
-    grid, groups = WindowGrid(), process.groups()
-    x, y, z = grid.points
-    _, _, depth = grid.sizes(eagar_tsai.steady(q, peclet, grid), groups.solidus)
-    solver = MeltPoolSolver(groups, Boxes.fitting(depth, CELLS_PER_DIAMETER))
-    frame = FRAME_DIAMETERS / peclet  # in d^2/alpha
-    sizes: list[np.ndarray] = []
-    change = math.inf
-    theta = np.zeros(grid.shape)
-    for n in range(MOST_FRAMES):
-        here, there = n * FRAME_DIAMETERS, (n + 1) * FRAME_DIAMETERS
-        solver.advance(np.array([[n * frame, here, 0.0, q], [(n + 1) * frame, there, 0.0, q]]))
-        theta = solver.theta(x + there, y, z)
-        if not np.isfinite(theta).all():
-            break
-        sizes.append(np.array(grid.sizes(theta, groups.solidus)))
-        if n + 1 >= FEWEST_FRAMES:
-            before, now = sizes[-1 - STEADY_FRAMES], sizes[-1]
-            change = float(np.max(np.abs(now - before) / np.maximum(now, 1e-9)))
-            if change < STEADY_CHANGE:
-                break
-    pool, outcome = _measured(process, theta)
-    if outcome.kind == "ok" and not change < STEADY_CHANGE:
-        return pool, Outcome("residual", "melt-pool size still changing", change)
-    return pool, outcome
+    steady = track.steady(
+        process.groups(),
+        process.surface(),
+        source.q,
+        peclet,
+        source.depth,
+        drop=COOLING_K / process.temperature_k_rise,
+        beam=process.beam_shape,
+    )
+    pool, outcome = _measured(process, steady.theta)
+    if outcome.kind == "ok" and not steady.change < track.STEADY_CHANGE:
+        outcome = Outcome("residual", "melt-pool size still changing", steady.change)
+    cooling_k_per_s = steady.cooling * process.temperature_k_rise / process.time_s
+    return _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, outcome, "reference", cooling_k_per_s)
 
 
 def _measured(process: Process, theta: np.ndarray) -> tuple[MeltPool, Outcome]:

@@ -17,22 +17,30 @@ def outside(
     envelope: Mapping[str, list[float]], process: Process, beam_power_w: float, scan_speed_m_per_s: float
 ) -> Outcome | None:
     """The first number outside a card's envelope, in the user's units; None inside. Power 0 and speed 0 pass."""
-    groups = process.groups()
-    for name in groups.names():
+    if process.beam_shape != "gaussian":
+        return Outcome("outside_envelope", f"{process.beam_shape} beam")
+    groups, surface = process.groups(), process.surface()
+    numbers = dict(zip(groups.names(), groups.vector().tolist(), strict=True))
+    numbers |= {"evaporation": surface.evaporation, "vapour": surface.vapour, "zero": surface.zero}
+    for name, value in numbers.items():
         if name in envelope:
-            by = _beyond(getattr(groups, name), envelope[name])
+            by = _beyond(value, envelope[name])
             if by:
                 return Outcome("outside_envelope", f"{name} of {process.material.name}", by, "")
     if beam_power_w > 0:
-        q = process.q(beam_power_w)
-        by = _beyond(q, envelope["q"])
+        source = process.source(beam_power_w, scan_speed_m_per_s)
+        by = _beyond(source.q, envelope["q"])
         if by:
-            return Outcome("outside_envelope", "beam power", by * beam_power_w / q, "W")
+            return Outcome("outside_envelope", "beam power", by * beam_power_w / source.q, "W")
         if scan_speed_m_per_s > 0:
             peclet = process.peclet(scan_speed_m_per_s)
             by = _beyond(peclet, envelope["peclet"])
             if by:
                 return Outcome("outside_envelope", "scan speed", by * scan_speed_m_per_s / peclet, SPEED_UNIT)
+        if "depth" in envelope:
+            by = _beyond(source.depth, envelope["depth"])
+            if by:
+                return Outcome("outside_envelope", "source depth", by * process.length_m, "m")
     return None
 
 

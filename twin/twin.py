@@ -12,7 +12,8 @@ from twin import trust
 from twin.forecast import Alert, Field, Forecast, Lead, MeltPool, Outcome, Severity
 from twin.material import UnknownMaterialError, material
 from twin.observation import Build, Path, Window
-from twin.process import Process, keyhole_number, regime
+from twin.process import Process
+from twin.regime import DEEP_KEYHOLE, keyhole_number, regime
 
 ContextOf = Callable[[str, str], Build]
 CALM_S = 10.0  # an alert that was not seen for so long is cleared
@@ -137,7 +138,8 @@ class Twin:
     def _task(self, places: list[Place], process: Process) -> Task:
         newest = places[-1]
         name = _name(newest.window)
-        stream = Stream(name, process.groups(), process.peclet(newest.build.nominal_scan_speed_m_per_s))
+        peclet = process.peclet(newest.build.nominal_scan_speed_m_per_s)
+        stream = Stream(name, process.groups(), peclet, process.surface(), process.beam_shape)
         observed = [self._rows(name, process, place.window.path) for place in places]
         ahead = [self._rows(name, process, path) for path in self._ahead(newest)]
         return Task(stream, observed, ahead)
@@ -150,17 +152,17 @@ class Twin:
         return [_until(_from_now(window.path, plan), end_s) for end_s in ends]
 
     def _rows(self, name: str, process: Process, path: Path) -> np.ndarray:
-        """A path in the operators' units: rows (t, x, y, q)."""
+        """A path in the operators' units: rows (t, x, y, q, depth). The rule for absorptivity and depth takes the power
+        of each row and the mean scan speed of the path."""
         start_s, d = self._start_s[name], process.beam_diameter_m
-        return np.stack(
-            [
-                (path.time_s - start_s) / process.time_s,
-                path.x_m / d,
-                path.y_m / d,
-                path.beam_power_w * process.q(1.0),
-            ],
-            axis=1,
-        )
+        rows = np.zeros((len(path.time_s), 5))
+        rows[:, 0] = (path.time_s - start_s) / process.time_s
+        rows[:, 1], rows[:, 2] = path.x_m / d, path.y_m / d
+        _, speed = _power_and_speed(path)
+        for power in np.unique(path.beam_power_w):
+            source = process.source(float(power), speed)
+            rows[path.beam_power_w == power, 3:] = source.q, source.depth
+        return rows
 
     def _tell(self, work: Work, looks: list[Look], now_s: float) -> list[Forecast]:
         forecasts = []
@@ -178,6 +180,7 @@ class Twin:
                 outcome.kind == "outside_envelope" and operator is self.operator
             )
             number_ke = keyhole_number(process, place.beam_power_w, place.scan_speed_m_per_s)
+            number_b = process.source(place.beam_power_w, place.scan_speed_m_per_s).boiling_number
             on = place.beam_power_w > 0
             forecasts.append(
                 Forecast(
@@ -190,7 +193,7 @@ class Twin:
                     sent_s=window.sent_s,
                     operator=operator.card["name"],
                     outcome=outcome,
-                    regime=regime(number_ke) if on else None,
+                    regime=regime(number_b) if on else None,
                     keyhole_number=number_ke if on else None,
                     laser_on=on,
                     leads=() if withheld else tuple(self._lead(place, process, operator, s, look) for s, look in mine),
@@ -264,13 +267,13 @@ def _risks(forecast: Forecast) -> list[tuple[str, Severity, str, str]]:
         found.append(
             (forecast.outcome.kind, "low", _evidence(forecast.outcome), "no forecast to rely on here: watch the signal")
         )
-    if forecast.regime == "keyhole":
+    if forecast.regime == "keyhole" and (forecast.keyhole_number or 0.0) > DEEP_KEYHOLE:
         found.append(
             (
                 "keyhole",
                 "medium",
                 f"keyhole number {forecast.keyhole_number:.1f}",
-                "depth is underestimated here: lower the power or raise the speed",
+                "a keyhole so deep may leave pores: lower the power or raise the speed",
             )
         )
     return found
@@ -287,7 +290,10 @@ def _evidence(outcome: Outcome) -> str:
 def _process(build: Build) -> tuple[Process | None, str]:
     """The process that a build names, or why there is none."""
     try:
-        return Process(material(build.material), build.beam_diameter_m, build.preheat_k, build.absorptivity), ""
+        alloy = material(build.material)
+        return Process(
+            alloy, build.beam_diameter_m, build.preheat_k, build.absorptivity, layer_thickness_m=build.layer_thickness_m
+        ), ""
     except UnknownMaterialError:
         return None, f"alloy {build.material}, which has no properties here"
     except ValueError as error:

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from math import isfinite
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,15 @@ class By(StrEnum):
     reference = "reference"
     operator = "operator"
     eagar_tsai = "eagar-tsai"
+    rosenthal = "rosenthal"
+
+
+class Shape(StrEnum):
+    """Beam shapes."""
+
+    gaussian = "gaussian"
+    top_hat = "top hat"
+    ring = "ring"
 
 
 def melt_pool(
@@ -26,18 +36,26 @@ def melt_pool(
         float, typer.Option("--preheat-k", min=1.0, help="temperature of the part before, K")
     ] = 298.15,
     absorptivity: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="share of the power absorbed; left out: the alloy's own rule")
+        float | None, typer.Option(min=0.0, max=1.0, help="share of the power absorbed; left out: by the rule")
     ] = None,
     by: Annotated[
-        By, typer.Option(help="reference: the solver; operator: the shipped weights; eagar-tsai: analytic")
+        By, typer.Option(help="reference: the solver; operator: the shipped weights; eagar-tsai, rosenthal: analytic")
     ] = By.operator,
+    beam_shape: Annotated[Shape, typer.Option(help="how the beam's power is spread")] = Shape.gaussian,
+    layer_thickness_m: Annotated[
+        float, typer.Option("--layer-thickness-m", min=0.0, help="powder over the plate, m; 0: bare plate")
+    ] = 0.0,
+    hatch_spacing_m: Annotated[
+        float | None, typer.Option("--hatch-spacing-m", min=0.0, help="with a layer thickness: lack of fusion, m")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on standard output")] = False,
 ) -> None:
     """Size of the steady melt pool for one set of laser parameters.
 
-    Prints length, width and depth (m) of the connected region above the solidus, the regime (conduction, transition or
-    keyhole), the keyhole number, and the outcome: whether the numbers may be trusted.
+    Prints length, width and depth (m) of the connected region above the solidus, how long the middle of the track stays
+    above it and how fast it then cools, the regime (conduction, transition or keyhole) with the boiling and keyhole
+    numbers, the absorptivity and depth of the source, and the outcome: whether the numbers may be trusted.
 
     Example: `./meltwin melt-pool --material IN625 --power-w 195 --scan-speed-m-per-s 0.8 --beam-diameter-m 100e-6`
     """
@@ -54,8 +72,10 @@ def melt_pool(
         absorptivity=absorptivity,
         by=by.value,
         device=device,
+        beam_shape=beam_shape.value,
+        layer_thickness_m=layer_thickness_m,
     )
-    row = {
+    row: dict[str, Any] = {
         "length_m": answer.melt_pool.length_m,
         "width_m": answer.melt_pool.width_m,
         "depth_m": answer.melt_pool.depth_m,
@@ -63,13 +83,32 @@ def melt_pool(
         "keyhole_number": answer.keyhole_number,
         "outcome": asdict(answer.outcome),
         "operator": answer.operator,
+        "boiling_number": answer.boiling_number,
+        "absorptivity": answer.absorptivity,
+        "source_depth_m": answer.source_depth_m,
+        "remelted_m": answer.remelted_m,
+        "above_melt_s": answer.above_melt_s,
+        "cooling_k_per_s": answer.cooling_k_per_s if isfinite(answer.cooling_k_per_s) else None,
+        "balling": answer.balling,
     }
+    if hatch_spacing_m is not None:
+        row["lack_of_fusion"] = answer.lack_of_fusion(hatch_spacing_m, layer_thickness_m)
     if as_json:
         typer.echo(json.dumps(row))
         return
     for name in ("length_m", "width_m", "depth_m"):
         typer.echo(f"{name.removesuffix('_m'):>8}  {row[name] * 1e6:8.1f} um")
-    typer.echo(f"{'regime':>8}  {answer.regime} (keyhole number {answer.keyhole_number:.2f})")
+    if layer_thickness_m:
+        typer.echo(f"{'remelted':>8}  {answer.remelted_m * 1e6:8.1f} um of the plate under the powder")
+    typer.echo(f"{'molten':>8}  {answer.above_melt_s * 1e3:8.3f} ms in the middle of the track")
+    if isfinite(answer.cooling_k_per_s):
+        typer.echo(f"{'cooling':>8}  {answer.cooling_k_per_s:8.3g} K/s over the 100 K below the solidus")
+    typer.echo(f"{'source':>8}  {answer.absorptivity:8.2f} absorbed, {answer.source_depth_m * 1e6:.0f} um deep")
+    numbers = f"boiling number {answer.boiling_number:.2f}, keyhole number {answer.keyhole_number:.2f}"
+    typer.echo(f"{'regime':>8}  {answer.regime} ({numbers})")
+    typer.echo(f"{'balling':>8}  {answer.balling:8.2f} of its limit (an advisory)")
+    if "lack_of_fusion" in row:
+        typer.echo(f"{'fusion':>8}  {row['lack_of_fusion']:8.2f}: (h/W)^2 + (t/D)^2, lack of fusion above 1")
     typer.echo(f"{'outcome':>8}  {answer.outcome}")
     typer.echo(f"{'by':>8}  {answer.operator}")
 

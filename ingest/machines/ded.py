@@ -14,11 +14,11 @@ WAIT_S = 0.5  # laser off at the end of a pass, while the head rises
 
 # Steady sizes by beam power, of the reference solver: IN718, 0.8 mm beam, 10 mm/s.
 SET_POINTS = {
-    300.0: SetPoint(0.95e-3, 1.03e-3),
-    330.0: SetPoint(1.01e-3, 1.11e-3),
-    360.0: SetPoint(1.06e-3, 1.21e-3),
-    390.0: SetPoint(1.11e-3, 1.26e-3),
-    420.0: SetPoint(1.16e-3, 1.34e-3),
+    300.0: SetPoint(0.81e-3, 0.87e-3),
+    330.0: SetPoint(0.86e-3, 0.92e-3),
+    360.0: SetPoint(0.89e-3, 0.99e-3),
+    390.0: SetPoint(0.92e-3, 1.01e-3),
+    420.0: SetPoint(0.95e-3, 1.03e-3),
 }
 _POWERS_W = tuple(SET_POINTS)
 
@@ -34,7 +34,6 @@ def ded_wall(seed: int, run: str = "", name: str = "ded-1") -> SimulatedMachine:
         beam_diameter_m=0.8e-3,
         layer_thickness_m=0.4e-3,
         preheat_k=298.15,
-        absorptivity=0.35,
         nominal_beam_power_w=360.0,
         nominal_scan_speed_m_per_s=SCAN_SPEED_M_PER_S,
         frame_s=0.020,

@@ -20,11 +20,11 @@ TIME_FACTOR = 6.25e-4  # process seconds a wall second
 
 # Steady sizes by beam power, of the reference solver: IN625, 100 um beam, 0.8 m/s.
 SET_POINTS = {
-    160.0: SetPoint(119e-6, 451e-6),
-    175.0: SetPoint(122e-6, 491e-6),
-    195.0: SetPoint(127e-6, 539e-6),
-    215.0: SetPoint(131e-6, 586e-6),
-    230.0: SetPoint(133e-6, 634e-6),
+    160.0: SetPoint(115e-6, 656e-6),
+    175.0: SetPoint(120e-6, 716e-6),
+    195.0: SetPoint(126e-6, 853e-6),
+    215.0: SetPoint(131e-6, 957e-6),
+    230.0: SetPoint(134e-6, 1037e-6),
 }
 _POWERS_W = tuple(SET_POINTS)
 
@@ -40,7 +40,6 @@ def lpbf_hatch(seed: int, run: str = "", name: str = "lpbf-1") -> SimulatedMachi
         beam_diameter_m=100e-6,
         layer_thickness_m=40e-6,
         preheat_k=298.15,
-        absorptivity=0.35,
         nominal_beam_power_w=195.0,
         nominal_scan_speed_m_per_s=SCAN_SPEED_M_PER_S,
         frame_s=62.5e-6,

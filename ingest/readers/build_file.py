@@ -37,7 +37,7 @@ class BuildFile(BaseModel):
     layer_thickness_m: Annotated[Positive, Field(le=0.01)]
     frame_s: Annotated[Positive, Field(le=1, ge=1e-7)]
     preheat_k: Annotated[Positive, Field(lt=3000)] = 298.15
-    absorptivity: Annotated[Positive, Field(le=1)] = 0.35
+    absorptivity: Annotated[Positive, Field(le=1)] | None = None  # none: by the rule
     hatch_spacing_m: Positive | None = None
     position_unit: Literal["m", "mm"] | None = None  # needed where the log names none
     part: str = ""

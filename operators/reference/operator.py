@@ -1,11 +1,13 @@
 """The reference solver behind the `Operator` port: one solver a stream, one copy for each look ahead."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from operators.operator import Look, Task, heading_after
-from operators.reference.melt_pool import Boxes, MeltPoolSolver
+from operators.reference.boxes import Boxes
+from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
 
 
@@ -20,7 +22,7 @@ class ReferenceOperator:
             "cells_per_diameter": cells_per_diameter,
             "device": "cpu",
         }
-        self._boxes = Boxes(cells_per_diameter=cells_per_diameter)
+        self._cells = cells_per_diameter
         self._solvers: dict[str, tuple[MeltPoolSolver, float]] = {}
 
     def step(self, tasks: list[Task]) -> list[list[Look]]:
@@ -34,7 +36,7 @@ class ReferenceOperator:
     def _one(self, task: Task) -> list[Look]:
         name = task.stream.name
         if name not in self._solvers:
-            self._solvers[name] = (MeltPoolSolver(task.stream.groups, self._boxes), 0.0)
+            self._solvers[name] = (self._solver(task), 0.0)
         solver, heading = self._solvers[name]
         looks = []
         for rows in task.observed:
@@ -51,6 +53,14 @@ class ReferenceOperator:
                 looks.append(self._look(ahead, rows, heading_after(heading, rows)))
         return looks
 
+    def _solver(self, task: Task) -> MeltPoolSolver:
+        """A cold plate, in boxes deep enough for the sources that the task names."""
+        stream = task.stream
+        deepest = max((float(rows[:, 4].max()) for rows in [*task.observed, *task.ahead]), default=0.0)
+        boxes = Boxes.fitting(max(deepest, 0.3), self._cells)
+        boxes = replace(boxes, levels=boxes.levels + 1)  # tracks of a build are long
+        return MeltPoolSolver(stream.groups, boxes, surface=stream.surface, beam=stream.beam)
+
     def _look(self, solver: MeltPoolSolver, rows: np.ndarray, heading: float) -> Look:
         x, y, z = self.grid.points
         c, s = np.cos(heading), np.sin(heading)
@@ -64,6 +74,6 @@ def _after(rows: np.ndarray, begin: float) -> np.ndarray:
         return rows
     later = rows[rows[:, 0] > begin]
     t = rows[:, 0]
-    held = rows[max(int(np.searchsorted(t, begin, side="right")) - 1, 0), 3]
-    first = [begin, np.interp(begin, t, rows[:, 1]), np.interp(begin, t, rows[:, 2]), held]
+    held = rows[max(int(np.searchsorted(t, begin, side="right")) - 1, 0), 3:]
+    first = [begin, np.interp(begin, t, rows[:, 1]), np.interp(begin, t, rows[:, 2]), *held]
     return np.vstack([first, later]) if len(later) else np.array([first, first])

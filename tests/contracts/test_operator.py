@@ -24,7 +24,7 @@ Q = 12.0
 
 def untrained() -> Operator:
     grid = WindowGrid()
-    model = Asno(len(grid.x), len(grid.y) * len(grid.z), 7).eval()
+    model = Asno(len(grid.x), len(grid.y) * len(grid.z), 12).eval()
     told = {axis: getattr(grid, axis).tolist() for axis in "xyz"}
     return Engine(model, {"name": "untrained", "grid": told, "lags": LAGS})
 

@@ -69,11 +69,19 @@ POINT = ("--material", "IN718", "--power-w", 250, "--scan-speed-m-per-s", 0.8, "
 
 
 @pytest.mark.parametrize(
-    ("by", "operator"), [("operator", "asno-melt-pool"), ("reference", "reference"), ("eagar-tsai", "eagar-tsai")]
+    ("by", "operator"),
+    [
+        ("operator", "asno-melt-pool"),
+        ("reference", "reference"),
+        ("eagar-tsai", "eagar-tsai"),
+        ("rosenthal", "rosenthal"),
+    ],
 )
 def test_melt_pool_answers_in_one_line(by: str, operator: str) -> None:
     row = json.loads(invoke("melt-pool", *POINT, "--by", by, "--json"))
-    assert set(row) == {"length_m", "width_m", "depth_m", "regime", "keyhole_number", "outcome", "operator"}
+    assert set(row) >= {"length_m", "width_m", "depth_m", "regime", "keyhole_number", "outcome", "operator"}
+    assert 0 < row["above_melt_s"] == pytest.approx(row["length_m"] / 0.8)
+    assert (row["cooling_k_per_s"] is not None) == (by == "reference")
     assert row["length_m"] > row["width_m"] > row["depth_m"] > 0
     assert (row["outcome"]["kind"], row["operator"]) == ("ok", operator)
 
@@ -83,6 +91,14 @@ def test_melt_pool_answers_in_one_line(by: str, operator: str) -> None:
 )
 def test_melt_pool_says_what_is_wrong(wrong: tuple[str, object]) -> None:
     invoke("melt-pool", *POINT, *wrong, "--json", code=2)
+
+
+def test_powder_and_hatch_tell_of_lack_of_fusion() -> None:
+    options = ("--by", "reference", "--layer-thickness-m", 40e-6, "--hatch-spacing-m", 100e-6, "--beam-shape", "ring")
+    row = json.loads(invoke("melt-pool", *POINT, *options, "--json"))
+    assert row["remelted_m"] < row["depth_m"]
+    assert row["lack_of_fusion"] == pytest.approx((1e-4 / row["width_m"]) ** 2 + (4e-5 / row["depth_m"]) ** 2)
+    assert "lack of fusion above 1" in invoke("melt-pool", *POINT, *options)
 
 
 def test_ctrl_c_ends_a_demo_with_everything_committed(tmp_path: Path, mqtt_port: int) -> None:

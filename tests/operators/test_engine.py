@@ -12,7 +12,8 @@ from operators.engine import OLDEST, ROWS, Engine, joined
 
 
 def stretch(t: float, x: float, y: float, dx: float, dy: float, q: float, span: float = 0.05) -> np.ndarray:
-    return np.array([[t, x, y, q], [t + span, x + dx, y + dy, q]])
+    depth = 0.2 if q < 10 else 0.9
+    return np.array([[t, x, y, q, depth], [t + span, x + dx, y + dy, q, depth]])
 
 
 def walked(steps: list[tuple[float, float, float]], span: float = 0.05) -> list[np.ndarray]:
@@ -25,7 +26,7 @@ def walked(steps: list[tuple[float, float, float]], span: float = 0.05) -> list[
 
 
 def joined_all(stretches: list[np.ndarray]) -> np.ndarray:
-    past = np.zeros((0, 4))
+    past = np.zeros((0, 5))
     for rows in stretches:
         past = joined(past, rows)
     return past
@@ -41,7 +42,7 @@ def warmth(past: np.ndarray) -> np.ndarray:
 def test_a_straight_track_is_three_rows_however_long() -> None:
     past = joined_all(walked([(0.5, 0.0, 10.0)] * 300))
     assert len(past) <= 3
-    assert past[-1].tolist() == pytest.approx([15.0, 150.0, 0.0, 10.0])
+    assert past[-1].tolist() == pytest.approx([15.0, 150.0, 0.0, 10.0, 0.9])
     assert past[0, :3].tolist() == [0, 0, 0]
 
 

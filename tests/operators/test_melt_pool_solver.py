@@ -5,7 +5,8 @@ import pytest
 
 from operators.groups import CONSTANT, Groups
 from operators.reference import eagar_tsai
-from operators.reference.melt_pool import Boxes, MeltPoolSolver
+from operators.reference.boxes import Boxes
+from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
 
 STEEL = Groups(mushy=0.04, latent=0.2, k_cold=0.5, k_liquid=1.3, c_cold=0.7, c_liquid=1.1)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from operators.groups import Groups
-from operators.reference.melt_pool import Boxes, MeltPoolSolver
+from operators.reference.boxes import Boxes
+from operators.reference.melt_pool import MeltPoolSolver
 
 HOT, COLD, FRONT = 2.6, 0.0, 0.99
 

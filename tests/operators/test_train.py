@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from operators import card
-from operators.groups import Groups
 from operators.train import Data, Run, loss_of, size_errors, summary, train
+from operators.operator import Stream
 from operators.trajectories import BOX, LAGS, condition, draw, generate, plan, trajectory
 from operators.window import WindowGrid
 
@@ -30,9 +30,9 @@ def data() -> Data:
     return Data(*(torch.from_numpy(a) for a in (forcing, told, target)), np.repeat(np.arange(20), 2))
 
 
-def _drawn(rng: np.random.Generator) -> tuple[Groups, float]:
-    groups, _, peclet, _ = draw(rng, GRID)
-    return groups, peclet
+def _drawn(rng: np.random.Generator) -> tuple[Stream, float]:
+    stream, _, depth, _ = draw(rng, GRID)
+    return stream, depth
 
 
 def test_a_trajectory_is_the_same_in_any_company() -> None:
@@ -55,21 +55,22 @@ def test_the_newest_forcing_is_near_the_target() -> None:
 def test_drawn_trajectories_lie_in_the_box() -> None:
     rng = np.random.default_rng(2)
     for _ in range(50):
-        groups, q, peclet, _ = draw(rng, GRID)
-        values = dict(zip(Groups.names(), groups.vector(), strict=True)) | {"q": q, "peclet": peclet}
+        stream, q, depth, _ = draw(rng, GRID)
+        values = vars(stream.surface) | vars(stream.groups) | {"q": q, "peclet": stream.peclet, "depth": depth}
         for name, (low, high) in BOX.items():
             assert low <= values[name] <= high * (1 + 1e-6)
 
 
 def test_an_eventful_plan_has_every_event() -> None:
-    stretches = [s for seed in range(20) for s in plan(np.random.default_rng(seed), 45, 10.0, eventful=True)]
+    stretches = [s for seed in range(20) for s in plan(np.random.default_rng(seed), 45, 10.0, 0.8, eventful=True)]
     assert any(s.q == 0 for s in stretches)
     assert any(0 < s.q < 10 for s in stretches)
     assert any(s.pace != 1 for s in stretches)
     assert len({round(s.heading, 3) for s in stretches}) > 5
-    assert {(s.heading, s.pace, s.q) for s in plan(np.random.default_rng(0), 60, 10.0, eventful=False)} == {
-        (0.0, 1.0, 10.0)
-    }
+    assert all(s.depth == pytest.approx(0.08 * s.q) for s in stretches if s.q), "a hole goes by its power"
+    assert {
+        (s.heading, s.pace, s.q, s.depth) for s in plan(np.random.default_rng(0), 60, 10.0, 0.8, eventful=False)
+    } == {(0.0, 1.0, 10.0, 0.8)}
 
 
 def test_no_trajectory_is_in_two_parts(data: Data) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from twin.material import IN625, IN718, MATERIALS, Line, UnknownMaterialError, material
+from twin.material import ASSUMED, IN625, IN718, MATERIALS, Line, Material, UnknownMaterialError, material
 
 
 @pytest.mark.parametrize("name", list(MATERIALS))
@@ -63,6 +63,20 @@ def test_disagreeing_sources_are_carried() -> None:
     for alloy in MATERIALS.values():
         for name, low, high in alloy.intervals:
             assert low <= getattr(alloy, name) <= high
+
+
+@pytest.mark.parametrize("alloy", list(MATERIALS.values()), ids=lambda m: m.name)
+@pytest.mark.parametrize("name", list(ASSUMED))
+def test_every_property_has_an_interval_that_holds_it_and_can_be_varied(alloy: Material, name: str) -> None:
+    interval = alloy.interval(name)
+    assert interval.low <= getattr(alloy, name) <= interval.high
+    assert interval.low < interval.high
+    for end in (interval.low, interval.high):
+        other = alloy.varied(name, end)
+        assert getattr(other, name) == pytest.approx(end)
+        left = {each for each in ASSUMED if getattr(other, each) != pytest.approx(getattr(alloy, each))} - {name}
+        # lines are read at the solidus: they move with it, and nothing else does
+        assert left <= ({"conductivity_w_per_m_k", "specific_heat_j_per_kg_k"} if name == "solidus_k" else set())
 
 
 def test_only_the_aluminium_alloy_is_weak() -> None:

@@ -1,59 +1,13 @@
-"""The dimensionless numbers: by hand where they can be, and the published keyhole flags of AMB2018-02."""
+"""The dimensionless numbers: by hand where they can be, and what the rule makes of a process."""
 
+import dataclasses
 import math
+from typing import Any
 
 import pytest
 
 from twin.material import IN625, MATERIALS, Material
-from twin.process import CONDUCTION_BELOW, KEYHOLE_ABOVE, Process, keyhole_number, regime
-
-CBM = [(150.0, 0.4, 100e-6), (195.0, 0.8, 100e-6), (195.0, 1.2, 100e-6)]
-AMMT = [(137.9, 0.4, 170e-6), (179.2, 0.8, 170e-6), (179.2, 1.2, 170e-6)]
-
-
-def number(power_w: float, speed_m_per_s: float, diameter_m: float) -> float:
-    return keyhole_number(Process(IN625, diameter_m), power_w, speed_m_per_s)
-
-
-@pytest.mark.parametrize("case", CBM)
-def test_keyhole_flag_is_on_for_the_tight_spot(case: tuple[float, float, float]) -> None:
-    assert regime(number(*case)) != "conduction"
-
-
-@pytest.mark.parametrize("case", AMMT)
-def test_keyhole_flag_is_off_for_the_wide_spot(case: tuple[float, float, float]) -> None:
-    assert regime(number(*case)) == "conduction"
-
-
-def test_the_limit_stands_halfway_between_the_two_machines() -> None:
-    between = math.sqrt(max(number(*case) for case in AMMT) * min(number(*case) for case in CBM))
-    assert pytest.approx(between, abs=0.02) == CONDUCTION_BELOW
-
-
-def test_keyhole_numbers_order_the_cases_as_their_measured_aspect() -> None:
-    a, b, c = (number(*case) for case in CBM)
-    assert a > b > c
-
-
-def test_keyhole_number_by_hand() -> None:
-    # IN625 at 1563 K: k 30.0616, cp 719.918, alpha 30.0616/(8440*719.918) = 4.94757e-6 m2/s; Tl - T0 = 1324.85 K
-    # AMMT-A: r0 = 85 um
-    # sqrt(alpha v r0^3) = sqrt(4.94757e-6 * .4 * 6.14125e-13) = 1.10243e-9
-    # eta at its floor: .28 * 137.9/(1324.85 * pi * 8440 * 719.918 * 1.10243e-9) = 38.612/27.8801
-    assert number(137.9, 0.4, 170e-6) == pytest.approx(1.38493, rel=1e-3)
-    # CBM-A: sqrt(4.94757e-6 * .4 * 1.25e-13) = 4.97372e-10; P part 150/12.5783 = 11.9253; Ke_m = 3.33908
-    # Ld = sqrt(4.94757e-6/(.4 * 50e-6)) = .497372; eta = .7 (1 - exp(-.6 * 3.33908 * .497372)) = .441568
-    assert number(150.0, 0.4, 100e-6) == pytest.approx(11.9253 * 0.441568, rel=1e-3)
-
-
-def test_no_power_or_no_speed_has_no_keyhole() -> None:
-    assert number(0.0, 0.8, 1e-4) == 0.0
-    assert number(195.0, 0.0, 1e-4) == 0.0
-
-
-def test_regimes_are_in_order() -> None:
-    limits = (0.0, CONDUCTION_BELOW, KEYHOLE_ABOVE, KEYHOLE_ABOVE + 0.1)
-    assert [regime(ke) for ke in limits] == ["conduction", "transition", "transition", "keyhole"]
+from twin.process import Process
 
 
 @pytest.mark.parametrize("alloy", list(MATERIALS.values()), ids=lambda m: m.name)
@@ -73,7 +27,49 @@ def test_scales_undo_themselves() -> None:
     assert process.time_s * process.diffusivity_m2_per_s == pytest.approx(process.length_m**2)
     assert process.peclet(0.8) == pytest.approx(0.8 * process.time_s / process.length_m)
     scale = IN625.conductivity_w_per_m_k * process.length_m * process.temperature_k_rise
-    assert process.q(195.0) * scale == pytest.approx(0.35 * 195.0)
+    assert process.strength(195.0) * scale == pytest.approx(195.0)
+
+
+def test_an_absorptivity_that_is_told_is_kept_and_sets_the_depth() -> None:
+    weak, strong = (Process(IN625, 1e-4, absorptivity=a).source(195.0, 0.8) for a in (0.4, 0.6))
+    assert (weak.absorptivity, strong.absorptivity) == (0.4, 0.6)
+    assert strong.q == pytest.approx(1.5 * weak.q)
+    assert strong.depth > weak.depth
+
+
+def test_the_rule_is_told_the_alloy_only_by_its_groups_and_its_least_absorptivity() -> None:
+    one = Process(IN625, 1e-4).source(195.0, 0.8)
+    renamed = dataclasses.replace(IN625, name="another", molar_mass_kg_per_mol=0.03, emissivity=0.9)
+    assert Process(renamed, 1e-4).source(195.0, 0.8) == one
+    other = Process(dataclasses.replace(IN625, minimum_absorptivity=0.2), 1e-4).source(195.0, 0.8)
+    assert other.absorptivity < one.absorptivity
+
+
+def test_no_power_and_no_speed_have_a_source_that_is_finite() -> None:
+    for power_w, speed in ((0.0, 0.8), (195.0, 0.0), (0.0, 0.0)):
+        source = Process(IN625, 1e-4).source(power_w, speed)
+        assert all(map(math.isfinite, dataclasses.astuple(source)))
+    assert Process(IN625, 1e-4).source(0.0, 0.8).q == 0.0
+
+
+def test_evaporation_at_the_boiling_point_by_hand() -> None:
+    # .82 p0 Lv sqrt(M/(2 pi R T)) at 3000 K: .82 * 1.013e5 * 6.457e6 * sqrt(.0595/(2 pi 8.314 3000)) = 3.305e8 W/m2
+    process = Process(IN625, 1e-4)
+    surface = process.surface()
+    unit = IN625.conductivity_w_per_m_k * process.temperature_k_rise / process.length_m
+    assert surface.boiling * process.temperature_k_rise == pytest.approx(IN625.boiling_k)
+    assert surface.evaporation / math.sqrt(surface.boiling) * unit == pytest.approx(3.305e8, rel=2e-3)
+    assert surface.zero == pytest.approx(298.15 / process.temperature_k_rise)
+    # a black body at 3000 K radiates 4.593e6 W/m2
+    assert surface.radiation * surface.boiling**4 * unit == pytest.approx(0.4 * 4.593e6, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"layer_thickness_m": -1e-6}, {"layer_thickness_m": math.nan}, {"beam_shape": "star"}]
+)
+def test_an_impossible_layer_or_beam_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"must"):
+        Process(IN625, 1e-4, **changes)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_preheat_power_and_absorptivity_deepen_and_a_wider_spot_does_not(by: str
     assert (base.outcome.kind, base.regime, base.operator) == ("ok", "conduction", by)
 
 
-@BOTH
+@pytest.mark.parametrize("by", ["eagar-tsai", "rosenthal"])
 def test_the_same_groups_give_the_same_melt_pool_in_diameters(by: str) -> None:
     one = ask(by).melt_pool
     scale = 0.6  # q goes by P/d and Peclet by v d

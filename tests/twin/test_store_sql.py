@@ -79,6 +79,20 @@ def test_downgrade_to_base_leaves_no_table(store: SqlStore, url: str) -> None:
     assert SqlStore.open_reader(url).counts()["observations"] == 0
 
 
+def test_a_store_of_the_first_schema_keeps_its_builds_when_it_is_opened(store: SqlStore, url: str) -> None:
+    told = case.build("told", absorptivity=0.4)
+    store.write(Step(observations=[heard(told)], received_s=1.0))
+    store.close()
+    sql.downgrade(url, "0001")
+    again = SqlStore.create(url)
+    ruled = case.build("ruled", sequence=1, absorptivity=None)
+    again.write(Step(observations=[heard(ruled)], received_s=2.0))
+    again.close()
+    with create_engine(url).connect() as connection:
+        rows = connection.execute(text("SELECT build, absorptivity FROM builds ORDER BY received_s")).all()
+    assert [tuple(row) for row in rows] == [("told", 0.4), ("ruled", None)]
+
+
 def test_opening_again_keeps_what_is_there(store: SqlStore, url: str) -> None:
     store.write(case.whole_step())
     store.close()

@@ -208,14 +208,14 @@ def test_one_alert_for_one_cause_until_it_is_gone() -> None:
     mine, constant = twin(), build()
     raised = []
     for n in range(4):  # a keyhole in layer after layer, and 1 s between
-        raised += mine.advance([window(0, layer=n, power_w=400.0)], lambda m, b: constant, float(n))[1]
+        raised += mine.advance([window(0, layer=n, power_w=270.0)], lambda m, b: constant, float(n))[1]
     assert {(a.kind, a.layer, a.first_seen_s, a.cleared_s) for a in raised} == {("keyhole", 0, 0.0, None)}
     assert [a.last_seen_s for a in raised] == [0.0, 1.0, 2.0, 3.0]
-    calm = [window(n, layer=9, power_w=100.0) for n in range(2)]
+    calm = [window(n, layer=9, power_w=60.0) for n in range(2)]
     assert mine.advance(calm[:1], lambda m, b: constant, 3.0 + CALM_S)[1] == []
     (gone,) = mine.advance(calm[1:], lambda m, b: constant, 3.1 + CALM_S)[1]
     assert (gone.kind, gone.last_seen_s, gone.cleared_s) == ("keyhole", 3.0, 3.1 + CALM_S)
-    (again,) = mine.advance([window(2, layer=9, power_w=400.0)], lambda m, b: constant, 50.0)[1]
+    (again,) = mine.advance([window(2, layer=9, power_w=270.0)], lambda m, b: constant, 50.0)[1]
     assert (again.layer, again.first_seen_s, again.cleared_s) == (9, 50.0, None)
 
 

@@ -11,7 +11,7 @@ message (`parameters`), and so are fields. Tables that are read by ranges are cl
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_REVISION = "0001"  # head of migrations/versions
+SCHEMA_REVISION = "0002"  # head of migrations/versions
 
 _CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -62,7 +62,7 @@ class BuildRow(Base):
     beam_diameter_m: Mapped[float]
     layer_thickness_m: Mapped[float]
     preheat_k: Mapped[float]
-    absorptivity: Mapped[float]
+    absorptivity: Mapped[float | None]
     nominal_beam_power_w: Mapped[float]
     nominal_scan_speed_m_per_s: Mapped[float]
     frame_s: Mapped[float]

@@ -1,0 +1,38 @@
+"""`meltwin validate`: the command that it starts, and that this command needs no library of the command line's."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.cli import app
+from deploy.commands import validate
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_it_starts_the_suite_in_the_checkout_and_returns_its_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: dict[str, Any] = {}
+
+    def run(command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        started.update(how, command=command)
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(validate.subprocess, "run", run)
+    monkeypatch.chdir(tmp_path)
+    asked = ["validate", "reference", "--out", "r.json", "--tables", "nist", "--docs"]
+    assert CliRunner().invoke(app, asked).exit_code == 3
+    assert started["cwd"] == ROOT
+    module, out = ["-m", "tests.validation", "reference"], ["--out", str(tmp_path / "r.json")]
+    assert started["command"][1:] == [*module, *out, "--tables", "nist", "--docs"]
+
+
+def test_the_suite_loads_without_pandas_rich_or_typer() -> None:
+    look = "import sys; from tests.validation.reference import suite; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not {"pandas", "rich", "typer", "sqlalchemy", "plotly", "pydantic"} & set(told.split())

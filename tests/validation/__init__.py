@@ -1,0 +1,2 @@
+"""Validation: long comparisons with measurements and published benchmarks, run by hand: `python -m
+tests.validation`."""
