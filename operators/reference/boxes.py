@@ -19,8 +19,8 @@ class Boxes:
     across: float | None = None
 
     def __post_init__(self) -> None:
-        if self.levels < 1 or self.shape[0] < 4 or min(self.shape[1:]) < 10:
-            raise ValueError(f"boxes must have at least 4, 10, 10 cells to hold one another, got {self.shape}")
+        if self.levels < 1 or self.shape[0] < 4 or min(self.shape[1:]) < 8:
+            raise ValueError(f"boxes must have at least 4, 8, 8 cells to hold one another, got {self.shape}")
 
     @classmethod
     def fitting(cls, depth: float, cells_per_diameter: int = 8) -> "Boxes":
@@ -58,7 +58,7 @@ class Ledger:
     """Energy in units of rho c_ref dT d^3: what came in, what is stored, what left. `defect` is what does not add up.
 
     There is no entry for turns: the boxes keep the axes of the machine and never turn, so a turn has no defect; and
-    they move by whole cells. """
+    they move by whole cells."""
 
     absorbed: float = 0.0  # from the beam
     stored: float = 0.0  # now

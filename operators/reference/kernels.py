@@ -4,7 +4,7 @@
 
 `advance` is the whole cycle of boxes; what the numbers mean is told in `melt_pool.py`, and `torch_melt_pool.py` says
 the same in torch, term by term. All in one file, because numba's cache does not see changes of what a kernel calls
-elsewhere. """
+elsewhere."""
 
 import math
 from typing import no_type_check

@@ -20,7 +20,7 @@ FLOOR, GAIN and TRAPPING were fitted, by `python -m tests.validation.reference.f
 CBM-B (IN625) and to eight pairs of Chen's preheated IN718. No other measurement set them.
 
 Sources: G. G. Gladush and I. Smurov, Physics of Laser Materials Processing (Springer 2011), for D_hole; B. J. Simonds
-et al., Phys. Rev. Applied 10 (2018) 044061; J. Ye et al., Adv. Eng. Mater. 21 (2019) 1900185. """
+et al., Phys. Rev. Applied 10 (2018) 044061; J. Ye et al., Adv. Eng. Mater. 21 (2019) 1900185."""
 
 import math
 from dataclasses import dataclass

@@ -208,3 +208,22 @@ def test_a_bad_path_is_refused_and_changes_nothing(path: list[list[float]]) -> N
         solver.advance(np.array(path))
     assert solver.time == 0.0
     assert not solver.h.any()
+
+
+def test_the_smallest_boxes_hold_one_another_wherever_the_beam_goes() -> None:
+    boxes = Boxes(4, along=2.0, deep=1.0, levels=3, lead=0.3)
+    rng = np.random.default_rng(0)
+    solver = MeltPoolSolver(STEEL, boxes, np.float64)
+    x, y, t = 0.0, 0.0, 0.0
+    for _ in range(60):
+        dx, dy = rng.uniform(-0.6, 0.6, 2)
+        solver.advance(np.array([[t, x, y, 10.0], [t + 0.03, x + dx, y + dy, 10.0]]))
+        x, y, t = x + dx, y + dy, t + 0.03
+        _, _, ny, nx = solver.h.shape
+        for fine in range(2):
+            j, i = solver.cell[fine] // 2 - solver.cell[fine + 1]
+            assert 1 <= j <= ny // 2 - 1
+            assert 1 <= i <= nx // 2 - 1
+    assert abs(solver.ledger.defect) <= 1e-12
+    with pytest.raises(ValueError, match="8, 8 cells"):
+        Boxes(4, along=1.5)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from operators import card
-from operators.train import Data, Run, loss_of, size_errors, summary, train
 from operators.operator import Stream
+from operators.train import Data, Run, loss_of, size_errors, summary, train
 from operators.trajectories import BOX, LAGS, condition, draw, generate, plan, trajectory
 from operators.window import WindowGrid
 
