@@ -221,7 +221,7 @@ def test_a_bad_path_is_refused_and_changes_nothing(path: list[list[float]]) -> N
 
 def test_boxes_too_small_to_hold_one_another_are_refused() -> None:
     with pytest.raises(ValueError, match="boxes must have"):
-        TorchMeltPoolSolver([STEEL], Boxes(cells_per_diameter=2, along=4.0))
+        TorchMeltPoolSolver([STEEL], Boxes(cells_per_diameter=2, along=3.0))
 
 
 @pytest.mark.compile
