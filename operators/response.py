@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from operators.reference.beam import SIGMA
 from operators.window import WindowGrid
 
-SIGMA = 0.25
 _COUNTS = np.array([1, 2, 3, 6, 12])
 _UNITS = np.zeros((5, 12))
 _GAUSS = np.zeros((5, 12))

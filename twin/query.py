@@ -80,6 +80,8 @@ def melt_pool(
     if by == "operator":
         return _by_operator(process, beam_power_w, scan_speed_m_per_s, device)
     if by in ("eagar-tsai", "rosenthal"):
+        if beam_shape != "gaussian":
+            raise ValueError(f"{by} knows no {beam_shape} beam: ask --by reference")
         return _by_formula(process, beam_power_w, scan_speed_m_per_s, by)
     raise ValueError(f"by must be reference, operator, eagar-tsai or rosenthal, got {by!r}")
 

@@ -16,7 +16,7 @@ def regime(boiling_number: float) -> Regime:
     RULE.boiling times on, transition between.
 
     The two limits bracket the onset in Simonds' absorptances (316L, a standing spot); they hold for the six cases of
-    AMB2018-02 (1.08 to 1.29 in conduction, 2.5 to 2.9 with a keyhole), which did not set them.
+    AMB2018-02 (1.08 to 1.30 in conduction, 2.5 to 2.9 with a keyhole), which did not set them.
     """
     if boiling_number < RULE.calm:
         return "conduction"

@@ -97,3 +97,9 @@ def test_what_cannot_be_asked_is_told_in_one_line(change: dict[str, Any], says: 
     with pytest.raises(MeltwinError, match=says) as raised:
         melt_pool_query(**{**AMMT_B, "by": "reference", **change})
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("by", ["eagar-tsai", "rosenthal"])
+def test_a_formula_refuses_a_beam_that_it_does_not_know(by: str) -> None:
+    with pytest.raises(ValueError, match="ring"):
+        ask(by, beam_shape="ring")
