@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from operators import response
-from operators.groups import Groups
+from operators.groups import TOLD, Groups
 from operators.operator import Stream
 from operators.reference.beam import NARROWING, SIGMA
 from operators.reference.boxes import Boxes
@@ -67,9 +67,9 @@ class Sample:
 def condition(stream: Stream, depth: float) -> np.ndarray:
     """What an operator is told beside the forcing: the groups of the material, what its surface loses, the Peclet
     number and the depth of the source."""
-    surface = stream.surface
+    surface, told = stream.surface, [getattr(stream.groups, name) for name in TOLD]
     logs = np.log([max(surface.evaporation, 1e-6), stream.peclet, max(depth, 0.05)])
-    return np.concatenate([stream.groups.vector(), [surface.vapour, surface.zero], logs]).astype(np.float32)
+    return np.concatenate([told, [surface.vapour, surface.zero], logs]).astype(np.float32)
 
 
 def depth_now(path: np.ndarray) -> float:
@@ -102,7 +102,7 @@ def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Stream, float, flo
     while True:
         values = {name: rng.uniform(*BOX[name]) for name in list(BOX)[:9]}
         values |= {name: math.exp(rng.uniform(*np.log(BOX[name]))) for name in ("evaporation", "q", "peclet")}
-        groups = Groups(**{name: values[name] for name in Groups.names()})
+        groups = Groups(**{name: values[name] for name in TOLD})
         q, peclet, zero = values["q"], values["peclet"], values["zero"]
         boils = RULE.boiling_number(q, peclet, groups.boiling)
         depth = rng.uniform(BOX["depth"][0], 0.3)

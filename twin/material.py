@@ -11,6 +11,18 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+NIOBIUM_K, NIOBIUM_PARTITION = 10.5, 0.48
+"""Of niobium in nickel: fall of the liquidus per wt %, partition coefficient (Ghosh 2017, arXiv 1705.06669)."""
+
+
+def scheil(below_k: float, fall_k: float, partition: float) -> float:
+    """Share of melt left `below_k` under the liquidus of an alloy whose solute lowers that by fall_k (Scheil and
+    Gulliver: melt well mixed, nothing diffuses in the solid).
+
+        f = (1 + below/fall)^(-1/(1 - k))
+    """
+    return float((1 + below_k / fall_k) ** (-1 / (1 - partition)))
+
 
 class UnknownMaterialError(ValueError):
     """No such alloy; the text lists those that there are."""
@@ -83,6 +95,8 @@ class Material:
     molar_mass_kg_per_mol: float
     source: str
     emissivity: float = 0.4
+    frozen_k: float = math.nan  # where the last melt freezes, below the solidus; NaN where `late` is 0
+    late: float = 0.0  # share of the latent heat freed between solidus and frozen_k
     intervals: tuple[tuple[str, float, float], ...] = ()
     weak: bool = False
 
@@ -103,8 +117,15 @@ class Material:
             raise ValueError(f"{self.name}: every property must be positive and finite")
         if not self.solidus_k < self.liquidus_k < self.boiling_k < math.inf:
             raise ValueError(f"{self.name}: solidus, liquidus and boiling point must rise in this order")
+        if not (0 <= self.late < 1 and (self.late == 0 or 0 < self.frozen_k < self.solidus_k)):
+            raise ValueError(f"{self.name}: what freezes late must be a share below 1, and freeze below the solidus")
         if not 0 < self.minimum_absorptivity <= 1:
             raise ValueError(f"{self.name}: minimum absorptivity must lie in (0, 1]")
+
+    @property
+    def uncertain(self) -> tuple[str, ...]:
+        """The properties that have an interval."""
+        return tuple(dict.fromkeys([*ASSUMED, *(name for name, _, _ in self.intervals)]))
 
     def interval(self, name: str) -> Interval:
         """Between which values a property lies: what sources say where they disagree, else an assumed share around the
@@ -158,10 +179,14 @@ IN625 = Material(
     minimum_absorptivity=0.28,
     vaporisation_j_per_kg=6.457e6,
     molar_mass_kg_per_mol=0.0595,
-    source="mist IN625.json (Capriccioli 2009, Pawel 1985); absorptivity Ye 2019",
+    source="mist IN625.json (Capriccioli 2009, Pawel 1985); absorptivity Ye 2019; end of freezing DuPont 1996, what "
+    "freezes late as Ni-4Nb (Keller 2017)",
+    frozen_k=1421.0,
+    late=scheil(60.0, 4 * NIOBIUM_K, NIOBIUM_PARTITION),
     intervals=(
         ("density_kg_per_m3", 7570.0, 8440.0),
-        ("solidus_k", 1410.0, 1563.0),
+        ("frozen_k", 1410.0, 1431.0),
+        ("late", scheil(60.0, 3.15 * NIOBIUM_K, NIOBIUM_PARTITION), scheil(60.0, 5 * NIOBIUM_K, NIOBIUM_PARTITION)),
         ("latent_heat_j_per_kg", 2.18e5, 2.9e5),
         ("conductivity_w_per_m_k", 30.0, 31.3),
         ("conductivity_liquid_w_per_m_k", 30.0, 38.8),
@@ -186,8 +211,12 @@ IN718 = Material(
     minimum_absorptivity=0.28,
     vaporisation_j_per_kg=6.457e6,
     molar_mass_kg_per_mol=0.0579,
-    source="mist IN718.json (Agazhanov 2019, Hosaeus 2001); absorptivity as IN625; boiling point GO-MELT",
+    source="mist IN718.json (Agazhanov 2019, Hosaeus 2001); absorptivity as IN625; boiling point GO-MELT; end of "
+    "freezing Knorovsky 1989, what freezes late as Ni-5Nb (Ghosh 2017)",
+    frozen_k=1471.0,
+    late=scheil(60.0, 5 * NIOBIUM_K, NIOBIUM_PARTITION),
     intervals=(
+        ("late", scheil(60.0, 4.75 * NIOBIUM_K, NIOBIUM_PARTITION), scheil(60.0, 5.5 * NIOBIUM_K, NIOBIUM_PARTITION)),
         ("solidus_k", 1533.0, 1563.0),
         ("liquidus_k", 1609.0, 1623.0),
         ("latent_heat_j_per_kg", 1.96e5, 2.7e5),

@@ -80,6 +80,8 @@ class Process:
             c_cold=m.specific_heat_solid_j_per_kg_k(self.preheat_k) / c,
             c_liquid=m.specific_heat_liquid_j_per_kg_k / c,
             boiling=(m.boiling_k - self.preheat_k) / rise,
+            tail=(m.solidus_k - m.frozen_k) / rise if m.late > 0 else 0.0,
+            late=m.late,
         )
 
     def surface(self) -> Surface:

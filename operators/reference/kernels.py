@@ -19,9 +19,11 @@ REACH = 7.5  # standard deviations after which a beam is nothing, even in float6
 @numba.njit(inline="always")
 @no_type_check
 def _theta(h, law):
-    if h < law[2]:
+    if h < law[13]:
         # the root of c_cold theta + slope theta^2/2 = h that does not cancel where the slope vanishes
         return 2.0 * h / (law[0] + math.sqrt(max(law[0] * law[0] + 2.0 * law[1] * h, 0.0)))
+    if h < law[2]:
+        return law[14] + (h - law[13]) * law[15]
     if h < law[5]:
         return law[3] + (h - law[2]) * law[4]
     return 1.0 + (h - law[5]) * law[6]
@@ -35,11 +37,14 @@ def _fill_phi(phi, h, short):
     c, cc, s2, k, half_ks = short[0], short[1], short[2], short[3], short[4]
     h_s, slope, phi_s, half_km = short[5], short[6], short[7], short[8]
     h_l, phi_l, kc = short[9], short[10], short[11]
+    h_f, theta_f, tail = short[12], short[13], short[14]
     for z in range(nz):
         for y in range(ny):
             for x in range(nx):
                 v = h[z, y, x]
                 t = (v + v) / (c + np.sqrt(np.abs(cc + s2 * v)))
+                late = theta_f + (v - h_f) * tail
+                t = t if v < h_f else late
                 solid = (k + half_ks * t) * t
                 m = (v - h_s) * slope
                 mushy = phi_s + m + half_km * m * m

@@ -85,7 +85,7 @@ class TorchMeltPoolSolver:
     def __init__(
         self, groups: Sequence[Groups], boxes: Boxes | None = None, dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu", surface: Sequence[Surface] | None = None, beam: BeamShape = "gaussian",
-        narrowing: float = NARROWING, law: Float[Tensor, "b 13"] | None = None, checkpoint: bool = False,
+        narrowing: float = NARROWING, law: Float[Tensor, "b 16"] | None = None, checkpoint: bool = False,
     ) -> None:  # fmt: skip
         self.groups, self.boxes, self.checkpoint = list(groups), boxes or Boxes(), checkpoint
         surface = surface or [Surface()] * len(groups)
@@ -123,8 +123,9 @@ class TorchMeltPoolSolver:
         rows = [checked(p.detach().cpu().numpy() if isinstance(p, Tensor) else p) for p in paths]
         asked = [p if isinstance(p, Tensor) else torch.as_tensor(r) for p, r in zip(paths, rows, strict=True)]
         plan = self._plan(rows, asked)
-        c, slope, h_s, _, mushy, h_l, per_c, k, k_slope, phi_s, k_mushy, phi_l, k_liquid = law = _columns(self.law, 4)
-        short = c, c * c, 2 * slope, k, k_slope / 2, h_s, mushy, phi_s, k_mushy / 2, h_l, phi_l, k_liquid * per_c
+        law = _columns(self.law, 4)
+        c, slope, h_s, _, mushy, h_l, per_c, k, k_slope, phi_s, k_mushy, phi_l, k_liquid, *tail = law
+        short = c, c * c, 2 * slope, k, k_slope / 2, h_s, mushy, phi_s, k_mushy / 2, h_l, phi_l, k_liquid * per_c, *tail
         matter = [[n.to(self.h.dtype) for n in numbers] for numbers in (short, law, _columns(self.surface, 4))]
         run, bounded = partial(self._run, matter), self.checkpoint and torch.is_grad_enabled()
         if bounded:
@@ -368,17 +369,20 @@ class TorchMeltPoolSolver:
         return self._spots.new_zeros(len(self.groups), len(COUNTED) + len(FACES))
 
 
-def laws(groups: Float[Tensor, "b 7"]) -> Float[Tensor, "b 13"]:
+def laws(groups: Float[Tensor, "b 9"]) -> Float[Tensor, "b 16"]:
     """`Groups.law` of rows of groups (in the order of `Groups.names`), differentiable."""
-    mushy, latent, k_cold, k_liquid, c_cold, c_liquid, _ = groups.unbind(-1)
+    mushy, latent, k_cold, k_liquid, c_cold, c_liquid, _, tail, late = groups.unbind(-1)
     solidus = 1 - mushy
-    h_s = 0.5 * (c_cold + 1) * solidus
-    h_l = h_s + mushy * 0.5 * (1 + c_liquid) + latent
+    frozen = solidus - tail
+    h_f = (c_cold + 0.5 * (1 - c_cold) * frozen / solidus) * frozen
+    h_s = 0.5 * (c_cold + 1) * solidus + late * latent
+    h_l = h_s + mushy * 0.5 * (1 + c_liquid) + (1 - late) * latent
     phi_s = 0.5 * (k_cold + 1) * solidus
     phi_l = phi_s + 0.5 * (1 + k_liquid) * mushy
     numbers = [
         c_cold, (1 - c_cold) / solidus, h_s, solidus, mushy / (h_l - h_s), h_l, 1 / c_liquid,
         k_cold, (1 - k_cold) / solidus, phi_s, (k_liquid - 1) / mushy, phi_l, k_liquid,
+        h_f, frozen, torch.where(tail > 0, tail / (h_s - h_f).clamp(min=TINY), 0.0),
     ]  # fmt: skip
     return torch.stack(numbers, -1)
 
@@ -404,22 +408,24 @@ def _columns(table: Float[Tensor, "b n"], dims: int) -> Numbers:
     return table[(...,) + (None,) * (dims - 1)].unbind(1)
 
 
-def _root(h: Tensor, c: Tensor, cc: Tensor, s2: Tensor, h_s: Tensor) -> Tensor:
-    """theta of the solid: the root of c theta + slope theta^2/2 = h. What is above the solidus is held there, where the
+def _root(h: Tensor, c: Tensor, cc: Tensor, s2: Tensor, h_f: Tensor) -> Tensor:
+    """theta of the frozen solid: the root of c theta + slope theta^2/2 = h. What is above h_f is held there, where the
     root is real."""
-    v = torch.minimum(h, h_s)
+    v = torch.minimum(h, h_f)
     return (v + v) / (c + (cc + s2 * v).clamp(min=TINY).sqrt())
 
 
 def _theta(h: Float[Tensor, "b ..."], law: Numbers) -> Float[Tensor, "b ..."]:
     c, slope, h_s, theta_s, mushy, h_l, per_c = law[:7]
+    h_f, theta_f, tail = law[13:]
     melted = torch.where(h < h_l, theta_s + (h - h_s) * mushy, 1 + (h - h_l) * per_c)
-    return torch.where(h < h_s, _root(h, c, c * c, 2 * slope, h_s), melted)
+    solid = torch.where(h < h_f, _root(h, c, c * c, 2 * slope, h_f), theta_f + (h - h_f) * tail)
+    return torch.where(h < h_s, solid, melted)
 
 
 def _phi(h: Box, short: Numbers) -> Box:
-    c, cc, s2, k, half_ks, h_s, slope, phi_s, half_km, h_l, phi_l, kc = short
-    t = _root(h, c, cc, s2, h_s)
+    c, cc, s2, k, half_ks, h_s, slope, phi_s, half_km, h_l, phi_l, kc, h_f, theta_f, tail = short
+    t = torch.where(h < h_f, _root(h, c, cc, s2, h_f), theta_f + (h - h_f) * tail)
     m = (h - h_s) * slope
     melted = torch.where(h < h_l, phi_s + m + half_km * m * m, phi_l + kc * (h - h_l))
     return torch.where(h < h_s, (k + half_ks * t) * t, melted)

@@ -1,5 +1,7 @@
 """Laws of the material: enthalpy, temperature and Kirchhoff potential belong together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from operators.groups import CONSTANT, Groups
 from operators.reference.kernels import _fill_phi, _theta
 
-MATERIALS = st.builds(
+PLAIN = st.builds(
     Groups,
     mushy=st.floats(0.005, 0.4),
     latent=st.floats(1e-6, 1.0),
@@ -17,6 +19,8 @@ MATERIALS = st.builds(
     c_cold=st.floats(0.4, 1.5),
     c_liquid=st.floats(0.5, 2.0),
 )
+TAILED = st.builds(replace, PLAIN, tail=st.floats(0.01, 0.3), late=st.floats(0.01, 0.5))
+MATERIALS = PLAIN | TAILED
 UNTIMED = settings(deadline=None, max_examples=60)
 
 
@@ -40,20 +44,28 @@ def conductivity(g: Groups, theta: float) -> float:
 
 
 def enthalpy(g: Groups, theta: float) -> float:
-    """h of theta, by the words of the module: linear c, then its mean and the latent heat, then c of the liquid."""
-    if theta < g.solidus:
+    """h of theta, by the words of the module: linear c, then its mean and the latent heat, then c of the liquid. In the
+    tail h rises evenly, by c of the solid and what freezes late."""
+
+    def sensible(theta: float) -> float:
         return g.c_cold * theta + 0.5 * (1.0 - g.c_cold) * theta**2 / g.solidus
-    solid = 0.5 * (g.c_cold + 1.0) * g.solidus
+
+    frozen = g.solidus - g.tail
+    if theta < frozen:
+        return sensible(theta)
+    solid = sensible(g.solidus) + g.late * g.latent
+    if theta < g.solidus:
+        return sensible(frozen) + (theta - frozen) / g.tail * (solid - sensible(frozen))
     if theta < 1.0:
-        return solid + (theta - g.solidus) * (0.5 * (1.0 + g.c_liquid) + g.latent / g.mushy)
-    return solid + g.mushy * 0.5 * (1.0 + g.c_liquid) + g.latent + (theta - 1.0) * g.c_liquid
+        return solid + (theta - g.solidus) * (0.5 * (1.0 + g.c_liquid) + (1 - g.late) * g.latent / g.mushy)
+    return solid + g.mushy * 0.5 * (1.0 + g.c_liquid) + (1 - g.late) * g.latent + (theta - 1.0) * g.c_liquid
 
 
 @UNTIMED
 @given(MATERIALS)
 def test_theta_and_phi_are_continuous_where_phases_meet(g: Groups) -> None:
     law = g.law()
-    for h, theta in ((g.h_solidus, g.solidus), (g.h_liquidus, 1.0)):
+    for h, theta in ((g.h_frozen, g.solidus - g.tail), (g.h_solidus, g.solidus), (g.h_liquidus, 1.0)):
         for side in (-1e-10, 0.0, 1e-10):
             assert _theta(h + side, law) == pytest.approx(theta, abs=1e-8)
         assert _phi(h - 1e-10, g) == pytest.approx(_phi(h + 1e-10, g), abs=1e-8)
@@ -101,6 +113,16 @@ def test_groups_that_are_no_material_are_refused(change: dict[str, float]) -> No
     Groups(**good)
     with pytest.raises(ValueError, match="groups must be positive"):
         Groups(**{**good, **change})
+
+
+@pytest.mark.parametrize(
+    "change", [{"tail": 0.1}, {"late": 0.1}, {"tail": 0.99, "late": 0.1}, {"tail": 0.1, "late": 1.0}]
+)
+def test_a_tail_that_is_none_is_refused(change: dict[str, float]) -> None:
+    good = {"mushy": 0.04, "latent": 0.2, "k_cold": 0.5, "k_liquid": 1.3, "c_cold": 0.7, "c_liquid": 1.1}
+    Groups(**good, tail=0.1, late=0.1)
+    with pytest.raises(ValueError, match="tail and late"):
+        Groups(**good, **change)
 
 
 def test_vector_follows_the_names() -> None:

@@ -1,6 +1,6 @@
 """Laws of the reference melt pool in torch: it is the numba one, in batches, with a gradient."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,10 @@ from operators.reference.surface import Surface
 from operators.reference.torch_melt_pool import TorchMeltPoolSolver, laws
 
 STEEL = Groups(mushy=0.04, latent=0.2, k_cold=0.5, k_liquid=1.3, c_cold=0.7, c_liquid=1.1)
-OTHER = Groups(mushy=0.1, latent=0.4, k_cold=1.2, k_liquid=0.8, c_cold=1.1, c_liquid=0.9)
+SEGREGATING = replace(STEEL, tail=0.1, late=0.2)
+OTHER = Groups(
+    mushy=0.1, latent=0.4, k_cold=1.2, k_liquid=0.8, c_cold=1.1, c_liquid=0.9, tail=0.1, late=0.2
+)  # fmt: skip
 TWO = Boxes(cells_per_diameter=4, along=5.0, deep=1.5, levels=2, lead=1.0)
 THREE = Boxes(cells_per_diameter=5, along=4.0, deep=1.2, levels=3, lead=0.8)
 LOSING = Surface(evaporation=40.0, vapour=30.0, boiling=2.2, zero=0.2, radiation=0.02, convection=0.05)
@@ -123,11 +126,11 @@ def measured_by_numba(path: np.ndarray, groups: np.ndarray, surface: Surface) ->
 
 
 def gradients(surface: Surface, along: np.ndarray = BENT, checkpoint: bool = False) -> tuple[Tensor, Tensor]:
-    """Of both measures with respect to the path (measure, row, column) and to the groups (measure, 7)."""
+    """Of both measures with respect to the path (measure, row, column) and to the groups (measure, 9)."""
     path = torch.tensor(along, requires_grad=True)
-    groups = torch.tensor([astuple(STEEL)], dtype=torch.float64, requires_grad=True)
+    groups = torch.tensor([astuple(SEGREGATING)], dtype=torch.float64, requires_grad=True)
     solver = TorchMeltPoolSolver(
-        [STEEL], THREE, torch.float64, surface=[surface], law=laws(groups), checkpoint=checkpoint
+        [SEGREGATING], THREE, torch.float64, surface=[surface], law=laws(groups), checkpoint=checkpoint
     )
     solver.advance([path])
     measures = measured(solver.theta(*(a[None] for a in points())))
@@ -138,14 +141,14 @@ def gradients(surface: Surface, along: np.ndarray = BENT, checkpoint: bool = Fal
 @pytest.mark.parametrize("surface", [INSULATED, LOSING], ids=["insulated", "losing"])
 def test_gradients_are_those_of_finite_differences_of_numba(surface: Surface) -> None:
     of_path, of_groups = gradients(surface)
-    small, given = 1e-6, np.array(astuple(STEEL))
+    small, given = 1e-6, np.array(astuple(SEGREGATING))
     for row, column in [(0, 3), (1, 3), (0, 4), (1, 4), (2, 4), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1)]:
         shift = np.zeros_like(BENT)
         shift[row, column] = small
         up, down = (measured_by_numba(BENT + sign * shift, given, surface) for sign in (1, -1))
         np.testing.assert_allclose(of_path[:, row, column], (up - down) / (2 * small), rtol=1e-4)
-    for n in range(6):  # all but the boiling point, which is not in the law
-        shift = small * np.eye(7)[n]
+    for n in (0, 1, 2, 3, 4, 5, 7, 8):  # all but the boiling point, which is not in the law
+        shift = small * np.eye(9)[n]
         up, down = (measured_by_numba(BENT, given + sign * shift, surface) for sign in (1, -1))
         np.testing.assert_allclose(of_groups[:, n], (up - down) / (2 * small), rtol=1e-4)
     assert not of_path[:, :, 0].any(), "times are constants"

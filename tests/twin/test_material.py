@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from twin.material import ASSUMED, IN625, IN718, MATERIALS, Line, Material, UnknownMaterialError, material
+from twin.material import IN625, IN718, MATERIALS, Line, Material, UnknownMaterialError, material, scheil
 
 
 @pytest.mark.parametrize("name", list(MATERIALS))
@@ -65,8 +65,9 @@ def test_disagreeing_sources_are_carried() -> None:
             assert low <= getattr(alloy, name) <= high
 
 
-@pytest.mark.parametrize("alloy", list(MATERIALS.values()), ids=lambda m: m.name)
-@pytest.mark.parametrize("name", list(ASSUMED))
+@pytest.mark.parametrize(
+    ("alloy", "name"), [(alloy, name) for alloy in MATERIALS.values() for name in alloy.uncertain], ids=str
+)
 def test_every_property_has_an_interval_that_holds_it_and_can_be_varied(alloy: Material, name: str) -> None:
     interval = alloy.interval(name)
     assert interval.low <= getattr(alloy, name) <= interval.high
@@ -74,9 +75,9 @@ def test_every_property_has_an_interval_that_holds_it_and_can_be_varied(alloy: M
     for end in (interval.low, interval.high):
         other = alloy.varied(name, end)
         assert getattr(other, name) == pytest.approx(end)
-        left = {each for each in ASSUMED if getattr(other, each) != pytest.approx(getattr(alloy, each))} - {name}
+        moved = {n for n in alloy.uncertain if getattr(other, n) != pytest.approx(getattr(alloy, n))} - {name}
         # lines are read at the solidus: they move with it, and nothing else does
-        assert left <= ({"conductivity_w_per_m_k", "specific_heat_j_per_kg_k"} if name == "solidus_k" else set())
+        assert moved <= ({"conductivity_w_per_m_k", "specific_heat_j_per_kg_k"} if name == "solidus_k" else set())
 
 
 def test_only_the_aluminium_alloy_is_weak() -> None:
@@ -90,9 +91,22 @@ def test_only_the_aluminium_alloy_is_weak() -> None:
         {"liquidus_k": 1500.0},
         {"boiling_k": float("nan")},
         {"minimum_absorptivity": 0.0},
+        {"late": 1.0},
+        {"frozen_k": 1600.0},
         {"conductivity_solid_w_per_m_k": Line(-1.0, 0.0)},
     ],
 )
 def test_an_impossible_alloy_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="IN625"):
         dataclasses.replace(IN625, **change)
+
+
+def test_what_is_left_of_the_melt_obeys_scheil() -> None:
+    """Solute is kept: d(f c) = k c df, with the melt at its liquidus, fall_k (c/c0 - 1) below that of the alloy."""
+    fall_k, partition, below_k, step_k = 42.0, 0.48, 60.0, 1e-3
+    assert scheil(0.0, fall_k, partition) == 1.0
+    ends = [scheil(below_k + side, fall_k, partition) for side in (-step_k, step_k)]
+    melts = [1 + (below_k + side) / fall_k for side in (-step_k, step_k)]  # c/c0
+    rejected = ends[1] * melts[1] - ends[0] * melts[0]
+    frozen = partition * sum(melts) / 2 * (ends[1] - ends[0])
+    assert rejected == pytest.approx(frozen, rel=1e-6)

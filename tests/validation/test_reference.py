@@ -15,7 +15,7 @@ from operators.reference.rule import RULE
 from tests.validation.reference import measures, meltpoolnet, page, plots, solve, suite, tables
 from tests.validation.reference.cases import chen, nist, simonds
 from tests.validation.reference.meltpoolnet import Row
-from twin.material import ASSUMED, IN625
+from twin.material import IN625
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +94,16 @@ def test_measures() -> None:
     assert 1 <= told["interval"][0] <= 2 <= told["interval"][1] <= 3
 
 
-def test_an_end_of_an_interval_never_turns_solidus_and_liquidus_around() -> None:
-    alloy = replace(IN625, intervals=(("solidus_k", 1410.0, 1700.0), ("latent_heat_j_per_kg", 2e5, 2.9e5)))
+def test_an_end_of_an_interval_keeps_the_order_of_freezing() -> None:
+    alloy = replace(
+        IN625,
+        intervals=(("solidus_k", 1500.0, 1700.0), ("frozen_k", 1400.0, 1600.0), ("latent_heat_j_per_kg", 2e5, 2.9e5)),
+    )
     ends = tables.ends(alloy)
-    assert [value for name, value in ends if name == "solidus_k"] == [1410.0]
+    assert [value for name, value in ends if name == "solidus_k"] == [1500.0]
+    assert [value for name, value in ends if name == "frozen_k"] == [1400.0]
     assert [value for name, value in ends if name == "latent_heat_j_per_kg"] == [2e5]
-    assert {name for name, _ in ends} == set(ASSUMED)
+    assert {name for name, _ in ends} == set(alloy.uncertain)
 
 
 def test_what_the_reference_refuses_comes_back_as_an_outcome() -> None:
