@@ -1,270 +1,157 @@
-"""Train an operator and write its card: `python -m operators.train melt-pool`.
+"""Train: the one training loop, for every operator and every problem.
 
-One command makes the data, trains each seed, chooses the step and the seed on a validation split, scores on a test
-split that chose nothing, and writes weights and card. Splits are by trajectory. Deterministic given the seed on one
-device; killed and called again with the same `--work` folder it goes on where it was.
+A `Learner` says what is learned (its loss on a draw, its score on validation); a `Manner` how long and how; a `Run`
+does it: AdamW with warm-up and a cosine, gradient clipping, autocast, a moving average of the weights that is what is
+scored and kept, a learning curve, and checkpoints. Deterministic given the seed on one device; killed and called again
+with the same checkpoint it goes on where it was. `python -m operators.train melt-pool` makes the shipped weights.
 """
 
 import argparse
 import math
 import os
+import statistics
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from operators import card
-from operators.asno import Asno
-from operators.trajectories import BOX, CELLS, COARSE_BELOW, COARSE_CELLS, LAGS, Sample, generate
-from operators.window import WindowGrid
+PROBE_STEPS = 6  # timed where a run is given seconds; the first is thrown away
+LEARNING_SHARE = 0.85  # of given seconds; the rest is for scoring
 
-NAME = "asno-melt-pool"
-BATCH = 24
-RATE = 2e-3
-WARM_STEPS = 200
-SMOOTHING = 0.999  # of the moving average of the weights, which is what is kept
-LOOKS = 40  # validations in a run
-CONTOUR = 0.05  # half-width of the solidus contour in asinh(theta)
-CHOOSERS = 600  # samples that a look scores
-SIZES = ["length", "width", "depth"]
-MEASURE = "|error|/max(value, 0.25 d); 1 where only one of the two has a pool"
+
+@runtime_checkable
+class Learner(Protocol):
+    """What is learned. `loss` takes draws from the generator alone, so that a resumed run draws the same."""
+
+    model: nn.Module
+
+    def loss(self, draw: torch.Generator, step: int) -> Tensor:
+        """Of one batch, with the model in training."""
+        ...
+
+    def score(self) -> tuple[float, str]:
+        """On validation, with the model in evaluation: smaller is better, and a line that a person may read."""
+        ...
 
 
 @dataclass(frozen=True)
-class Data:
-    """All samples: forcing (n, lag, x, y, z), told (n, condition), target (n, x, y, z), and the trajectory of each."""
+class Manner:
+    """How to train. `seconds`, where given, cuts the steps to what fits into them, measured on the first few."""
 
-    forcing: Tensor
-    told: Tensor
-    target: Tensor
-    trajectory: np.ndarray
-
-    @staticmethod
-    def of(samples: list[Sample]) -> "Data":
-        return Data(
-            torch.from_numpy(np.stack([s.forcing for s in samples])),
-            torch.from_numpy(np.stack([s.condition for s in samples])),
-            torch.from_numpy(np.stack([s.target for s in samples])),
-            np.array([s.trajectory for s in samples]),
-        )
-
-    def part(self, which: str) -> Tensor:
-        """Rows of a split. Of each ten pairs of trajectories (one straight, one eventful) one pair is for validation
-        and one for test."""
-        pair = self.trajectory // 2 % 10
-        chosen = {"fit": pair < 8, "validation": pair == 8, "test": pair == 9}[which]
-        return torch.from_numpy(np.flatnonzero(chosen))
-
-    def to(self, device: str) -> "Data":
-        return Data(self.forcing.to(device), self.told.to(device), self.target.to(device), self.trajectory)
-
-
-def made(trajectories: int, seed: int, workers: int, kept: Path | None) -> Data:
-    """The samples: read from `kept` where they were kept, else made (and kept)."""
-    if kept is not None and kept.is_file():
-        with np.load(kept) as stored:
-            return Data(*(torch.from_numpy(stored[n]) for n in ("forcing", "told", "target")), stored["trajectory"])
-    began = time.time()
-
-    def progress(done: int) -> None:
-        if done % 50 == 0 or done == trajectories:
-            print(f"{done} of {trajectories} trajectories, {time.time() - began:.0f} s", flush=True)
-
-    data = Data.of(generate(trajectories, seed, WindowGrid(), workers, progress))
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        half = kept.with_suffix(".half.npz")
-        np.savez(half, forcing=data.forcing, told=data.told, target=data.target, trajectory=data.trajectory)
-        half.replace(kept)
-    return data
-
-
-def loss_of(field: Tensor, target: Tensor, solidus: Tensor) -> Tensor:
-    """Relative L2 of asinh(theta), with five times the weight around the solidus contour, and twice the mean error on
-    the contours themselves: sizes are read there, and a tail that freezes is flat."""
-    edge = torch.asinh(solidus)[:, None, None, None]
-    weight = 1 + 5 * torch.exp(-(((target - edge) / 0.25) ** 2))
-    wrong = (weight * (field - target) ** 2).flatten(1).sum(1)
-    # the small number keeps the gradient finite where a cold window is right to the last bit
-    whole = torch.sqrt(wrong / ((weight * target**2).flatten(1).sum(1) + 1.0) + 1e-8)
-    near = sum(torch.exp(-(((each - edge) / CONTOUR) ** 2)) for each in (target, field.detach()))
-    contour = (near * (field - target).abs()).flatten(1).sum(1) / (near.flatten(1).sum(1) + 1.0)
-    return (whole + 2 * contour).mean()
-
-
-def size_errors(model: Any, data: Data, rows: Tensor, grid: WindowGrid) -> np.ndarray:
-    """MEASURE for length, width and depth: (row, 3). `model` is (forcing, told) -> asinh(theta)."""
-    found = []
-    with torch.no_grad():
-        for part in rows.split(32):
-            forcing, told, target = (a[part.to(a.device)] for a in (data.forcing, data.told, data.target))
-            fields = torch.sinh(model(forcing.float(), told)).cpu().numpy()
-            truths = torch.sinh(target.float()).cpu().numpy()
-            for field, truth, solidus in zip(fields, truths, (1 - told[:, 0]).tolist(), strict=True):
-                a, b = np.array(grid.sizes(field, solidus)), np.array(grid.sizes(truth, solidus))
-                found.append(np.where((a > 0) != (b > 0), 1.0, np.abs(a - b) / np.maximum(b, 0.25)))
-    return np.array(found)
-
-
-def summary(errors: np.ndarray) -> dict[str, list[float]]:
-    """Quantiles over samples, for length, width and depth."""
-    return {
-        name: np.quantile(errors, level, axis=0).round(4).tolist()
-        for name, level in (("median", 0.5), ("p90", 0.9), ("p95", 0.95))
-    }
+    steps: int
+    rate: float = 1e-3
+    warm_steps: int = 200
+    decay: float = 1e-4
+    clip: float = 1.0
+    smoothing: float = 0.999
+    looks: int = 40
+    precision: torch.dtype | None = None
+    seconds: float | None = None
 
 
 class Run:
-    """The training of one seed: model, moving average, optimiser, the best so far; stops and goes on."""
+    """One training: stops and goes on; afterwards the best of the moving averages is in the model."""
 
-    def __init__(self, data: Data, seed: int, steps: int, device: str, checkpoint: Path | None) -> None:
-        torch.manual_seed(seed)
-        self.seed, self.steps, self.device, self.checkpoint = seed, steps, device, checkpoint
-        self.data, self.grid = data, WindowGrid()
-        self.fit = data.part("fit")
-        self.model = Asno(len(self.grid.x), len(self.grid.y) * len(self.grid.z), data.told.shape[1]).to(device)
-        self.model.mean.copy_(data.told[self.fit.to(data.told.device)].mean(0))
-        self.model.spread.copy_(data.told[self.fit.to(data.told.device)].std(0))
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=1e-4)
-        self.smooth = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+    def __init__(
+        self, learner: Learner, manner: Manner, seed: int, checkpoint: Path | None = None,
+        say: Callable[[str], None] = lambda line: print(line, flush=True),
+    ) -> None:  # fmt: skip
+        self.learner, self.manner, self.seed, self.checkpoint, self._say = learner, manner, seed, checkpoint, say
+        self.steps = manner.steps
+        model = learner.model
+        self.device = next(model.parameters()).device.type
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=manner.rate, weight_decay=manner.decay)
+        self.scaler = torch.amp.GradScaler(self.device, enabled=manner.precision is torch.float16)
+        self.smooth = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.step, self.best, self.spent = 0, math.inf, 0.0
         self.best_state = self.smooth
         self.curve: list[list[float]] = []
         if checkpoint is not None and checkpoint.is_file():
-            self._resume(torch.load(checkpoint, map_location=device, weights_only=True))
+            self._resume(torch.load(checkpoint, map_location=self.device, weights_only=True))
 
     def go(self) -> None:
-        """Train to the end; the best of the moving averages is then in the model."""
-        validation = self.data.part("validation")
-        choosers = validation[:: max(1, len(validation) // CHOOSERS)]
-        every = max(1, self.steps // LOOKS)
+        """Train to the end."""
+        took: list[float] = []
         while self.step < self.steps:
-            began = time.time()
+            began = time.perf_counter()
             loss = self._one()
-            self.spent += time.time() - began
-            if self.step % every == 0 or self.step == self.steps:
-                self._look(choosers, loss)
-        self.model.load_state_dict(self.best_state)
-        self.model.eval()
+            took.append(time.perf_counter() - began)
+            self.spent += took[-1]
+            if self.manner.seconds is not None and self.step == PROBE_STEPS:
+                fits = LEARNING_SHARE * self.manner.seconds / statistics.median(took[1:])
+                self.steps = max(PROBE_STEPS + 1, min(self.steps, round(fits)))
+            if self.step % max(1, self.steps // self.manner.looks) == 0 or self.step == self.steps:
+                self._look(loss)
+        self.learner.model.load_state_dict(self.best_state)
+        self.learner.model.eval()
 
     def _one(self) -> float:
         draw = torch.Generator().manual_seed(self.seed * 10_000_000 + self.step)
-        rows = self.fit[torch.randint(len(self.fit), (BATCH,), generator=draw)].to(self.data.told.device)
-        forcing, told, target = (a[rows].to(self.device) for a in (self.data.forcing, self.data.told, self.data.target))
-        x, y = forcing.float(), target.float()
-        if self.step % 2:  # y -> -y is a symmetry of the physics
-            x, y = x.flip(3), y.flip(2)
+        model, manner = self.learner.model, self.manner
         for group in self.optimiser.param_groups:
-            cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
-            group["lr"] = RATE * min(1.0, (self.step + 1) / WARM_STEPS) * cosine + 1e-6
-        self.model.train()
-        loss = loss_of(self.model(x, told), y, 1 - told[:, 0])
+            cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, self.step / self.steps))
+            warm = min(1.0, (self.step + 1) / max(1, min(manner.warm_steps, self.steps // 10)))
+            group["lr"] = manner.rate * warm * cosine + 1e-6
+        model.train()
+        cast = torch.autocast(self.device, manner.precision) if manner.precision else nullcontext()
+        with cast:
+            loss = self.learner.loss(draw, self.step)
         self.optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(model.parameters(), manner.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.step += 1
-        keep = min(SMOOTHING, (1 + self.step) / (10 + self.step))
-        for name, value in self.model.state_dict().items():
-            self.smooth[name].lerp_(value, 1 - keep)
+        keep = min(manner.smoothing, (1 + self.step) / (10 + self.step))
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.smooth[name].lerp_(value, 1 - keep)
+            else:
+                self.smooth[name].copy_(value)
         return float(loss.detach())
 
-    def _look(self, rows: Tensor, loss: float) -> None:
-        now = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.smooth)
-        self.model.eval()
-        errors = size_errors(self.model, self.data, rows, self.grid)
-        self.model.load_state_dict(now)
-        score = float(np.quantile(errors, 0.9, axis=0).mean())
+    def _look(self, loss: float) -> None:
+        model = self.learner.model
+        now = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        model.load_state_dict(self.smooth)
+        model.eval()
+        with torch.no_grad():
+            score, line = self.learner.score()
+        model.load_state_dict(now)
         self.curve.append([self.step, round(loss, 5), round(score, 5)])
         if score < self.best:
             self.best, self.best_state = score, {k: v.clone() for k, v in self.smooth.items()}
-        told = summary(errors)
-        print(
-            f"seed {self.seed} step {self.step} of {self.steps}, {self.spent:.0f} s: loss {loss:.4f}, "
-            f"sizes median {told['median']} p90 {told['p90']}",
-            flush=True,
-        )
+        self._say(f"seed {self.seed} step {self.step} of {self.steps}, {self.spent:.0f} s: loss {loss:.4f}, {line}")
         if self.checkpoint is not None:
             half = self.checkpoint.with_suffix(".half")
             torch.save(
                 {
                     "model": now, "smooth": self.smooth, "optimiser": self.optimiser.state_dict(),
-                    "best_state": self.best_state, "best": self.best, "step": self.step, "steps": self.steps,
-                    "spent": self.spent, "curve": self.curve,
+                    "scaler": self.scaler.state_dict(), "best_state": self.best_state, "best": self.best,
+                    "step": self.step, "steps": self.steps, "asked": self.manner.steps, "spent": self.spent,
+                    "curve": self.curve,
                 },
                 half,
             )  # fmt: skip
             half.replace(self.checkpoint)
 
     def _resume(self, state: dict[str, Any]) -> None:
-        if state["steps"] != self.steps:
-            raise ValueError(f"{self.checkpoint} is of a run of {state['steps']} steps, not {self.steps}: remove it")
-        self.model.load_state_dict(state["model"])
+        if state["asked"] != self.manner.steps:
+            raise ValueError(
+                f"{self.checkpoint} is of a run of {state['asked']} steps, not {self.manner.steps}: remove it"
+            )
+        self.learner.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
         self.smooth, self.best_state, self.best = state["smooth"], state["best_state"], state["best"]
-        self.step, self.spent, self.curve = state["step"], state["spent"], state["curve"]
-
-
-def train(
-    trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path
-) -> None:
-    """The recipe: one run a seed, the best by validation is shipped, all are on the card."""
-    data = made(trajectories, data_seed, workers, work / f"{NAME}.npz" if work else None)
-    grid = WindowGrid()
-    parts = {which: data.part(which) for which in ("fit", "validation", "test")}
-    print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
-    if device != "cpu":
-        data = data.to(device)
-    linear = size_errors(lambda forcing, told: forcing[:, 0], data, parts["test"], grid)
-    runs, scored = [], []
-    for seed in range(seeds):
-        run = Run(data, seed, steps, device, work / f"{NAME}-{seed}.checkpoint" if work else None)
-        run.go()
-        runs.append(run)
-        scored.append(summary(size_errors(run.model, data, parts["test"], grid)))
-        print(f"seed {seed}: test {scored[-1]}", flush=True)
-    chosen = min(runs, key=lambda run: run.best)
-    card.save(
-        out,
-        NAME,
-        chosen.model.cpu(),
-        {
-            "operator": "ASNO",
-            "channels": "asinh(theta), theta = (T - T0)/(T_liquidus - T0)",
-            "grid": {"x": grid.x.tolist(), "y": grid.y.tolist(), "z": grid.z.tolist(), "unit": "beam diameter"},
-            "lags": LAGS,
-            "envelope": {name: list(bounds) for name, bounds in BOX.items()},
-            "data": {
-                "trajectories": trajectories,
-                "samples": len(data.trajectory),
-                "seed": data_seed,
-                "solver": f"{CELLS} cells a diameter, {COARSE_CELLS} below Peclet {COARSE_BELOW:g}, "
-                "twice as many in the shallowest pools",
-            },
-            "training": {
-                "seed": chosen.seed,
-                "seconds": round(chosen.spent),
-                "steps": steps,
-                "batch": BATCH,
-                "device": device,
-                "curve": chosen.curve,
-            },
-            "validation": {
-                "split": "by trajectory: 8 of 10 to fit, 1 to choose step and seed, 1 to test",
-                "of": SIZES,
-                "measure": MEASURE,
-                "test": scored[chosen.seed],
-                "test_by_seed": scored,
-                "test_linear_response": summary(linear),
-            },
-        },
-    )
-    print(f"wrote {out / NAME}.safetensors and .json: seed {chosen.seed}", flush=True)
+        self.step, self.steps = state["step"], state["steps"]
+        self.spent, self.curve = state["spent"], state["curve"]
 
 
 def main() -> None:
@@ -277,8 +164,10 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make the data")
     parser.add_argument("--work", type=Path, help="keep samples and checkpoints here, and go on from them")
-    parser.add_argument("--out", type=Path, default=card.WEIGHTS)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
     told = parser.parse_args()
+    from operators.recipe import train  # a recipe trains by this module
+
     train(told.trajectories, told.data_seed, told.steps, told.seeds, told.device, told.workers, told.work, told.out)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from operators import card
 from operators.operator import Stream
-from operators.train import Data, Run, loss_of, size_errors, summary, train
+from operators.recipe import Data, loss_of, run_of, size_errors, summary, train
 from operators.trajectories import BOX, LAGS, condition, draw, generate, plan, trajectory
 from operators.window import WindowGrid
 
@@ -96,12 +96,12 @@ def test_a_pool_that_only_one_has_is_wholly_wrong(data: Data) -> None:
 
 
 def test_one_seed_one_result(data: Data) -> None:
-    one, two, other = (Run(data, seed, STEPS, "cpu", None) for seed in (1, 1, 2))
+    one, two, other = (run_of(data, seed, STEPS, "cpu", None) for seed in (1, 1, 2))
     for run in (one, two, other):
         run.go()
     assert one.curve == two.curve
-    for name, value in one.model.state_dict().items():
-        assert torch.equal(value, two.model.state_dict()[name])
+    for name, value in one.learner.model.state_dict().items():
+        assert torch.equal(value, two.learner.model.state_dict()[name])
     assert one.curve != other.curve
 
 
@@ -110,9 +110,9 @@ class KilledError(Exception):
 
 
 def test_a_killed_run_goes_on_where_it_was(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Run(data, 0, STEPS, "cpu", None)
+    whole = run_of(data, 0, STEPS, "cpu", None)
     whole.go()
-    broken = Run(data, 0, STEPS, "cpu", tmp_path / "c")
+    broken = run_of(data, 0, STEPS, "cpu", tmp_path / "c")
     one = broken._one
 
     def dies() -> float:
@@ -123,14 +123,14 @@ def test_a_killed_run_goes_on_where_it_was(data: Data, tmp_path: Path, monkeypat
     monkeypatch.setattr(broken, "_one", dies)
     with pytest.raises(KilledError):
         broken.go()
-    resumed = Run(data, 0, STEPS, "cpu", tmp_path / "c")
+    resumed = run_of(data, 0, STEPS, "cpu", tmp_path / "c")
     assert resumed.step == 2
     resumed.go()
     assert resumed.curve == whole.curve
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, resumed.model.state_dict()[name])
+    for name, value in whole.learner.model.state_dict().items():
+        assert torch.equal(value, resumed.learner.model.state_dict()[name])
     with pytest.raises(ValueError, match="steps"):
-        Run(data, 0, STEPS + 1, "cpu", tmp_path / "c")
+        run_of(data, 0, STEPS + 1, "cpu", tmp_path / "c")
 
 
 def test_the_recipe_writes_weights_and_a_card_that_says_how(data: Data, tmp_path: Path) -> None:
