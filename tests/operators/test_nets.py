@@ -1,0 +1,238 @@
+"""Laws of the architectures: attention over time and never over a batch, kernels that are what they say, quadrature."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from operators.nets import correction, explicit
+from operators.nets.asno import Asno
+from operators.nets.lrsa import Block, Lrsa
+from operators.problem import Geometry
+
+GRID = Geometry.grid(6, 8)
+LINE = Geometry.grid(12, ends=True)  # its ends weigh half
+CLOUD = Geometry(torch.rand(20, 2, generator=torch.Generator().manual_seed(0)), torch.full((20,), 1 / 20))
+LAGS, CHANNELS, FORCING, STATIC = 3, 2, 1, 1
+SIZES = CHANNELS, FORCING, STATIC
+
+
+def loud(module: nn.Module) -> nn.Module:
+    """With weights that do something: a fresh ASNO is persistence."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(0.2 * torch.randn_like(p))
+    return module.eval()
+
+
+def sample(geometry: Geometry, batch: int = 3, steps: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(2)
+    n = len(geometry.points)
+    return (
+        torch.randn(batch, LAGS, n, CHANNELS, generator=draw),
+        torch.randn(batch, LAGS + steps, n, FORCING, generator=draw),
+        torch.randn(batch, n, STATIC, generator=draw),
+    )
+
+
+def flat(geometry: Geometry, steps: int = 1) -> nn.Module:
+    return explicit.Flat(geometry, *SIZES, LAGS, steps, width=16, heads=2)
+
+
+def local(geometry: Geometry, steps: int = 1) -> nn.Module:
+    return explicit.Local(geometry, *SIZES, LAGS, steps, width=16, heads=2)
+
+
+def full(geometry: Geometry) -> nn.Module:
+    return correction.Full(geometry, *SIZES, width=16, heads=2)
+
+
+def low_rank(geometry: Geometry) -> nn.Module:
+    return correction.LowRank(geometry, *SIZES, width=16, heads=2, latents=5)
+
+
+OPERATORS = [
+    lambda g: Asno(flat(g), full(g)),
+    lambda g: Asno(local(g), low_rank(g)),
+    lambda g: Asno(local(g), None),
+    lambda g: Asno(None, full(g)),
+]
+every = pytest.mark.parametrize("make", OPERATORS, ids=["flat-full", "local-low-rank", "local", "full"])
+
+
+@every
+def test_one_sample_of_a_batch_changes_no_other(make: object) -> None:
+    """What the released code fails: it attends across the batch."""
+    model = loud(make(GRID))
+    lags, forcing, static = sample(GRID)
+    before = model(lags, forcing, static)
+    lags = lags.clone()
+    lags[1] += 1
+    after = model(lags, forcing, static)
+    assert torch.equal(before[[0, 2]], after[[0, 2]])
+    assert not torch.allclose(before[1], after[1])
+    torch.testing.assert_close(model(lags[1:2], forcing[1:2], static[1:2]), after[1:2])
+
+
+@pytest.mark.parametrize("make", OPERATORS[:3], ids=["flat-full", "local-low-rank", "local"])
+@pytest.mark.parametrize("which", range(LAGS))
+def test_every_lag_and_every_forcing_counts(make: object, which: int) -> None:
+    model = loud(make(GRID))
+    lags, forcing, static = sample(GRID)
+    before = model(lags, forcing, static)
+    for field, time in ((lags, which), (forcing, which), (forcing, LAGS), (static, None)):
+        changed = field.clone()
+        changed[slice(None) if time is None else (slice(None), time)] += 1
+        given = [changed if f is field else f for f in (lags, forcing, static)]
+        assert not torch.allclose(before, model(*given), atol=1e-5)
+
+
+@every
+def test_a_fresh_one_is_near_persistence(make: object) -> None:
+    torch.manual_seed(0)
+    lags, forcing, static = sample(GRID)
+    found = make(GRID).eval()(lags, torch.zeros_like(forcing), static)[:, 0]
+    assert (found - lags[:, -1]).norm() < 0.02 * lags[:, -1].norm()
+
+
+@pytest.mark.parametrize("make", [full, low_rank], ids=["full", "low-rank"])
+@pytest.mark.parametrize("geometry", [GRID, LINE, CLOUD], ids=["grid", "line", "cloud"])
+def test_kernels_are_the_step(make: object, geometry: Geometry) -> None:
+    """X = H + K_h H + K_f F with the kernels as they are read, and it does not vanish without forcing."""
+    model = loud(make(geometry))
+    n = len(geometry.points)
+    h, forcing, static = torch.randn(2, n, CHANNELS), torch.randn(2, n, FORCING), torch.randn(2, n, STATIC)
+    of_h, of_f = model.kernels(h, forcing, static)
+    built = h + torch.einsum("bqdpc,bpc->bqd", of_h, h) + torch.einsum("bqdpf,bpf->bqd", of_f, forcing)
+    torch.testing.assert_close(model(h, forcing, static), built, atol=1e-5, rtol=1e-4)
+    assert (model(h, torch.zeros_like(forcing), static) - h).abs().mean() > 1e-3
+
+
+@pytest.mark.parametrize("make", [full, low_rank], ids=["full", "low-rank"])
+def test_a_correction_carries_over_to_another_resolution(make: object) -> None:
+    """Integrals are sums with quadrature weights: the fields of two resolutions come together as both get finer, and a
+    grid whose points crowd at one end gives what an even one does."""
+
+    def fields(points: Tensor) -> list[Tensor]:
+        x = points[:, 0]
+        rows = [torch.stack([torch.sin(6 * x), torch.cos(4 * x)], -1), torch.exp(-x)[:, None], (x * x)[:, None]]
+        return [r[None] for r in rows]
+
+    model = loud(make(Geometry.grid(32)))
+
+    def on(geometry: Geometry) -> Tensor:
+        model.stand_on(geometry)
+        return model(*fields(geometry.points))[0].detach()
+
+    apart = []
+    for n in (32, 64):
+        coarse, fine = on(Geometry.grid(n)), on(Geometry.grid(4 * n)).view(n, 4, CHANNELS).mean(1)
+        apart.append(float((fine - coarse).norm() / coarse.norm()))
+    assert apart[0] < 0.05
+    assert apart[1] < 0.6 * apart[0]
+    edges = torch.linspace(0, 1, 257) ** 1.5
+    crowded = Geometry(((edges[1:] + edges[:-1]) / 2)[:, None], edges.diff())
+    even = Geometry.grid(256)
+    near = on(even)[(crowded.points[:, 0][:, None] - even.points[:, 0]).abs().argmin(1)]
+    assert (near - on(crowded)).norm() < 0.03 * near.norm()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_trained_on_linear_dynamics_the_weights_of_bdf_are_found(k: int) -> None:
+    """y' = f for polynomials of degree k, f told at the planned time alone: exactly one linear rule is right,
+    y_{m+1} = sum alpha y + beta dt f_{m+1}, and it is BDF-k's."""
+    alpha, beta = {
+        1: ([1.0], 1.0),
+        2: ([-1 / 3, 4 / 3], 2 / 3),
+        3: ([2 / 11, -9 / 11, 18 / 11], 6 / 11),
+    }[k]
+    draw = torch.Generator().manual_seed(0)
+    times = torch.arange(-k, 1).float()  # dt = 1, planned time 0
+    powers = torch.randn(64, k + 1, generator=draw)
+    y = sum(powers[:, p : p + 1] * (times / k) ** p for p in range(k + 1))
+    slope = powers[:, 1] / k  # of y at the planned time 0
+    lags = y[:, :k, None, None]
+    forcing = torch.zeros(64, k + 1, 1, 1)
+    forcing[:, k, 0, 0] = slope
+    static = torch.zeros(64, 1, 0)
+    torch.manual_seed(0)
+    step = explicit.Local(Geometry.grid(1), 1, 1, 0, k, width=8, heads=2)
+    model = Asno(step, None)
+    free = [step.persistence, step.given, step.gain, step.mix, step.drive]
+    optimiser = torch.optim.LBFGS(free, 1, 500, None, 1e-10, 1e-14, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        off = (model(lags, forcing, static)[:, 0, 0, 0] - y[:, k]).square().mean()
+        off.backward()
+        return off
+
+    optimiser.step(loss)
+    assert loss().item() < 1e-6
+    told = model.weights_of_lags(lags, forcing, static).mean(0)
+    torch.testing.assert_close(told, torch.tensor(alpha), atol=0.01, rtol=0)
+    pushed = (model(lags, forcing + torch.eye(k + 1)[k][:, None, None], static) - model(lags, forcing, static)).mean()
+    assert pushed.item() == pytest.approx(beta, abs=0.01)
+
+
+@pytest.mark.parametrize("make", [flat, local], ids=["flat", "local"])
+def test_times_in_a_bundle_see_the_plan_of_their_own(make: object) -> None:
+    model = loud(make(GRID, 3))
+    lags, forcing, static = sample(GRID, steps=3)
+    whole = model(lags, forcing, static)
+    assert whole.shape == (3, 3, len(GRID.points), CHANNELS)
+    changed = forcing.clone()
+    changed[:, -1] += 1
+    assert not torch.allclose(model(lags, changed, static)[:, 2], whole[:, 2])
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_patches_hold_every_point_once(side: int) -> None:
+    index = explicit.patches(GRID, side)
+    assert index.shape == (48 // side**2, side**2)
+    assert torch.equal(index.flatten().sort().values, torch.arange(48))
+    spans = GRID.points[index].amax(1) - GRID.points[index].amin(1)
+    assert (spans <= torch.tensor([(side - 1) / 6, (side - 1) / 8]) + 1e-6).all(), "neighbours are together"
+
+
+def test_patches_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="patches of 4"):
+        explicit.patches(GRID, 4)
+    with pytest.raises(ValueError, match="want a grid"):
+        explicit.patches(CLOUD, 2)
+
+
+def test_the_kernel_of_a_block_has_the_rank_of_its_latents() -> None:
+    block = loud(Block(16, 2, 4))
+    x = torch.randn(2, 30, 16)
+    up, among, down = block.factors(x)
+    kernel = up @ among @ down
+    assert kernel.shape == (2, 30, 30)
+    assert torch.linalg.matrix_rank(kernel, atol=1e-5).tolist() == [4, 4]
+    for shares in (up, down):
+        torch.testing.assert_close(shares.sum(-1), torch.ones_like(shares.sum(-1)))
+
+
+def test_lrsa_on_a_cloud_does_not_see_the_order_of_points() -> None:
+    model = loud(Lrsa(CLOUD, 3, 2, width=16, heads=2, latents=4, layers=2))
+    x, where = torch.randn(2, 20, 3), CLOUD.points.expand(2, -1, -1)
+    order = torch.randperm(20)
+    torch.testing.assert_close(model(x[:, order], where[:, order]), model(x, where)[:, order], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_lrsa_in_half_precision_is_near_single(precision: torch.dtype) -> None:
+    model = loud(Lrsa(GRID, 3, 2, width=16, heads=2, latents=8, layers=2))
+    x, where = 30 * torch.randn(2, 48, 3), GRID.points.expand(2, -1, -1)
+    single = model(x, where)
+    with torch.autocast("cpu", precision):
+        half = model(x, where)
+    assert torch.isfinite(half).all()
+    assert (half.float() - single).norm() < (0.05 if precision is torch.bfloat16 else 0.01) * single.norm()
+
+
+def test_what_cannot_be_built_is_refused() -> None:
+    with pytest.raises(ValueError, match="explicit step or a correction"):
+        Asno(None, None)
+    with pytest.raises(ValueError, match="multiple of heads"):
+        correction.Full(GRID, *SIZES, width=10, heads=4)
