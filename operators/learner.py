@@ -101,7 +101,7 @@ class MarchLearner:
     """Windows of trajectories, `unroll` forecasts in a row, noise on the lags; the rollout chooses."""
 
     def __init__(
-        self, stepper: nn.Module, march: March, batch: int = 32, unroll: int = 1, noise: float = 0.0, steps: int = 1
+        self, stepper: nn.Module, march: March, batch: int = 16, unroll: int = 1, noise: float = 0.0, steps: int = 1
     ) -> None:
         self.march, self.batch, self.unroll, self.noise, self.steps = march, batch, unroll, noise, steps
         self.device = march.fit.state.device

@@ -1,4 +1,4 @@
-"""`meltwin validate`: the physics against measurement."""
+"""`meltwin validate`: the physics against measurement, and operators against each other and against plain answers."""
 
 import subprocess
 import sys
@@ -8,31 +8,49 @@ from typing import Annotated
 import typer
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMES = (
+    "reference, melt-pool; groups asno and lrsa; suites heat, lorenz, darcy_march, navier_stokes_30, navier_stokes_64, "
+    "gray_scott, darcy_steady, points, transport"
+)
 
 
 def validate(
-    name: Annotated[str, typer.Argument(help="what to validate: reference")],
-    out: Annotated[Path | None, typer.Option(help="where the results go, JSON; left out: beside the tests")] = None,
+    name: Annotated[str, typer.Argument(help=f"what to validate: {NAMES}")],
+    budget: Annotated[
+        str | None, typer.Option(help="smoke (20 s a suite), small, medium or full (a GPU); not for reference")
+    ] = None,
+    operators: Annotated[str | None, typer.Option(help="some contenders, with commas; left out: all")] = None,
+    seeds: Annotated[int | None, typer.Option(help="of each learned row; left out: the budget's")] = None,
+    jobs: Annotated[int | None, typer.Option(help="rows side by side, one thread each")] = None,
+    again: Annotated[bool, typer.Option("--again", help="make rows once more that are there already")] = False,
+    out: Annotated[Path | None, typer.Option(help="where the results go; left out: beside the tests")] = None,
     tables: Annotated[
-        str | None, typer.Option(help="some of nist,chen,simonds,literature,modes; left out: all")
+        str | None, typer.Option(help="of reference: some of nist,chen,simonds,literature,modes; left out: all")
     ] = None,
     docs: Annotated[
         bool, typer.Option("--docs", help="solve nothing: write the page's tables and plots from the results")
     ] = False,
 ) -> None:
-    """Hold the reference solver against what was measured, regime by regime, and keep every figure as JSON.
+    """Hold a model against what is known to be right, and keep every figure as JSON.
 
-    NIST's tracks are typed in and always run; the other tables want the public data beside the project, and are named
-    where they are skipped. Some ten minutes on 2 CPU cores. The same as `python3 -m tests.validation NAME`, which
-    needs torch, numpy and numba alone.
+    `reference` holds the reference solver against what was measured, regime by regime: NIST's tracks are typed in and
+    always run; the other tables want the public data beside the project, and are named where they are skipped. Some ten
+    minutes on 2 CPU cores.
+
+    A suite lets every operator meet the same data, the same budget, and the trivial and classical rows. A row in
+    the results file is not made again, so tables fill over several runs. The same as `python3 -m tests.validation
+    NAME`, which needs torch, numpy and numba alone.
 
     Example: `./meltwin validate reference --tables nist --out nist.json`
+
+    Example: `./meltwin validate lorenz --budget small --operators persistence,linear,asno`
     """
     command = [sys.executable, "-m", "tests.validation", name]
+    given = {"budget": budget, "operators": operators, "seeds": seeds, "jobs": jobs, "tables": tables}
+    for option, value in given.items():
+        if value is not None:
+            command += [f"--{option}", str(value)]
     if out is not None:
         command += ["--out", str(out.resolve())]
-    if tables is not None:
-        command += ["--tables", tables]
-    if docs:
-        command += ["--docs"]
+    command += [f"--{flag}" for flag, on in (("again", again), ("docs", docs)) if on]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)

@@ -11,8 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-FULL_POINTS = 1024  # up to here every pair of points; above through latents
-
 
 class Asno(nn.Module):
     """(lags, forcing at the lags and as planned, static) -> the states at the planned times, all at once.

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from operators.problem import Geometry
 
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 FREQUENCIES = 6  # octaves of a coordinate's sines and cosines
 
 
@@ -36,11 +37,20 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "b q width"], other: Float[Tensor, "b k width"], log_weight: Tensor | None = None
     ) -> Float[Tensor, "b q width"]:
         """log_weight: of the keys, broadcast to (b, heads, q, k); None where they are alike."""
-        query, key = self.scores(x, other)
-        value = self._split(self.value(other))
-        mask = None if log_weight is None else log_weight.to(query.dtype)
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        seen = self.carry(x, other, self._split(self.value(other)), log_weight)
         return self.out(seen.transpose(1, 2).flatten(2))
+
+    def carry(
+        self, x: Tensor, other: Tensor, value: Float[Tensor, "b heads k size"], log_weight: Tensor | None = None
+    ) -> Float[Tensor, "b heads q size"]:
+        """These values, looked at with these weights (`weights`), without forming them."""
+        query, key = self.scores(x, other)
+        mask = None if log_weight is None else log_weight.to(query.dtype)
+        size, wide = value.shape[-1], query.shape[-1]
+        if size < wide:  # the fast kernels want values as wide as keys
+            value = functional.pad(value, (0, wide - size))
+        seen = functional.scaled_dot_product_attention(query, key, value.to(query.dtype), attn_mask=mask)
+        return seen[..., :size]
 
     def scores(self, x: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised queries and keys, (b, heads, q or k, size)."""

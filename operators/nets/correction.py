@@ -85,7 +85,7 @@ class Full(_Correction):
         return (self.of_f if which else self.of_h).weights(tokens, tokens, self.log_volume)
 
     def _integral(self, tokens: Tensor, which: int, values: Tensor) -> Tensor:
-        return torch.einsum("bhqp,bhpd->bqd", self._shares(tokens, which), values)
+        return (self.of_f if which else self.of_h).carry(tokens, tokens, values, self.log_volume).sum(1)
 
 
 class LowRank(_Correction):
@@ -111,5 +111,6 @@ class LowRank(_Correction):
         return up @ down
 
     def _integral(self, tokens: Tensor, which: int, values: Tensor) -> Tensor:
-        up, down = self.factors(tokens, which)
-        return torch.einsum("bhqm,bhmd->bqd", up, down @ values)
+        latent = self.latent[which].expand(len(tokens), -1, -1)
+        held = self.down[which].carry(latent, tokens, values, self.log_volume)
+        return self.up[which].carry(tokens, latent, held).sum(1)

@@ -5,156 +5,182 @@
 as a backward difference formula does (Karkaria et al., arXiv 2506.11328, Eq. 2-3), with weights that attention gives.
 Attention runs over the times of one sample and never across a batch. Two forms: `Flat`, the paper's, one token for the
 whole field at one time; `Local`, one token for each patch and time, weights shared over space, whose values stay
-linear in the lags, so that BDF-k is among what it can represent.
+linear in the lags, so that BDF-k (and a stencil beside it) is among what it can represent.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from operators.nets.attention import Attention, Layer, Place
+from operators.nets.attention import CONVOLUTIONS, Layer
 from operators.problem import Geometry
 
 
 class Flat(nn.Module):
-    """One token a time. The tokens of the planned times look back at the lags; each gives its H.
+    """One token a time. The tokens of the planned times look back at the lags, and all are read side by side, since a
+    softmax is slow to learn the small differences of neighbouring lags; each planned time gives its H.
 
-    H_j = sum_k a_{jk} X_k + dense(token_j), a starting at persistence and dense at nothing.
+        H_j = sum_k a_k X_k + dense(tokens, token_j),
+
+    a learned and the same for every sample, starting at persistence; dense starts at nothing.
     """
 
     def __init__(
         self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
-        width: int = 96, heads: int = 4, layers: int = 2,
+        width: int = 64, heads: int = 4, layers: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         points = len(geometry.points)
-        self.lags, self.steps, self.channels = lags, steps, channels
+        self.lags, self.steps = lags, steps
         self.embed = nn.Linear(points * channels, width)
         self.forced = nn.Linear(points * forcing, width) if forcing else None
         self.still = nn.Linear(points * static, width) if static else None
         self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, width))
         self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
-        self.norm = nn.RMSNorm(width)
-        self.backward_weights = nn.Linear(width, lags * channels)
-        self.dense = nn.Linear(width, points * channels)
-        _persist(self.backward_weights, lags, channels)
+        self.read = nn.Linear((2 * lags + steps) * width, 2 * width)
+        self.own = nn.Linear(width, 2 * width)
+        self.hidden = nn.Sequential(
+            nn.GELU(), nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, 2 * width), nn.GELU()
+        )
+        self.dense = nn.Linear(2 * width, points * channels)
         nn.init.zeros_(self.dense.weight)
         nn.init.zeros_(self.dense.bias)
+        weights = torch.zeros(lags, channels)
+        weights[-1] = 1.0
+        self.backward_weights = nn.Parameter(weights)
+
+    def forward(
+        self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
+        static: Float[Tensor, "b point s"],
+    ) -> Float[Tensor, "b step point c"]:  # fmt: skip
+        """lags oldest first; forcing at the lags, then as planned, for all of `steps`."""
+        b, n, points, c = lags.shape
+        tokens = torch.cat([self.embed(lags.flatten(2)), lags.new_zeros(b, self.steps, self.moment.shape[1])], 1)
+        tokens = tokens + self.moment
+        if self.forced is not None:
+            tokens = tokens + self.forced(forcing.flatten(2))
+        if self.still is not None:
+            tokens = tokens + self.still(static.flatten(1))[:, None]
+        looked = tokens
+        for layer in self.layers:
+            looked = layer(looked)
+        side = torch.cat([tokens.flatten(1), looked[:, :n].flatten(1)], 1)
+        ahead = self.hidden(self.read(side)[:, None] + self.own(looked[:, n:]))
+        held = torch.einsum("kc,bkpc->bpc", self.backward_weights, lags)
+        return held[:, None] + self.dense(ahead).view(b, self.steps, points, c)
+
+
+class Local(nn.Module):
+    """One token a patch and time, the same weights in every patch of a grid: a scheme with learned stencils.
+
+        H_j = sum_heads sum_k a_{jk}^h (S_h * X_k) + sum_heads sum_k b_{jk}^h (B_h * F_k)
+
+    with S_h and B_h stencils that reach `reach` cells far. It is linear in the values; only a and b look at the tokens,
+    which see states, forcing and what is static in and around their patch, and each other over time. a and b are not
+    normalised, so that they may be negative as those of BDF-k are, and start at persistence. Where coefficients vary
+    in space, a and b do.
+    """
+
+    def __init__(
+        self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
+        width: int = 32, heads: int = 8, layers: int = 1, patch: int = 1, reach: int = 1, attention_heads: int = 4,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if geometry.shape is None or any(n % patch for n in geometry.shape):
+            raise ValueError(f"patches of {patch} want a grid whose sides they divide, got {geometry.shape}")
+        self.lags, self.steps, self.heads, self.patch, self.shape = lags, steps, heads, patch, geometry.shape
+        dims = len(geometry.shape)
+        convolution = CONVOLUTIONS[dims]
+        mode = "circular" if geometry.periodic else "replicate"
+        # a kernel of 3 (4 with patches of 2) sees one cell around its patch
+        self.embed = convolution(
+            channels + forcing + static, width, patch + 2, stride=patch, padding=1, padding_mode=mode
+        )
+        self.plan = convolution(
+            forcing + static, width, patch + 2, stride=patch, padding=1, padding_mode=mode
+        ) if forcing + static else None  # fmt: skip
+        self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, width))
+        self.layers = nn.ModuleList(Layer(width, attention_heads) for _ in range(layers))
+        self.norm = nn.RMSNorm(width)
+        self.back, self.driven = _Weights(width, heads), _Weights(width, heads)
+        persistence = torch.zeros(heads, lags)
+        persistence[0, -1] = 1.0
+        self.persistence = nn.Parameter(persistence)
+        self.given = nn.Parameter(0.1 * torch.randn(heads, lags + steps))
+        side = 2 * reach + 1
+        self.stencil = convolution(channels, heads * channels, side, padding=reach, padding_mode=mode, bias=False)
+        self.drive = convolution(
+            forcing, heads * channels, side, padding=reach, padding_mode=mode, bias=False
+        ) if forcing else None  # fmt: skip
+        with torch.no_grad():
+            self.stencil.weight.mul_(0.02)
+            middle = (slice(None), slice(None), *[reach] * dims)
+            self.stencil.weight[:channels] = 0
+            self.stencil.weight[:channels][middle] = torch.eye(channels)
+            if self.drive is not None:
+                self.drive.weight.mul_(0.1)
 
     def forward(
         self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
         static: Float[Tensor, "b point s"],
     ) -> Float[Tensor, "b step point c"]:  # fmt: skip
         """lags oldest first; forcing at the lags, then as planned."""
-        b, n, points, c = lags.shape
+        b, n, _, c = lags.shape
         steps = forcing.shape[1] - n
-        tokens = torch.cat([self.embed(lags.flatten(2)), lags.new_zeros(b, steps, self.moment.shape[1])], 1)
-        tokens = tokens + self.moment[: n + steps]
-        if self.forced is not None:
-            tokens = tokens + self.forced(forcing.flatten(2))
-        if self.still is not None:
-            tokens = tokens + self.still(static.flatten(1))[:, None]
-        for layer in self.layers:
-            tokens = layer(tokens)
-        ahead = self.norm(tokens[:, n:])
-        weight = self.backward_weights(ahead).view(b, steps, n, c)
-        return torch.einsum("bjkc,bkpc->bjpc", weight, lags) + self.dense(ahead).view(b, steps, points, c)
-
-
-class Local(nn.Module):
-    """One token a patch and time, the same weights in every patch. With p the points of a patch as one vector,
-
-        H_j = sum_heads O_h sum_k a_{jk}^h X_k + B_h sum_k b_{jk}^h F_k,
-
-    linear in the values; only a and b look at the tokens (states, forcing, what is static, place). They are not
-    normalised, so that they may be negative as those of BDF-k are, and start at persistence.
-    """
-
-    def __init__(
-        self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
-        width: int = 48, heads: int = 4, layers: int = 1, patch: int = 1,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.lags, self.steps, self.heads, self.patch = lags, steps, heads, patch
-        self._stand_on(geometry)
-        size = self.order.shape[1]
-        self.embed = nn.Linear(size * (channels + forcing), width)
-        self.ahead = nn.Linear(size * forcing, width) if forcing else None
-        self.still = nn.Linear(size * static, width) if static else None
-        self.place = Place(geometry.points.shape[1], width)
-        self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, width))
-        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
-        self.norm = nn.RMSNorm(width)
-        self.back, self.driven = Attention(width, heads), Attention(width, heads)
-        start = torch.zeros(heads, lags)
-        start[0, -1] = 1.0
-        self.persistence = nn.Parameter(start)
-        self.given = nn.Parameter(torch.zeros(heads, lags + steps))
-        self.gain = nn.Parameter(torch.zeros(2, heads))  # of what the tokens say over the constant weights
-        mix = torch.zeros(heads, size * channels, size * channels)
-        mix[0] = torch.eye(size * channels)
-        self.mix = nn.Parameter(mix + 1e-3 * torch.randn_like(mix))
-        self.drive = nn.Parameter(1e-2 * torch.randn(heads, size * forcing, size * channels)) if forcing else None
-
-    def _stand_on(self, geometry: Geometry) -> None:
-        self.register_buffer("order", patches(geometry, self.patch), persistent=False)
-        self.register_buffer("centres", geometry.points[self.order].mean(1), persistent=False)
-
-    def forward(
-        self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
-        static: Float[Tensor, "b point s"],
-    ) -> Float[Tensor, "b step point c"]:  # fmt: skip
-        b, n, points, c = lags.shape
-        steps, patches_ = forcing.shape[1] - n, len(self.order)
-        states, forced = self._gather(lags), self._gather(forcing)  # (b, patch, time, size * channels)
-        tokens = self.embed(torch.cat([states, forced[:, :, :n]], -1))
-        plan = lags.new_zeros(b, patches_, steps, tokens.shape[-1])
-        if self.ahead is not None:
-            plan = plan + self.ahead(forced[:, :, n:])
-        tokens = torch.cat([tokens, plan], 2) + self.moment[: n + steps] + self.place(self.centres)[:, None]
-        if self.still is not None:
-            tokens = tokens + self.still(static[:, self.order].flatten(2))[:, :, None]
-        tokens = tokens.flatten(0, 1)
+        still = static[:, None].expand(-1, n + steps, -1, -1)
+        tokens = self._over_times(self.embed, torch.cat([lags, forcing[:, :n], still[:, :n]], -1))
+        if self.plan is None:
+            plan = tokens.new_zeros(b, tokens.shape[1], steps, tokens.shape[-1])
+        else:
+            plan = self._over_times(self.plan, torch.cat([forcing[:, n:], still[:, n:]], -1))
+        tokens = (torch.cat([tokens, plan], 2) + self.moment[: n + steps]).flatten(0, 1)
         for layer in self.layers:
             tokens = layer(tokens)
         tokens = self.norm(tokens)
-        back = self._weights(self.back, 0, self.persistence, tokens[:, n:], tokens[:, :n])
-        values = torch.einsum("bhjk,bkv->bjhv", back, states.flatten(0, 1))
-        ahead = torch.einsum("bjhv,hvw->bjw", values, self.mix)
+        ahead = self._sum(self.back(self.persistence, tokens[:, n:], tokens[:, :n]), self.stencil, lags)
         if self.drive is not None:
-            driven = self._weights(self.driven, 1, self.given, tokens[:, n:], tokens)
-            pushed = torch.einsum("bhjk,bkv->bjhv", driven, forced.flatten(0, 1))
-            ahead = ahead + torch.einsum("bjhv,hvw->bjw", pushed, self.drive)
-        ahead = ahead.view(b, patches_, steps, self.order.shape[1], c).transpose(1, 2).flatten(2, 3)
-        out = torch.empty(b, steps, points, c, dtype=ahead.dtype, device=ahead.device)
-        out[:, :, self.order.flatten()] = ahead
-        return out
+            given = self.given[:, : n + steps]
+            ahead = ahead + self._sum(self.driven(given, tokens[:, n:], tokens), self.drive, forcing)
+        return ahead
 
-    def _weights(self, attention: Attention, which: int, constant: Tensor, ahead: Tensor, past: Tensor) -> Tensor:
-        query, key = attention.scores(ahead, past)
-        return constant[:, None] + self.gain[which, :, None, None] * (query @ key.transpose(-1, -2)) / query.shape[-1]
+    def _over_times(self, convolution: nn.Module, fields: Float[Tensor, "b t point c"]) -> Tensor:
+        """Tokens (b, patch, time, width)."""
+        b, t = fields.shape[:2]
+        out = convolution(self._grid(fields)).flatten(2)
+        return out.view(b, t, *out.shape[1:]).permute(0, 3, 1, 2)
 
-    def _gather(self, fields: Tensor) -> Tensor:
-        """(b, time, point, c) -> (b, patch, time, size * c)"""
-        return fields[:, :, self.order].flatten(3).transpose(1, 2)
+    def _grid(self, fields: Tensor) -> Tensor:
+        """(b, time, point, c) -> (b * time, c, *shape)"""
+        return fields.flatten(0, 1).transpose(1, 2).unflatten(2, self.shape)
 
-
-def patches(geometry: Geometry, side: int) -> Tensor:
-    """Points of each patch, (patch, side**dim): on a grid whose sides `side` divides; single points with side 1."""
-    count = len(geometry.points)
-    if side == 1:
-        return torch.arange(count)[:, None]
-    if geometry.shape is None or any(n % side for n in geometry.shape):
-        raise ValueError(f"patches of {side} want a grid whose sides they divide, got {geometry.shape}")
-    index = torch.arange(count).view(geometry.shape)
-    for axis in range(len(geometry.shape)):
-        index = index.unfold(axis, side, side)
-    return index.reshape(-1, side ** len(geometry.shape)).contiguous()
+    def _sum(self, weights: Tensor, stencil: nn.Module, fields: Tensor) -> Float[Tensor, "b step point c"]:
+        """Every stencil on every field, weighted patch by patch; weights (b * patch, heads, step, time)."""
+        b, t = fields.shape[:2]
+        seen = stencil(self._grid(fields)).flatten(2).unflatten(1, (self.heads, -1)).unflatten(0, (b, t))
+        weights = weights.unflatten(0, (b, -1))  # (b, patch, heads, step, time)
+        if self.patch > 1:
+            coarse = [n // self.patch for n in self.shape]
+            weights = weights.unflatten(1, coarse)
+            for axis in range(len(coarse)):
+                weights = weights.repeat_interleave(self.patch, 1 + axis)
+            weights = weights.flatten(1, len(coarse))
+        return torch.einsum("bphjt,bthcp->bjpc", weights, seen)
 
 
-def _persist(layer: nn.Linear, lags: int, channels: int) -> None:
-    """Start a layer of weights of the lags (oldest first) at 1 for the newest and 0 for the others."""
-    nn.init.zeros_(layer.weight)
-    with torch.no_grad():
-        layer.bias.zero_()
-        layer.bias.view(lags, channels)[-1] = 1.0
+class _Weights(nn.Module):
+    """What each planned time takes of each time: constants, and what queries and keys add to them."""
+
+    def __init__(self, width: int, heads: int, size: int = 8) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key = nn.Linear(width, heads * size), nn.Linear(width, heads * size)
+        self.gain = nn.Parameter(torch.full((heads,), 0.1))
+
+    def forward(
+        self, constant: Float[Tensor, "heads t"], ahead: Float[Tensor, "b j width"], past: Float[Tensor, "b t width"]
+    ) -> Float[Tensor, "b heads j t"]:
+        query, key = (
+            net(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for net, x in ((self.query, ahead), (self.key, past))
+        )
+        told = query @ key.transpose(-1, -2) / query.shape[-1]
+        return constant[:, None] + self.gain[:, None, None] * told

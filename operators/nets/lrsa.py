@@ -13,10 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from operators.nets.attention import Attention, FeedForward, Place, log_volume
+from operators.nets.attention import CONVOLUTIONS, Attention, FeedForward, Place, log_volume
 from operators.problem import Geometry
-
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class Block(nn.Module):

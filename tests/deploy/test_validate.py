@@ -29,10 +29,13 @@ def test_it_starts_the_suite_in_the_checkout_and_returns_its_code(
     assert CliRunner().invoke(app, asked).exit_code == 3
     assert started["cwd"] == ROOT
     module, out = ["-m", "tests.validation", "reference"], ["--out", str(tmp_path / "r.json")]
-    assert started["command"][1:] == [*module, *out, "--tables", "nist", "--docs"]
+    assert started["command"][1:] == [*module, "--tables", "nist", *out, "--docs"]
+    asked = ["validate", "lorenz", "--budget", "smoke", "--operators", "asno", "--seeds", "2", "--jobs", "2", "--again"]
+    CliRunner().invoke(app, asked)
+    assert started["command"][3:] == ["lorenz", *asked[2:]]
 
 
 def test_the_suite_loads_without_pandas_rich_or_typer() -> None:
-    look = "import sys; from tests.validation.reference import suite; print(*sys.modules)"
+    look = "import sys; from tests.validation import __main__; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"pandas", "rich", "typer", "sqlalchemy", "plotly", "pydantic"} & set(told.split())

@@ -40,7 +40,7 @@ def flat(geometry: Geometry, steps: int = 1) -> nn.Module:
 
 
 def local(geometry: Geometry, steps: int = 1) -> nn.Module:
-    return explicit.Local(geometry, *SIZES, LAGS, steps, width=16, heads=2)
+    return explicit.Local(geometry, *SIZES, LAGS, steps, width=16)
 
 
 def full(geometry: Geometry) -> nn.Module:
@@ -156,9 +156,16 @@ def test_trained_on_linear_dynamics_the_weights_of_bdf_are_found(k: int) -> None
     forcing[:, k, 0, 0] = slope
     static = torch.zeros(64, 1, 0)
     torch.manual_seed(0)
-    step = explicit.Local(Geometry.grid(1), 1, 1, 0, k, width=8, heads=2)
+    step = explicit.Local(Geometry.grid(1), 1, 1, 0, k, width=8, heads=2, reach=0)
     model = Asno(step, None)
-    free = [step.persistence, step.given, step.gain, step.mix, step.drive]
+    free = [
+        step.persistence,
+        step.given,
+        *step.stencil.parameters(),
+        *step.drive.parameters(),
+        step.back.gain,
+        step.driven.gain,
+    ]
     optimiser = torch.optim.LBFGS(free, 1, 500, None, 1e-10, 1e-14, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
@@ -186,20 +193,35 @@ def test_times_in_a_bundle_see_the_plan_of_their_own(make: object) -> None:
     assert not torch.allclose(model(lags, changed, static)[:, 2], whole[:, 2])
 
 
-@pytest.mark.parametrize("side", [1, 2])
-def test_patches_hold_every_point_once(side: int) -> None:
-    index = explicit.patches(GRID, side)
-    assert index.shape == (48 // side**2, side**2)
-    assert torch.equal(index.flatten().sort().values, torch.arange(48))
-    spans = GRID.points[index].amax(1) - GRID.points[index].amin(1)
-    assert (spans <= torch.tensor([(side - 1) / 6, (side - 1) / 8]) + 1e-6).all(), "neighbours are together"
+@pytest.mark.parametrize("patch", [1, 2])
+def test_a_local_step_sees_no_farther_than_its_stencil(patch: int) -> None:
+    """A change at one cell changes H within its reach and its patch, everywhere by the same rule."""
+    model = loud(explicit.Local(GRID, *SIZES, LAGS, width=16, patch=patch, reach=1))
+    lags, forcing, static = sample(GRID)
+    changed = lags.clone()
+    changed[:, -1, 3 * 8 + 4] += 1  # row 3, column 4 of 6 x 8
+    moved = (model(changed, forcing, static) - model(lags, forcing, static)).abs().sum((1, 3)).view(3, 6, 8) > 1e-6
+    far = torch.zeros(6, 8, dtype=torch.bool)
+    far[2 - patch : 5 + patch, 3 - patch : 6 + patch] = True
+    assert moved[:, 3, 4].all()
+    assert not moved[:, ~far].any()
 
 
-def test_patches_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="patches of 4"):
-        explicit.patches(GRID, 4)
-    with pytest.raises(ValueError, match="want a grid"):
-        explicit.patches(CLOUD, 2)
+def test_a_local_step_on_a_periodic_grid_commutes_with_shifts() -> None:
+    periodic = Geometry.grid(6, 8, periodic=True)
+    model = loud(explicit.Local(periodic, *SIZES, LAGS, width=16, patch=2))
+
+    def rolled(fields: Tensor) -> Tensor:
+        return fields.unflatten(-2, (6, 8)).roll((2, 4), (-3, -2)).flatten(-3, -2)
+
+    given = sample(periodic)
+    torch.testing.assert_close(model(*(rolled(g) for g in given)), rolled(model(*given)))
+
+
+def test_a_local_step_wants_a_grid() -> None:
+    for geometry, patch in ((GRID, 4), (CLOUD, 1)):
+        with pytest.raises(ValueError, match="want a grid"):
+            explicit.Local(geometry, *SIZES, LAGS, patch=patch)
 
 
 def test_the_kernel_of_a_block_has_the_rank_of_its_latents() -> None:

@@ -1,10 +1,15 @@
-"""`python -m tests.validation reference`: the reference physics against measurement, as tables and JSON."""
+"""`python -m tests.validation NAME`: the reference against measurement, or operators on a problem; tables and JSON."""
 
 import sys
 
-from tests.validation.reference import suite
+from tests.validation.harness import suite
+from tests.validation.reference import suite as reference
 
-SUITES = {"reference": suite.main}
+SUITES = {
+    "reference": reference.main,
+    **{name: lambda argv, names=(name,): suite.main(argv, names) for name in (*suite.MARCHES, *suite.MAPS)},
+    **{name: lambda argv, names=names: suite.main(argv, names) for name, names in suite.GROUPS.items()},
+}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in SUITES:

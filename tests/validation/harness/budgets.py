@@ -1,0 +1,28 @@
+"""Budgets: what every learned row of a table may spend. The same seconds, parameters and tuning trials for all."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Budget:
+    """seconds: of training a row, tuning included; parameters: aimed at; rates: learning rates that are tried, each for
+    a tenth of the seconds, before the better one trains on all data for the rest."""
+
+    name: str
+    seconds: float
+    parameters: int
+    rates: tuple[float, ...] = (1e-3, 4e-3)
+    seeds: int = 3
+    looks: int = 12  # at validation, in a training
+
+
+BUDGETS = {
+    b.name: b
+    for b in (
+        Budget("smoke", 2, 60_000, (2e-3,), 1, 2),
+        Budget("small", 60, 300_000),
+        Budget("medium", 1_500, 600_000),
+        Budget("full", 1_500, 1_500_000),
+    )
+}
+TRIAL_SHARE = 0.1  # of the seconds, for each rate

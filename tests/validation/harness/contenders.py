@@ -1,0 +1,146 @@
+"""Contenders: who stands in a table. Trivial and classical rows first, then every learned operator at one budget."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from operators.learner import Stepping
+from operators.nets import correction, explicit
+from operators.nets.asno import Asno
+from operators.nets.lrsa import Lrsa
+from operators.problem import Geometry, Map, March, Problem
+from tests.validation.baselines.deeponet import DeepOnet
+from tests.validation.baselines.fno import Fno
+from tests.validation.baselines.pod import Pod
+from tests.validation.baselines.transformer import Transformer
+from tests.validation.baselines.transolver import Transolver
+from tests.validation.baselines.unet import Unet
+
+WIDTHS = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 384, 512)
+HEADS = 4
+FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; above they go through latents
+LATENTS = 32
+TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
+SPACE_WIDTH = 32  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
+FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A contender that trains: how it is built at a width, and what kind of training it takes on a march."""
+
+    name: str
+    build: Callable[[Problem, int], nn.Module]
+    unroll: int = 2
+    noise: float = 1e-3
+
+    def matched(self, problem: Problem, parameters: int) -> nn.Module:
+        """The module whose number of parameters is nearest to what is aimed at. Widths that it refuses are left out."""
+        best: tuple[float, int] | None = None
+        refusal = ValueError("no width")
+        for width in WIDTHS:
+            try:
+                count = sum(p.numel() for p in self.build(problem, width).parameters())
+            except ValueError as told:
+                refusal = told
+                continue
+            off = abs(torch.log(torch.tensor(count / parameters)).item())
+            if best is None or off < best[0]:
+                best = off, width
+            if count > 2 * parameters:
+                break
+        if best is None:
+            raise refusal
+        return self.build(problem, best[1])
+
+
+def _sizes(problem: March) -> tuple[int, int, int]:
+    fit = problem.fit
+    return fit.state.shape[-1], fit.forcing.shape[-1], fit.static.shape[-1]
+
+
+def _flat(problem: March, width: int) -> nn.Module:
+    return explicit.Flat(problem.geometry, *_sizes(problem), problem.lags, width=width, heads=HEADS)
+
+
+def _patch(geometry: Geometry) -> int:
+    """Patches of 2 a side on big grids, points else."""
+    shape = geometry.shape
+    return 2 if shape and len(geometry.points) > FLAT_POINTS and not any(n % 2 for n in shape) else 1
+
+
+def _local(problem: March, width: int) -> nn.Module:
+    patch = _patch(problem.geometry)
+    wide = min(width, TIME_WIDTH)
+    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch, reach=3)
+
+
+def _time(problem: March, width: int) -> nn.Module:
+    return (_flat if len(problem.geometry.points) <= FLAT_POINTS else _local)(problem, width)
+
+
+def _space(problem: March, width: int) -> nn.Module:
+    full = len(problem.geometry.points) <= FULL_POINTS
+    kind = correction.Full if full else correction.LowRank
+    latents = {} if full else {"latents": LATENTS}
+    return kind(problem.geometry, *_sizes(problem), width=min(width, SPACE_WIDTH), heads=HEADS, layers=1, **latents)
+
+
+def _netted(net: Callable[..., nn.Module]) -> Callable[[Problem, int], nn.Module]:
+    """A net on points, for a map as it is and for a march as a stepper."""
+
+    def build(problem: Problem, width: int) -> nn.Module:
+        geometry = problem.geometry
+        if isinstance(problem, Map):
+            return net(geometry, problem.fit.given.shape[-1], problem.fit.wanted.shape[-1], width)
+        c, f, s = _sizes(problem)
+        inputs = problem.lags * c + (problem.lags + 1) * f + s
+        return Stepping(net(geometry, inputs, c, width), geometry)
+
+    return build
+
+
+def _fno(geometry: Geometry, inputs: int, outputs: int, width: int) -> nn.Module:
+    return Fno(geometry, inputs, outputs, width, 12 if len(geometry.shape or ()) == 1 else 6)
+
+
+def _lrsa(geometry: Geometry, inputs: int, outputs: int, width: int) -> nn.Module:
+    return Lrsa(geometry, inputs, outputs, width, HEADS, min(64, max(8, len(geometry.points) // 4)))
+
+
+MARCHING = (
+    Learned("asno", lambda p, w: Asno(_time(p, w), _space(p, w))),
+    Learned("asno-local", lambda p, w: Asno(_local(p, w), _space(p, w))),
+    Learned("asno-without-time", lambda p, w: Asno(None, _space(p, w))),
+    Learned("asno-without-space", lambda p, w: Asno(_time(p, w), None)),
+    Learned("pod-mlp", lambda p, w: OneStep(Pod(p, w))),
+)
+NETS = tuple(
+    Learned(name, _netted(net))
+    for name, net in (
+        ("lrsa", _lrsa), ("transformer", Transformer), ("transolver", Transolver), ("unet", Unet), ("fno", _fno),
+        ("deeponet", DeepOnet),
+    )
+)  # fmt: skip
+
+
+def learned(problem: Problem) -> dict[str, Learned]:
+    """Every learned contender that a problem of this kind has; some may still refuse its geometry."""
+    return {c.name: c for c in ((*MARCHING, *NETS) if isinstance(problem, March) else NETS)}
+
+
+class OneStep(nn.Module):
+    """A module that gives the next state alone, as a stepper of one step."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, lags: Tensor, forcing: Tensor, static: Tensor) -> Tensor:
+        return self.module(lags, forcing, static)[:, None]
+
+
+def persistence(lags: Tensor, forcing: Tensor, static: Tensor) -> Tensor:
+    return lags[:, -1:]

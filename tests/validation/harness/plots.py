@@ -1,0 +1,64 @@
+"""Plots: how the error of rollouts grows, as SVG written by hand; mid-tone colours for light pages and dark ones."""
+
+import math
+import statistics
+from collections import defaultdict
+from html import escape
+
+from tests.validation.harness.rows import Results
+
+WIDE, HIGH, LEFT, TOP, RIGHT, BELOW = 470, 280, 62, 34, 190, 44  # px
+GREY = "#8b949e"
+COLOURS = ("#3b82f6", "#e8830c", "#2da44e", "#e5534b", "#a475f9", "#0ea5a5", "#c0569f", "#7a8b2f", "#5b6bd6", "#b7791f")
+FLOOR = 1e-6
+
+
+def growth(results: Results, budget: str, title: str) -> str | None:
+    """Mean over seeds of the error at each step of a rollout, a line an operator; None without any."""
+    lines: dict[str, list[list[float]]] = defaultdict(list)
+    kinds = {}
+    for row in results.rows.values():
+        if row.budget == budget and row.growth:
+            lines[row.operator].append(row.growth)
+            kinds[row.operator] = row.kind
+    if not lines:
+        return None
+    means = {name: [statistics.mean(v) for v in zip(*rows, strict=True)] for name, rows in lines.items()}
+    steps = max(len(m) for m in means.values())
+    values = [max(v, FLOOR) for m in means.values() for v in m]
+    low, high = math.floor(math.log10(min(values))), min(1, math.ceil(math.log10(max(values))))
+
+    def at(step: int, value: float) -> str:
+        level = min(max(math.log10(max(value, FLOOR)), low), high)
+        return f"{WIDE * step / steps:.1f} {HIGH * (high - level) / (high - low):.1f}"
+
+    body = [f'<rect width="{WIDE}" height="{HIGH}" fill="none" stroke="{GREY}"/>']
+    for decade in range(low, high + 1):
+        y = HIGH * (high - decade) / (high - low)
+        body += [
+            f'<path d="M0 {y:.1f}H{WIDE}" stroke="{GREY}" stroke-opacity=".3"/>',
+            _text(-6, y + 4, f"1e{decade}", "end"),
+        ]
+    for step in (1, steps // 2, steps):
+        body.append(_text(WIDE * step / steps, HIGH + 16, str(step), "middle"))
+    body.append(_text(WIDE / 2, HIGH + 34, "step of the rollout", "middle"))
+    order = sorted(means, key=lambda name: means[name][-1])
+    for n, name in enumerate(order):
+        colour = COLOURS[n % len(COLOURS)]
+        dash = "" if kinds[name] == "learned" else ' stroke-dasharray="5 3"'
+        path = "M" + "L".join(at(step, value) for step, value in enumerate(means[name], 1))
+        body.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>')
+        y = 10 + 19 * n
+        body.append(f'<path d="M{WIDE + 14} {y}h22" stroke="{colour}" stroke-width="1.8"{dash}/>')
+        body.append(_text(WIDE + 42, y + 4, name, "start"))
+    whole = f"0 0 {LEFT + WIDE + RIGHT} {TOP + HIGH + BELOW}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" font-family="sans-serif" font-size="12">\n'
+        f'<g transform="translate({LEFT} {TOP})">{_text(0, -12, title, "start")}\n'
+        + "\n".join(body)
+        + "\n</g>\n</svg>\n"
+    )
+
+
+def _text(x: float, y: float, words: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{GREY}" text-anchor="{anchor}">{escape(words)}</text>'

@@ -1,0 +1,81 @@
+"""Rows: one result each, of (suite, operator, seed, budget), kept in a suite's results file. What is there is not run
+again, so tables fill over several runs."""
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Row:
+    """errors: by test split, then by measure; parameters and seconds (training, tuning included) are 0 where nothing
+    is learned; `curve` is (step, loss, validation) of the training, `growth` the error at each step of a rollout.
+    `refused` tells why there are no errors."""
+
+    suite: str
+    operator: str
+    kind: str
+    seed: int
+    budget: str
+    errors: dict[str, dict[str, float]] = field(default_factory=dict)
+    parameters: int = 0
+    seconds: float = 0.0
+    steps: int = 0
+    rate: float = 0.0
+    latency_ms: float = 0.0
+    curve: list[list[float]] = field(default_factory=list)
+    growth: list[float] = field(default_factory=list)
+    refused: str = ""
+    made: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        return self.suite, self.operator, self.seed, self.budget
+
+
+class Results:
+    """The file of one suite: {"suite": ..., "about": {budget: ...}, "rows": [...]}, a row a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        told = json.loads(path.read_text()) if path.is_file() else {"about": {}, "rows": []}
+        self.about: dict[str, Any] = told["about"]
+        self.rows = {row.key: row for row in (Row(**r) for r in told["rows"])}
+
+    def add(self, row: Row) -> None:
+        self.rows[row.key] = row
+        self.write()
+
+    def write(self) -> None:
+        rows = sorted(self.rows.values(), key=lambda r: (r.budget, r.kind, r.operator, r.seed))
+        lines = ",\n".join("  " + json.dumps(_short(asdict(row))) for row in rows)
+        about = json.dumps(_short(self.about), indent=1).replace("\n", "\n ")
+        half = self.path.with_suffix(".half")
+        half.write_text(f'{{\n "about": {about},\n "rows": [\n{lines}\n ]\n}}\n')
+        half.replace(self.path)
+
+
+def made() -> dict[str, Any]:
+    """Where and from what a row was made."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+    return {
+        "date": datetime.now(UTC).date().isoformat(), "commit": commit.stdout.strip(), "device": device,
+        "threads": torch.get_num_threads(), "machine": platform.machine(), "torch": torch.__version__,
+    }  # fmt: skip
+
+
+def _short(value: Any) -> Any:
+    """Five digits."""
+    if isinstance(value, dict):
+        return {str(k): _short(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(v) for v in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value

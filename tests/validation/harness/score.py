@@ -1,0 +1,69 @@
+"""Score: the errors of a row, the same function for every contender, and what one evaluation takes."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from operators.learner import mapped, relative, rolled, rollout
+from operators.problem import Map, March, Trajectories
+
+STARTS = 4  # rollouts from each test trajectory
+ONE_STEPS = 16  # one-step errors from each test trajectory
+LOOKS = 30  # timed evaluations
+
+
+def march(stepper: Callable[..., Any], problem: March, part: Trajectories, steps: int = 1) -> dict[str, float]:
+    """one: relative error of one step; rollout: over the whole stack of the horizon; end: of its last step."""
+    n, horizon = problem.lags, problem.horizon
+    volume = problem.geometry.volume.to(part.state.device)
+    free = part.state.shape[1] - n - 1
+    times = sorted({round(free * k / (ONE_STEPS - 1)) for k in range(ONE_STEPS)})
+    one, end = [], []
+    with torch.no_grad():
+        for t in times:
+            found = stepper(part.state[:, t : t + n], part.forcing[:, t : t + n + 1], part.static)
+            one.append(relative(found[:, :1], part.state[:, t + n : t + n + 1], volume))
+        free = part.state.shape[1] - n - horizon
+        for k in range(STARTS):
+            t = round(free * k / (STARTS - 1))
+            state, forcing = part.state[:, t : t + n + horizon], part.forcing[:, t : t + n + horizon]
+            found = rollout(stepper, state[:, :n], forcing, part.static, steps)
+            end.append(relative(found[:, -1:], state[:, -1:], volume))
+    whole = rolled(stepper, problem, part, steps, STARTS)
+    return {"one": _mean(torch.cat(one)), "rollout": _mean(whole), "end": _mean(torch.cat(end))}
+
+
+def growth(stepper: Callable[..., Any], problem: March, part: Trajectories, steps: int = 1) -> list[float]:
+    """Mean relative error at each step of a rollout from the first lags of each trajectory: over the horizon, or twice
+    as far where the trajectories go on."""
+    n = problem.lags
+    far = min(2 * problem.horizon, part.state.shape[1] - n)
+    state, forcing = part.state[:, : n + far], part.forcing[:, : n + far]
+    volume = problem.geometry.volume.to(part.state.device)
+    with torch.no_grad():
+        found = rollout(stepper, state[:, :n], forcing, part.static, steps)
+    errors = [relative(found[:, t : t + 1], state[:, n + t : n + t + 1], volume) for t in range(far)]
+    return [_mean(error) for error in errors]
+
+
+def one_map(model: Callable[..., Any], problem: Map, part: Any) -> dict[str, float]:
+    """error: mean relative error of a sample."""
+    return {"error": _mean(mapped(model, problem, part))}
+
+
+def latency_ms(call: Callable[[], Any]) -> float:
+    """Median of evaluations at batch 1."""
+    took = []
+    with torch.no_grad():
+        for _ in range(LOOKS):
+            began = time.perf_counter()
+            call()
+            took.append(1e3 * (time.perf_counter() - began))
+    return statistics.median(took[3:])
+
+
+def _mean(errors: torch.Tensor) -> float:
+    return float(torch.nan_to_num(errors, nan=1e3, posinf=1e3).clamp(max=1e3).mean())

@@ -1,0 +1,224 @@
+"""Suite: run a problem's rows, each contender and seed once, and keep what came out."""
+
+import argparse
+import importlib
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from operators.learner import MapLearner, MarchLearner
+from operators.problem import March, Problem
+from operators.train import Manner, Run
+from tests.validation.harness import contenders, linear, page, score, table
+from tests.validation.harness.budgets import BUDGETS, TRIAL_SHARE, Budget
+from tests.validation.harness.rows import Results, Row, made
+
+ROOT = Path(__file__).parents[1]
+MARCHES = ("heat", "lorenz", "darcy_march", "navier_stokes_30", "navier_stokes_64", "gray_scott")
+MAPS = ("darcy_steady", "points", "transport")
+GROUPS = {
+    "asno": ("heat", "lorenz", "darcy_march", "navier_stokes_30", "gray_scott"),
+    "lrsa": ("darcy_steady", "points", "navier_stokes_64", "transport"),
+}
+SMOKE = ("persistence", "linear", "mean", "asno", "lrsa")
+MOST_STEPS = 1_000_000
+
+
+def case_of(suite: str) -> ModuleType:
+    return importlib.import_module(f"tests.validation.{suite}.case")
+
+
+@lru_cache(maxsize=1)
+def problem_of(suite: str, budget: str, device: str) -> Problem:
+    """The data of a suite: made once in a process."""
+    problem = case_of(suite).problem(budget)
+    if device == "cpu":
+        return problem
+    moved = {name: part.to(device) for name, part in problem.tests.items()}
+    return replace(
+        problem, geometry=problem.geometry.to(device), fit=problem.fit.to(device),
+        validation=problem.validation.to(device), tests=moved,
+    )  # fmt: skip
+
+
+def given_rows(suite: str, problem: Problem) -> dict[str, tuple[str, Callable[..., Any]]]:
+    """What needs no training: {operator: (kind, how it is made)}."""
+    rows: dict[str, tuple[str, Callable[..., Any]]] = {}
+    if isinstance(problem, March):
+        rows["persistence"] = "trivial", lambda: contenders.persistence
+        rows["linear"] = "trivial", lambda: linear.march(problem)
+    else:
+        rows["mean"] = "trivial", lambda: linear.mean(problem)
+        rows["linear"] = "trivial", lambda: linear.mapped(problem)
+    for name, call in case_of(suite).classical(problem).items():
+        rows[name] = "classical", lambda call=call: _stepping(call) if isinstance(problem, March) else call
+    return rows
+
+
+def _stepping(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A case's solver gives the next state; a stepper has an axis of steps."""
+    return lambda lags, forcing, static: call(lags, forcing, static)[:, None]
+
+
+def names(suite: str, budget: str) -> list[str]:
+    """Every contender of a suite."""
+    problem = problem_of(suite, budget, "cpu")
+    return [*given_rows(suite, problem), *contenders.learned(problem)]
+
+
+def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: Callable[[str], None]) -> Row:
+    """One row: trained where it learns, scored on every test split."""
+    problem = problem_of(suite, budget.name, device)
+    known = given_rows(suite, problem)
+    if operator in known:
+        kind, make = known[operator]
+        began = time.perf_counter()
+        model = make()
+        done = Row(suite, operator, kind, 0, budget.name, seconds=time.perf_counter() - began, made=made())
+        return _scored(done, model, problem, suite)
+    contender = contenders.learned(problem)[operator]
+    blank = Row(suite, operator, "learned", seed, budget.name, made=made())
+    try:
+        torch.manual_seed(seed)
+        contender.matched(problem, budget.parameters)
+    except (ValueError, ImportError) as refusal:
+        return replace(blank, refused=str(refusal))
+    rate, spent = budget.rates[0], 0.0
+    if len(budget.rates) > 1:
+        tried = [_trained(contender, problem, seed, budget, r, TRIAL_SHARE, lambda line: None) for r in budget.rates]
+        spent = sum(run.spent for run in tried)
+        rate = min(zip(tried, budget.rates, strict=True), key=lambda pair: pair[0].best)[1]
+    rest = 1 - TRIAL_SHARE * len(budget.rates) if len(budget.rates) > 1 else 1.0
+    run = _trained(contender, problem, seed, budget, rate, rest, say)
+    model = run.learner.model
+    done = replace(
+        blank, parameters=sum(p.numel() for p in model.parameters()), seconds=spent + run.spent, steps=run.steps,
+        rate=rate, curve=run.curve,
+    )  # fmt: skip
+    return _scored(done, model, problem, suite)
+
+
+def batch_of(problem: Problem) -> int:
+    """Samples a step, the same for everybody: fewer where a sample has many points."""
+    return max(4, min(16, 16_384 // len(problem.geometry.points)))
+
+
+def _trained(
+    contender: contenders.Learned, problem: Problem, seed: int, budget: Budget, rate: float, share: float,
+    say: Callable[[str], None],
+) -> Run:  # fmt: skip
+    torch.manual_seed(seed)
+    module = contender.matched(problem, budget.parameters)
+    torch.manual_seed(seed)
+    learner: Any
+    if isinstance(problem, March):
+        learner = MarchLearner(module, problem, batch_of(problem), contender.unroll, contender.noise)
+    else:
+        learner = MapLearner(module, problem, batch_of(problem))
+    looks = max(1, budget.looks // 2) if share == TRIAL_SHARE else budget.looks
+    run = Run(learner, Manner(MOST_STEPS, rate, looks=looks, seconds=share * budget.seconds), seed, say=say)
+    run.go()
+    return run
+
+
+def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str) -> Row:
+    errors, case = {}, case_of(suite)
+    for name, part in problem.tests.items():
+        if isinstance(problem, March):
+            errors[name] = score.march(model, problem, part)
+            if hasattr(case, "extra"):
+                errors[name] |= case.extra(model, problem, part)
+        else:
+            errors[name] = score.one_map(model, problem, part)
+    part, growth = next(iter(problem.tests.values())), []
+    if isinstance(problem, March):
+        n, growth = problem.lags, score.growth(model, problem, part)
+        one = part.state[:1, :n], part.forcing[:1, : n + 1], part.static[:1]
+        latency = score.latency_ms(lambda: model(*one))
+    else:
+        where = None if part.where is None else part.where[:1]
+        latency = score.latency_ms(lambda: model(part.given[:1], where))
+    return replace(done, errors=errors, growth=growth, latency_ms=latency)
+
+
+def _worker(suite: str, operator: str, seed: int, budget: str, device: str) -> Row:
+    torch.set_num_threads(1)
+    return row(suite, operator, seed, BUDGETS[budget], device, lambda line: None)
+
+
+def run(
+    suite: str, budget: Budget, operators: Iterable[str] | None = None, seeds: int | None = None, jobs: int = 1,
+    device: str = "cpu", again: bool = False, results: Path | None = None,
+) -> Results:  # fmt: skip
+    """Fill a suite's results file with the rows that it lacks."""
+    kept = Results(results or ROOT / suite / "results.json")
+    problem = problem_of(suite, budget.name, "cpu")
+    known = given_rows(suite, problem)
+    asked = list(operators) if operators is not None else names(suite, budget.name)
+    wanted = [(o, s) for s in range(seeds or budget.seeds) for o in asked if s == 0 or o not in known]
+    wanted = [(o, s) for o, s in wanted if again or (suite, o, s, budget.name) not in kept.rows]
+    kept.about[budget.name] = {**problem.about, "convergence": case_of(suite).convergence()}
+    began = time.monotonic()
+
+    def keep(made_row: Row, count: int) -> None:
+        kept.add(made_row)
+        told = made_row.refused or ", ".join(
+            f"{split} " + " ".join(f"{k} {v:.4g}" for k, v in each.items()) for split, each in made_row.errors.items()
+        )
+        print(
+            f"{suite} {count} of {len(wanted)}, {time.monotonic() - began:.0f} s: {made_row.operator} seed "
+            f"{made_row.seed}: {told}",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+
+    if jobs == 1 or device != "cpu":
+        for count, (operator, seed) in enumerate(wanted, 1):
+            keep(row(suite, operator, seed, budget, device, lambda line: print(f"  {line}", file=sys.stderr)), count)
+        return kept
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(_worker, suite, o, s, budget.name, device) for o, s in wanted]
+        for count, future in enumerate(as_completed(futures), 1):
+            keep(future.result(), count)
+    return kept
+
+
+def main(argv: list[str], suites: Iterable[str]) -> int:
+    """The command line of every suite but the reference's."""
+    parser = argparse.ArgumentParser(prog="tests.validation", description="Operators on one problem, as a table.")
+    parser.add_argument("--budget", choices=list(BUDGETS), default="small")
+    parser.add_argument("--operators", help="some, with commas; left out: all (smoke: a few)")
+    parser.add_argument("--seeds", type=int, help="how many; left out: the budget's")
+    parser.add_argument("--jobs", type=int, default=1, help="rows side by side, one thread each")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--again", action="store_true", help="make rows that are there already once more")
+    parser.add_argument("--out", type=Path, help="folder of the results files; left out: beside each suite")
+    parser.add_argument("--docs", action="store_true", help="run nothing: write docs/operators.md from the results")
+    told = parser.parse_args(argv)
+    if told.docs:
+        print("\n".join(f"wrote {path}" for path in page.write(list(suites))))
+        return 0
+    for suite in suites:
+        budget = BUDGETS[told.budget]
+        asked = told.operators.split(",") if told.operators else None
+        there = names(suite, budget.name)
+        if asked is None and told.budget == "smoke":
+            asked = [name for name in there if name in SMOKE]
+        unknown = [name for name in asked or [] if name not in there]
+        if unknown:
+            print(f"no contender {', '.join(unknown)} in {suite}: there are {', '.join(there)}", file=sys.stderr)
+            return 2
+        if told.out is not None:
+            told.out.mkdir(parents=True, exist_ok=True)
+        out = told.out / f"{suite}.json" if told.out is not None else None
+        kept = run(suite, budget, asked, told.seeds, told.jobs, told.device, told.again, out)
+        print(table.text(kept, budget.name))
+    return 0

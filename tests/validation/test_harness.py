@@ -1,0 +1,135 @@
+"""Laws of the harness: a row is made once, everybody is scored by one function, and every suite runs in CI."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from operators.problem import Geometry, Map, March, Samples, Trajectories
+from tests.validation.harness import contenders, linear, score, suite, table
+from tests.validation.harness.budgets import BUDGETS
+from tests.validation.harness.rows import Results, Row
+
+LINE = Geometry.grid(8)
+
+
+def decaying(count: int, seed: int) -> Trajectories:
+    """Linear, forced and damped: ridge regression finds it exactly."""
+    draw = torch.Generator().manual_seed(seed)
+    state = [torch.randn(count, 8, 1, generator=draw)]
+    forcing = torch.randn(count, 25, 8, 1, generator=draw)
+    for t in range(1, 25):
+        state.append(0.9 * state[-1].roll(1, 1) + 0.2 * forcing[:, t])
+    return Trajectories.of(torch.stack(state, 1), forcing)
+
+
+@pytest.fixture(scope="module")
+def march() -> March:
+    return March("decay", LINE, 1.0, 2, decaying(40, 0), decaying(5, 1), {"id": decaying(5, 2)}, 6)
+
+
+def test_least_squares_finds_a_linear_rule(march: March) -> None:
+    errors = score.march(linear.march(march), march, march.tests["id"])
+    assert errors["rollout"] < 1e-3
+    held = score.march(contenders.persistence, march, march.tests["id"])
+    assert min(held.values()) > 0.3
+
+
+def test_a_linear_map_and_a_mean_field() -> None:
+    draw = torch.Generator().manual_seed(0)
+    mix = torch.randn(8, 8, generator=draw)
+
+    def part(n: int) -> Samples:
+        given = torch.randn(n, 8, 1, generator=draw)
+        return Samples(given, 3 + torch.einsum("pq,bqc->bpc", mix, given))
+
+    problem = Map("mix", LINE, part(60), part(10), {"id": part(10)})
+    assert score.one_map(linear.mapped(problem), problem, problem.tests["id"])["error"] < 1e-3
+    mean = linear.mean(problem)
+    torch.testing.assert_close(mean(problem.fit.given[:2])[0], problem.fit.wanted.mean(0))
+
+
+def test_every_contender_has_about_the_parameters_that_are_asked(march: March) -> None:
+    for contender in contenders.learned(march).values():
+        try:
+            count = sum(p.numel() for p in contender.matched(march, 60_000).parameters())
+        except ImportError:
+            continue  # neuraloperator is an extra
+        assert 30_000 < count < 120_000, contender.name
+
+
+def test_a_row_is_made_once_and_read_back(tmp_path: Path) -> None:
+    kept = Results(tmp_path / "r.json")
+    kept.add(Row("s", "asno", "learned", 0, "small", {"id": {"rollout": 0.123456789}}, 10, 1.0))
+    kept.add(Row("s", "fno", "learned", 0, "small", refused="not installed"))
+    again = Results(tmp_path / "r.json")
+    assert again.rows.keys() == kept.rows.keys()
+    assert again.rows["s", "asno", 0, "small"].errors == {"id": {"rollout": 0.12346}}
+    told = table.text(again, "small")
+    assert "0.123" in told
+    assert "not run: not installed" in told
+
+
+def test_seeds_are_put_together_and_the_best_comes_first(tmp_path: Path) -> None:
+    kept = Results(tmp_path / "r.json")
+    for name, errors in (("good", (0.1, 0.3)), ("bad", (0.5, 0.7))):
+        for seed, error in enumerate(errors):
+            kept.rows[("s", name, seed, "small")] = Row(
+                "s", name, "learned", seed, "small", {"id": {"rollout": error}}, 5
+            )
+    kept.rows[("s", "hold", 0, "small")] = Row("s", "hold", "trivial", 0, "small", {"id": {"rollout": 0.9}})
+    header, *rows = table.lines(kept, "small")
+    assert [row[0] for row in rows] == ["hold", "good", "bad"]
+    assert rows[1][2] == "0.2 ±0.1"
+    assert rows[1][header.index("seeds")] == "2"
+
+
+def test_a_run_makes_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "heat.json"
+    ask = {"operators": ["persistence", "asno"], "results": out}
+    first = suite.run("heat", BUDGETS["smoke"], **ask)
+    assert set(first.rows) == {("heat", "persistence", 0, "smoke"), ("heat", "asno", 0, "smoke")}
+    made = []
+    row = suite.row
+
+    def watched(name: str, operator: str, *rest: object) -> Row:
+        made.append(operator)
+        return row(name, operator, *rest)
+
+    monkeypatch.setattr(suite, "row", watched)
+    suite.run("heat", BUDGETS["smoke"], **{**ask, "operators": ["persistence", "linear", "asno"]})
+    assert made == ["linear"]
+    assert set(json.loads(out.read_text())["about"]["smoke"]) >= {"solver", "seed", "convergence"}
+
+
+def test_a_contender_that_refuses_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = suite.row("lorenz", "unet", 0, BUDGETS["smoke"], "cpu", lambda line: None)
+    assert "grid" in told.refused
+    assert not told.errors
+
+
+def test_an_unknown_contender_is_told_the_known_ones(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert suite.main(["--budget", "smoke", "--operators", "oracle", "--out", str(tmp_path)], ["heat"]) == 2
+    assert "persistence, linear" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [*suite.MARCHES, *suite.MAPS])
+def test_every_suite_runs_at_smoke(name: str, tmp_path: Path) -> None:
+    """Trivial rows, classical ones, and one operator: finite errors, the reference far ahead of persistence."""
+    torch.set_num_threads(1)
+    began = time.process_time()
+    problem = suite.problem_of(name, "smoke", "cpu")
+    learned = "asno" if isinstance(problem, March) else "lrsa"
+    given = suite.given_rows(name, problem)
+    kept = suite.run(name, replace(BUDGETS["smoke"], seconds=1), [*given, learned], results=tmp_path / "r.json")
+    rows = {key[1]: row for key, row in kept.rows.items()}
+    assert set(rows) == {*given, learned}
+    first = {op: next(iter(row.errors["id"].values())) for op, row in rows.items()}
+    assert all(0 <= value < 1e3 for value in first.values())
+    trivial = min(first[op] for op, (kind, _) in given.items() if kind == "trivial")
+    assert min(first[op] for op, (kind, _) in given.items() if kind == "classical") < 0.5 * trivial
+    assert rows[learned].parameters > 0
+    assert time.process_time() - began < 60, "20 s on an idle machine"
