@@ -73,52 +73,57 @@ class Flat(nn.Module):
 class Local(nn.Module):
     """One token a patch and time, the same weights in every patch of a grid: a scheme with learned stencils.
 
-        H_j = sum_heads sum_k a_{jk}^h (S_h * X_k) + sum_heads sum_k b_{jk}^h (B_h * F_k)
+        V^h = sum_k a_{jk}^h X_k + sum_k b_{jk}^h B_h F_k            by attention over time, patch by patch
+        V <- V + g_l (S_l * V),   l = 1..depth                       stencils, gated cell by cell
+        H_j = O V
 
-    with S_h and B_h stencils that reach `reach` cells far. It is linear in the values; only a and b look at the tokens,
-    which see states, forcing and what is static in and around their patch, and each other over time. a and b are not
-    normalised, so that they may be negative as those of BDF-k are, and start at persistence. Where coefficients vary
-    in space, a and b do.
+    Tokens see states, forcing and what is static in and around their patch, and each other over time. a and b are not
+    normalised, so that they may be negative as those of BDF-k are, and start at persistence. Gates come from
+    convolutions of the newest state, the planned forcing and what is static: where coefficients vary in space, they do.
+    Given a, b and g it is linear in the lags and in the forcing.
     """
 
     def __init__(
         self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
-        width: int = 32, heads: int = 8, layers: int = 1, patch: int = 1, reach: int = 1, attention_heads: int = 4,
+        width: int = 32, heads: int = 12, layers: int = 1, patch: int = 1, reach: int = 2, depth: int = 3,
+        attention_heads: int = 4,
     ) -> None:  # fmt: skip
         super().__init__()
         if geometry.shape is None or any(n % patch for n in geometry.shape):
             raise ValueError(f"patches of {patch} want a grid whose sides they divide, got {geometry.shape}")
         self.lags, self.steps, self.heads, self.patch, self.shape = lags, steps, heads, patch, geometry.shape
-        dims = len(geometry.shape)
-        convolution = CONVOLUTIONS[dims]
+        convolution = CONVOLUTIONS[len(geometry.shape)]
         mode = "circular" if geometry.periodic else "replicate"
         # a kernel of 3 (4 with patches of 2) sees one cell around its patch
-        self.embed = convolution(
-            channels + forcing + static, width, patch + 2, stride=patch, padding=1, padding_mode=mode
-        )
-        self.plan = convolution(
-            forcing + static, width, patch + 2, stride=patch, padding=1, padding_mode=mode
-        ) if forcing + static else None  # fmt: skip
+        near = {"stride": patch, "padding": 1, "padding_mode": mode}
+        self.embed = convolution(channels + forcing + static, width, patch + 2, **near)
+        self.plan = convolution(forcing + static, width, patch + 2, **near) if forcing + static else None
         self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, width))
         self.layers = nn.ModuleList(Layer(width, attention_heads) for _ in range(layers))
         self.norm = nn.RMSNorm(width)
         self.back, self.driven = _Weights(width, heads), _Weights(width, heads)
-        persistence = torch.zeros(heads, lags)
-        persistence[0, -1] = 1.0
+        persistence = 0.1 * torch.randn(heads, lags)
+        persistence[0] = torch.eye(lags)[-1]
         self.persistence = nn.Parameter(persistence)
         self.given = nn.Parameter(0.1 * torch.randn(heads, lags + steps))
-        side = 2 * reach + 1
-        self.stencil = convolution(channels, heads * channels, side, padding=reach, padding_mode=mode, bias=False)
-        self.drive = convolution(
-            forcing, heads * channels, side, padding=reach, padding_mode=mode, bias=False
-        ) if forcing else None  # fmt: skip
+        self.drive = nn.Parameter(0.1 * torch.randn(heads, forcing, channels)) if forcing else None
+        held = heads * channels
+        self.gates = nn.Sequential(
+            convolution(channels + forcing + static, width, 3, padding=1, padding_mode=mode), nn.GELU(),
+            convolution(width, width, 3, padding=1, padding_mode=mode), nn.GELU(), convolution(width, depth * held, 1),
+        )  # fmt: skip
+        nn.init.zeros_(self.gates[-1].weight)
+        nn.init.zeros_(self.gates[-1].bias)
+        # what lies beyond a wall is nothing
+        beyond = {"padding": reach, "padding_mode": "circular" if geometry.periodic else "zeros", "bias": False}
+        self.stencils = nn.ModuleList(convolution(held, held, 2 * reach + 1, **beyond) for _ in range(depth))
+        out = 1e-3 * torch.randn(channels, held)
+        out[:, :channels] = torch.eye(channels)
+        self.out = nn.Parameter(out)
         with torch.no_grad():
-            self.stencil.weight.mul_(0.02)
-            middle = (slice(None), slice(None), *[reach] * dims)
-            self.stencil.weight[:channels] = 0
-            self.stencil.weight[:channels][middle] = torch.eye(channels)
-            if self.drive is not None:
-                self.drive.weight.mul_(0.1)
+            for stencil in self.stencils:
+                stencil.weight.mul_(0.3)
+                stencil.weight[:channels] = 0  # the first head starts as persistence
 
     def forward(
         self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
@@ -137,11 +142,17 @@ class Local(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens)
         tokens = self.norm(tokens)
-        ahead = self._sum(self.back(self.persistence, tokens[:, n:], tokens[:, :n]), self.stencil, lags)
+        weights = self._cells(self.back(self.persistence, tokens[:, n:], tokens[:, :n]), b)
+        held = torch.einsum("bphjt,btpc->bjhcp", weights, lags)
         if self.drive is not None:
-            given = self.given[:, : n + steps]
-            ahead = ahead + self._sum(self.driven(given, tokens[:, n:], tokens), self.drive, forcing)
-        return ahead
+            weights = self._cells(self.driven(self.given[:, : n + steps], tokens[:, n:], tokens), b)
+            held = held + torch.einsum("bphjt,btpf,hfc->bjhcp", weights, forcing, self.drive)
+        newest = torch.cat([lags[:, -1:].expand(-1, steps, -1, -1), forcing[:, n:], still[:, n:]], -1)
+        gates = 1 + self.gates(self._grid(newest))
+        values = held.flatten(0, 1).flatten(1, 2).unflatten(2, self.shape)  # (b * step, heads * c, *shape)
+        for stencil, gate in zip(self.stencils, gates.chunk(len(self.stencils), 1), strict=True):
+            values = values + gate * stencil(values)
+        return torch.einsum("dm,bmp->bpd", self.out, values.flatten(2)).unflatten(0, (b, steps))
 
     def _over_times(self, convolution: nn.Module, fields: Float[Tensor, "b t point c"]) -> Tensor:
         """Tokens (b, patch, time, width)."""
@@ -153,18 +164,16 @@ class Local(nn.Module):
         """(b, time, point, c) -> (b * time, c, *shape)"""
         return fields.flatten(0, 1).transpose(1, 2).unflatten(2, self.shape)
 
-    def _sum(self, weights: Tensor, stencil: nn.Module, fields: Tensor) -> Float[Tensor, "b step point c"]:
-        """Every stencil on every field, weighted patch by patch; weights (b * patch, heads, step, time)."""
-        b, t = fields.shape[:2]
-        seen = stencil(self._grid(fields)).flatten(2).unflatten(1, (self.heads, -1)).unflatten(0, (b, t))
-        weights = weights.unflatten(0, (b, -1))  # (b, patch, heads, step, time)
-        if self.patch > 1:
-            coarse = [n // self.patch for n in self.shape]
-            weights = weights.unflatten(1, coarse)
-            for axis in range(len(coarse)):
-                weights = weights.repeat_interleave(self.patch, 1 + axis)
-            weights = weights.flatten(1, len(coarse))
-        return torch.einsum("bphjt,bthcp->bjpc", weights, seen)
+    def _cells(self, weights: Tensor, batch: int) -> Tensor:
+        """(b * patch, heads, step, time) -> (b, point, heads, step, time): a patch's are those of its cells."""
+        weights = weights.unflatten(0, (batch, -1))
+        if self.patch == 1:
+            return weights
+        coarse = [n // self.patch for n in self.shape]
+        weights = weights.unflatten(1, coarse)
+        for axis in range(len(coarse)):
+            weights = weights.repeat_interleave(self.patch, 1 + axis)
+        return weights.flatten(1, len(coarse))
 
 
 class _Weights(nn.Module):

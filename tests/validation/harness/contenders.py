@@ -23,7 +23,7 @@ HEADS = 4
 FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; above they go through latents
 LATENTS = 32
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
-SPACE_WIDTH = 32  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
+SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
 
@@ -66,15 +66,16 @@ def _flat(problem: March, width: int) -> nn.Module:
 
 
 def _patch(geometry: Geometry) -> int:
-    """Patches of 2 a side on big grids, points else."""
-    shape = geometry.shape
-    return 2 if shape and len(geometry.points) > FLAT_POINTS and not any(n % 2 for n in shape) else 1
+    """The largest patch, up to four a side, that divides the grid."""
+    return next(p for p in (4, 3, 2, 1) if geometry.shape and not any(n % p for n in geometry.shape))
 
 
 def _local(problem: March, width: int) -> nn.Module:
+    if problem.geometry.shape is None:
+        raise ValueError("a local explicit step needs a grid: this geometry is a cloud without a shape")
     patch = _patch(problem.geometry)
     wide = min(width, TIME_WIDTH)
-    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch, reach=3)
+    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch)
 
 
 def _time(problem: March, width: int) -> nn.Module:
@@ -85,7 +86,9 @@ def _space(problem: March, width: int) -> nn.Module:
     full = len(problem.geometry.points) <= FULL_POINTS
     kind = correction.Full if full else correction.LowRank
     latents = {} if full else {"latents": LATENTS}
-    return kind(problem.geometry, *_sizes(problem), width=min(width, SPACE_WIDTH), heads=HEADS, layers=1, **latents)
+    return kind(
+        problem.geometry, *_sizes(problem), width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=1, **latents
+    )
 
 
 def _netted(net: Callable[..., nn.Module]) -> Callable[[Problem, int], nn.Module]:
