@@ -10,7 +10,7 @@ from deploy.commands.doctor import doctor
 from deploy.commands.live import run, simulate, ui
 from deploy.commands.melt_pool import melt_pool, train
 from deploy.commands.replay import publish, replay
-from deploy.commands.validate import validate
+from deploy.commands.validate import bench, validate
 from deploy.errors import told
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for verb in (demo, run, ui, simulate, replay, melt_pool, validate, doctor):
     app.command()(told(verb))
 app.command(hidden=True)(told(publish))  # the half of `replay` that is a process of its own
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+app.command(context_settings=PASSES_ON)(bench)
 app.command(context_settings=PASSES_ON)(train)
 app.command(context_settings=PASSES_ON)(test)
 

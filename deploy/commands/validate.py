@@ -54,3 +54,16 @@ def validate(
         command += ["--out", str(out.resolve())]
     command += [f"--{flag}" for flag, on in (("again", again), ("docs", docs)) if on]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+
+
+def bench(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="what to time: forecast (operator against reference) or reference")],
+) -> None:
+    """How fast it is here: what a forecast costs beside the reference, or the reference beside a memory copy.
+
+    Other options go to the benchmark: `./meltwin bench forecast --help`. Quote ratios of one run on an idle machine,
+    not times. The same as `python3 -m tests.bench NAME`.
+    """
+    command = [sys.executable, "-m", "tests.bench", name, *context.args]
+    raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)

@@ -1,10 +1,10 @@
-"""`python -m tests.bench reference`: how fast the reference is here."""
+"""`python -m tests.bench NAME`: how fast the reference is here, and what a forecast costs beside it."""
 
 import sys
 
-from tests.bench import bench_reference
+from tests.bench import bench_forecast, bench_reference
 
-BENCHMARKS = {"reference": bench_reference.main}
+BENCHMARKS = {"reference": bench_reference.main, "forecast": bench_forecast.main}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:

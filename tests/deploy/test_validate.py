@@ -35,6 +35,18 @@ def test_it_starts_the_suite_in_the_checkout_and_returns_its_code(
     assert started["command"][3:] == ["lorenz", *asked[2:]]
 
 
+def test_a_benchmark_is_given_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    def run(command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        started.append(command[1:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(validate.subprocess, "run", run)
+    assert CliRunner().invoke(app, ["bench", "forecast", "--repeats", "3"]).exit_code == 0
+    assert started == [["-m", "tests.bench", "forecast", "--repeats", "3"]]
+
+
 def test_the_suite_loads_without_pandas_rich_or_typer() -> None:
     look = "import sys; from tests.validation import __main__; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True).stdout

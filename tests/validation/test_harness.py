@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from operators.problem import Geometry, Map, March, Samples, Trajectories
-from tests.validation.harness import contenders, linear, score, suite, table
+from tests.validation.harness import contenders, kept, linear, score, suite, table
 from tests.validation.harness.budgets import BUDGETS
 from tests.validation.harness.rows import Results, Row
 
@@ -52,21 +52,23 @@ def test_a_linear_map_and_a_mean_field() -> None:
     torch.testing.assert_close(mean(problem.fit.given[:2])[0], problem.fit.wanted.mean(0))
 
 
-def test_every_contender_has_about_the_parameters_that_are_asked(march: March) -> None:
+def test_no_contender_has_many_more_parameters_than_are_asked(march: March) -> None:
     for contender in contenders.learned(march).values():
         try:
             count = sum(p.numel() for p in contender.matched(march, 60_000).parameters())
         except ImportError:
             continue  # neuraloperator is an extra
-        assert 30_000 < count < 120_000, contender.name
+        assert count < 120_000, contender.name
+        if not contender.name.startswith("asno"):  # whose tokens are kept narrow
+            assert count > 30_000, contender.name
 
 
 def test_a_row_is_made_once_and_read_back(tmp_path: Path) -> None:
-    kept = Results(tmp_path / "r.json")
-    kept.add(Row("s", "asno", "learned", 0, "small", {"id": {"rollout": 0.123456789}}, 10, 1.0))
-    kept.add(Row("s", "fno", "learned", 0, "small", refused="not installed"))
+    results = Results(tmp_path / "r.json")
+    results.add(Row("s", "asno", "learned", 0, "small", {"id": {"rollout": 0.123456789}}, 10, 1.0))
+    results.add(Row("s", "fno", "learned", 0, "small", refused="not installed"))
     again = Results(tmp_path / "r.json")
-    assert again.rows.keys() == kept.rows.keys()
+    assert again.rows.keys() == results.rows.keys()
     assert again.rows["s", "asno", 0, "small"].errors == {"id": {"rollout": 0.12346}}
     told = table.text(again, "small")
     assert "0.123" in told
@@ -74,14 +76,14 @@ def test_a_row_is_made_once_and_read_back(tmp_path: Path) -> None:
 
 
 def test_seeds_are_put_together_and_the_best_comes_first(tmp_path: Path) -> None:
-    kept = Results(tmp_path / "r.json")
+    results = Results(tmp_path / "r.json")
     for name, errors in (("good", (0.1, 0.3)), ("bad", (0.5, 0.7))):
         for seed, error in enumerate(errors):
-            kept.rows[("s", name, seed, "small")] = Row(
+            results.rows[("s", name, seed, "small")] = Row(
                 "s", name, "learned", seed, "small", {"id": {"rollout": error}}, 5
             )
-    kept.rows[("s", "hold", 0, "small")] = Row("s", "hold", "trivial", 0, "small", {"id": {"rollout": 0.9}})
-    header, *rows = table.lines(kept, "small")
+    results.rows[("s", "hold", 0, "small")] = Row("s", "hold", "trivial", 0, "small", {"id": {"rollout": 0.9}})
+    header, *rows = table.lines(results, "small")
     assert [row[0] for row in rows] == ["hold", "good", "bad"]
     assert rows[1][2] == "0.2 ±0.1"
     assert rows[1][header.index("seeds")] == "2"
@@ -124,8 +126,8 @@ def test_every_suite_runs_at_smoke(name: str, tmp_path: Path) -> None:
     problem = suite.problem_of(name, "smoke", "cpu")
     learned = "asno" if isinstance(problem, March) else "lrsa"
     given = suite.given_rows(name, problem)
-    kept = suite.run(name, replace(BUDGETS["smoke"], seconds=1), [*given, learned], results=tmp_path / "r.json")
-    rows = {key[1]: row for key, row in kept.rows.items()}
+    found = suite.run(name, replace(BUDGETS["smoke"], seconds=1), [*given, learned], results=tmp_path / "r.json")
+    rows = {key[1]: row for key, row in found.rows.items()}
     assert set(rows) == {*given, learned}
     first = {op: next(iter(row.errors["id"].values())) for op, row in rows.items()}
     assert all(0 <= value < 1e3 for value in first.values())
@@ -133,3 +135,24 @@ def test_every_suite_runs_at_smoke(name: str, tmp_path: Path) -> None:
     assert min(first[op] for op, (kind, _) in given.items() if kind == "classical") < 0.5 * trivial
     assert rows[learned].parameters > 0
     assert time.process_time() - began < 60, "20 s on an idle machine"
+
+
+def test_data_that_are_kept_are_the_data_that_were_made(tmp_path: Path, march: March) -> None:
+    cloud = Geometry(torch.rand(8, 2), torch.full((8,), 1 / 8))
+    parts = [Samples(*(torch.rand(3, 8, n) for n in (1, 2, 2))) for _ in range(4)]
+    for problem in (march, Map("m", cloud, *parts[:2], {"id": parts[2], "far": parts[3]}, {"solver": "none"})):
+        kept.save(problem, tmp_path / "p.safetensors")
+        again = kept.load(tmp_path / "p.safetensors")
+        assert type(again) is type(problem)
+        assert list(again.tests) == list(problem.tests)
+        assert again.geometry.shape == problem.geometry.shape
+        for a, b in zip((again.fit, *again.tests.values()), (problem.fit, *problem.tests.values()), strict=True):
+            for name, value in vars(b).items():
+                assert value is getattr(a, name) is None or torch.equal(getattr(a, name), value)
+    assert march.dt == kept.load(_saved(march, tmp_path)).dt
+    assert kept.path_of("heat", "smoke") != kept.path_of("lorenz", "smoke")
+
+
+def _saved(problem: March, folder: Path) -> Path:
+    kept.save(problem, folder / "q.safetensors")
+    return folder / "q.safetensors"

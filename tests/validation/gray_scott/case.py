@@ -41,7 +41,7 @@ SIZES = {
     "smoke": Size(10, 4, 4, steps=20),
     "small": Size(150, 20, 30, steps=60),
     "medium": Size(600, 50, 100, steps=80),
-    "full": Size(3000, 200, 400, steps=80),
+    "full": Size(1000, 50, 100, steps=80),
 }
 
 

@@ -22,7 +22,7 @@ BUDGETS = {
         Budget("smoke", 2, 60_000, (2e-3,), 1, 2),
         Budget("small", 60, 300_000),
         Budget("medium", 1_500, 600_000),
-        Budget("full", 1_500, 1_500_000),
+        Budget("full", 120, 1_500_000),
     )
 }
 TRIAL_SHARE = 0.1  # of the seconds, for each rate

@@ -18,7 +18,7 @@ import torch
 from operators.learner import MapLearner, MarchLearner
 from operators.problem import March, Problem
 from operators.train import Manner, Run
-from tests.validation.harness import contenders, linear, page, score, table
+from tests.validation.harness import contenders, kept, linear, page, score, table
 from tests.validation.harness.budgets import BUDGETS, TRIAL_SHARE, Budget
 from tests.validation.harness.rows import Results, Row, made
 
@@ -39,8 +39,8 @@ def case_of(suite: str) -> ModuleType:
 
 @lru_cache(maxsize=1)
 def problem_of(suite: str, budget: str, device: str) -> Problem:
-    """The data of a suite: made once in a process."""
-    problem = case_of(suite).problem(budget)
+    """The data of a suite: made once on this machine, and read once in a process."""
+    problem = kept.problem(suite, budget, lambda: case_of(suite).problem(budget))
     if device == "cpu":
         return problem
     moved = {name: part.to(device) for name, part in problem.tests.items()}
@@ -160,17 +160,17 @@ def run(
     device: str = "cpu", again: bool = False, results: Path | None = None,
 ) -> Results:  # fmt: skip
     """Fill a suite's results file with the rows that it lacks."""
-    kept = Results(results or ROOT / suite / "results.json")
+    results_file = Results(results or ROOT / suite / "results.json")
     problem = problem_of(suite, budget.name, "cpu")
     known = given_rows(suite, problem)
     asked = list(operators) if operators is not None else names(suite, budget.name)
     wanted = [(o, s) for s in range(seeds or budget.seeds) for o in asked if s == 0 or o not in known]
-    wanted = [(o, s) for o, s in wanted if again or (suite, o, s, budget.name) not in kept.rows]
-    kept.about[budget.name] = {**problem.about, "convergence": case_of(suite).convergence()}
+    wanted = [(o, s) for o, s in wanted if again or (suite, o, s, budget.name) not in results_file.rows]
+    results_file.about[budget.name] = {**problem.about, "convergence": case_of(suite).convergence()}
     began = time.monotonic()
 
     def keep(made_row: Row, count: int) -> None:
-        kept.add(made_row)
+        results_file.add(made_row)
         told = made_row.refused or ", ".join(
             f"{split} " + " ".join(f"{k} {v:.4g}" for k, v in each.items()) for split, each in made_row.errors.items()
         )
@@ -180,15 +180,15 @@ def run(
             file=sys.stderr, flush=True,
         )  # fmt: skip
 
-    if jobs == 1 or device != "cpu":
+    if jobs == 1:
         for count, (operator, seed) in enumerate(wanted, 1):
             keep(row(suite, operator, seed, budget, device, lambda line: print(f"  {line}", file=sys.stderr)), count)
-        return kept
+        return results_file
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(_worker, suite, o, s, budget.name, device) for o, s in wanted]
         for count, future in enumerate(as_completed(futures), 1):
             keep(future.result(), count)
-    return kept
+    return results_file
 
 
 def main(argv: list[str], suites: Iterable[str]) -> int:
@@ -219,6 +219,6 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
         if told.out is not None:
             told.out.mkdir(parents=True, exist_ok=True)
         out = told.out / f"{suite}.json" if told.out is not None else None
-        kept = run(suite, budget, asked, told.seeds, told.jobs, told.device, told.again, out)
-        print(table.text(kept, budget.name))
+        found = run(suite, budget, asked, told.seeds, told.jobs, told.device, told.again, out)
+        print(table.text(found, budget.name))
     return 0

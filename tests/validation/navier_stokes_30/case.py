@@ -8,7 +8,7 @@ SIZES = {  # trajectories to fit, for validation, for each test
     "smoke": Size(10, 4, 4, cells=40),
     "small": Size(120, 15, 30, cells=60),
     "medium": Size(400, 40, 80, cells=60),
-    "full": Size(1000, 100, 200, cells=60),
+    "full": Size(400, 40, 80, cells=60),
 }
 FLOW = Flow(NAME, 30, 1e-3, 1.0, SIZES)
 

@@ -8,7 +8,7 @@ SIZES = {  # trajectories to fit, for validation, for each test
     "smoke": Size(6, 2, 2, cells=64),
     "small": Size(60, 8, 12, cells=90),
     "medium": Size(200, 20, 40, cells=96),
-    "full": Size(1000, 100, 200, cells=128),
+    "full": Size(200, 20, 40, cells=96),
 }
 FLOW = Flow(NAME, 64, 1e-4, 0.5, SIZES)
 
