@@ -78,9 +78,11 @@ def made(trajectories: int, seed: int, workers: int, kept: Path | None) -> Data:
     return data
 
 
-def loss_of(field: Tensor, target: Tensor, solidus: Tensor) -> Tensor:
-    """Relative L2 of asinh(theta), with five times the weight around the solidus contour, and twice the mean error on
-    the contours themselves: sizes are read there, and a tail that freezes is flat."""
+def loss_of(field: Tensor, target: Tensor, solidus: Tensor, volume: Tensor) -> Tensor:
+    """Relative L2 of asinh(theta) at the nodes, with five times the weight around the solidus contour, and twice the
+    mean error on the contours themselves: sizes are read there, and a tail that freezes is flat. And the relative L2 of
+    theta by volume, which is what a field is judged by: four fifths of it lie in solid more than a diameter away, where
+    nodes are few."""
     edge = torch.asinh(solidus)[:, None, None, None]
     weight = 1 + 5 * torch.exp(-(((target - edge) / 0.25) ** 2))
     wrong = (weight * (field - target) ** 2).flatten(1).sum(1)
@@ -88,7 +90,23 @@ def loss_of(field: Tensor, target: Tensor, solidus: Tensor) -> Tensor:
     whole = torch.sqrt(wrong / ((weight * target**2).flatten(1).sum(1) + 1.0) + 1e-8)
     near = sum(torch.exp(-(((each - edge) / CONTOUR) ** 2)) for each in (target, field.detach()))
     contour = (near * (field - target).abs()).flatten(1).sum(1) / (near.flatten(1).sum(1) + 1.0)
-    return (whole + 2 * contour).mean()
+    theta, wanted = torch.sinh(field), torch.sinh(target)
+    off, all_of = ((volume * part**2).flatten(1).sum(1) for part in (theta - wanted, wanted))
+    by_volume = torch.sqrt(off / (all_of + 0.01 * all_of.mean() + 1e-6) + 1e-8)
+    return (whole + 2 * contour + by_volume).mean()
+
+
+def field_errors(model: Any, data: Data, rows: Tensor, volume: Tensor) -> np.ndarray:
+    """Relative L2 of theta by volume of each row; a cold window counts against a tenth of the median norm."""
+    off, norm = [], []
+    with torch.no_grad():
+        for part in rows.split(32):
+            forcing, told, target = (a[part.to(a.device)] for a in (data.forcing, data.told, data.target))
+            field, truth = torch.sinh(model(forcing.float(), told)), torch.sinh(target.float())
+            off.append((volume * (field - truth) ** 2).flatten(1).sum(1).sqrt())
+            norm.append((volume * truth**2).flatten(1).sum(1).sqrt())
+    whole = torch.cat(norm)
+    return (torch.cat(off) / whole.clamp(min=0.1 * float(whole.median()))).cpu().numpy()
 
 
 def size_errors(model: Any, data: Data, rows: Tensor, grid: WindowGrid) -> np.ndarray:
@@ -113,12 +131,19 @@ def summary(errors: np.ndarray) -> dict[str, list[float]]:
     }
 
 
-class SizeLearner:
-    """The melt pool's loss and score for `operators.train.Run`: sizes on validation choose."""
+def volume_of(grid: WindowGrid, device: str) -> Tensor:
+    """Quadrature weights of the window that sum to 1."""
+    weights = torch.from_numpy(grid.weights()).float()
+    return (weights / weights.sum()).to(device)
+
+
+class MeltPoolLearner:
+    """The melt pool's loss and score for `operators.train.Run`: sizes and field on validation choose."""
 
     def __init__(self, data: Data, seed: int, device: str) -> None:
         torch.manual_seed(seed)
         self.data, self.device, self.grid = data, device, WindowGrid()
+        self.volume = volume_of(self.grid, device)
         self.fit = data.part("fit")
         validation = data.part("validation")
         self.choosers = validation[:: max(1, len(validation) // CHOOSERS)]
@@ -132,18 +157,19 @@ class SizeLearner:
         x, y = forcing.float(), target.float()
         if step % 2:  # y -> -y is a symmetry of the physics
             x, y = x.flip(3), y.flip(2)
-        return loss_of(self.model(x, told), y, 1 - told[:, 0])
+        return loss_of(self.model(x, told), y, 1 - told[:, 0], self.volume)
 
     def score(self) -> tuple[float, str]:
         errors = size_errors(self.model, self.data, self.choosers, self.grid)
         told = summary(errors)
-        line = f"sizes median {told['median']} p90 {told['p90']}"
-        return float(np.quantile(errors, 0.9, axis=0).mean()), line
+        field = float(field_errors(self.model, self.data, self.choosers, self.volume).mean())
+        line = f"field {field:.4f}, sizes median {told['median']} p90 {told['p90']}"
+        return float(np.quantile(errors, 0.9, axis=0).mean()) + field, line
 
 
 def run_of(data: Data, seed: int, steps: int, device: str, checkpoint: Path | None) -> Run:
     """The training of one seed."""
-    return Run(SizeLearner(data, seed, device), Manner(steps=steps, rate=RATE), seed, checkpoint)
+    return Run(MeltPoolLearner(data, seed, device), Manner(steps=steps, rate=RATE), seed, checkpoint)
 
 
 def train(
@@ -162,7 +188,9 @@ def train(
         run = run_of(data, seed, steps, device, work / f"{NAME}-{seed}.checkpoint" if work else None)
         run.go()
         runs.append(run)
-        scored.append(summary(size_errors(run.learner.model, data, parts["test"], grid)))
+        field = field_errors(run.learner.model, data, parts["test"], volume_of(grid, device))
+        sizes = summary(size_errors(run.learner.model, data, parts["test"], grid))
+        scored.append({**sizes, "field mean": round(float(field.mean()), 4)})
         print(f"seed {seed}: test {scored[-1]}", flush=True)
     chosen = min(runs, key=lambda run: run.best)
     card.save(

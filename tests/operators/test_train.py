@@ -9,7 +9,7 @@ import torch
 
 from operators import card
 from operators.operator import Stream
-from operators.recipe import Data, loss_of, run_of, size_errors, summary, train
+from operators.recipe import Data, field_errors, loss_of, run_of, size_errors, summary, train, volume_of
 from operators.trajectories import BOX, LAGS, condition, draw, generate, plan, trajectory
 from operators.window import WindowGrid
 
@@ -82,7 +82,7 @@ def test_no_trajectory_is_in_two_parts(data: Data) -> None:
 
 def test_a_cold_window_that_is_right_teaches_nothing_and_breaks_nothing() -> None:
     field = torch.zeros(2, *GRID.shape, requires_grad=True)
-    loss_of(field, torch.zeros(2, *GRID.shape), torch.full((2,), 0.95)).backward()
+    loss_of(field, torch.zeros(2, *GRID.shape), torch.full((2,), 0.95), volume_of(GRID, "cpu")).backward()
     assert field.grad is not None
     assert torch.isfinite(field.grad).all()
 
@@ -93,6 +93,21 @@ def test_a_pool_that_only_one_has_is_wholly_wrong(data: Data) -> None:
     exact = size_errors(lambda forcing, told: data.target[rows].float(), data, rows, GRID)
     assert (exact == 0).all()
     assert summary(exact)["p90"] == [0, 0, 0]
+
+
+def test_a_field_is_judged_by_volume(data: Data) -> None:
+    """A cold forecast is wholly wrong, the truth is right, and an error counts by the volume of its node."""
+    rows, volume = torch.arange(4), volume_of(GRID, "cpu")
+    assert volume.sum().item() == pytest.approx(1)
+    cold = field_errors(lambda forcing, told: torch.zeros_like(forcing[:, 0]), data, rows, volume)
+    assert cold == pytest.approx(np.ones(4))
+    assert (field_errors(lambda forcing, told: data.target[rows].float(), data, rows, volume) == 0).all()
+    far, near = torch.zeros(GRID.shape), torch.zeros(GRID.shape)
+    far[0, 12, 15] = near[int(np.argmin(np.abs(GRID.x))), 12, 0] = 0.1
+    off = [
+        field_errors(lambda forcing, told, e=e: data.target[rows].float() + e, data, rows, volume) for e in (far, near)
+    ]
+    assert (off[0] > 2 * off[1]).all()
 
 
 def test_one_seed_one_result(data: Data) -> None:
