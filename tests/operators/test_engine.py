@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 from operators import card, response
 from operators.card import CardError
 from operators.engine import OLDEST, ROWS, Engine, joined
+from operators.groups import Groups
+from operators.operator import Stream, Task
+from operators.reference.operator import ReferenceOperator
+from operators.reference.surface import Surface
 
 
 def stretch(t: float, x: float, y: float, dx: float, dy: float, q: float, span: float = 0.05) -> np.ndarray:
@@ -71,3 +75,31 @@ def test_a_card_of_another_grid_is_refused() -> None:
     for wrong in (told["grid"]["x"][1:], [x * 1.01 for x in told["grid"]["x"]]):
         with pytest.raises(CardError, match="another grid"):
             Engine(model, {**told, "grid": {**told["grid"], "x": wrong}})
+
+
+def test_with_the_laser_off_it_cools_as_the_reference_does() -> None:
+    """IN625, 195 W, .8 m/s, 100 um: fourteen diameters of track, then the beam goes on dark. What forces the operator
+    is nothing then, and it must not vanish: the pool shrinks and closes when the reference's does."""
+    peclet, q, depth, frames, dark = 15.7, 21.0, 0.83, 28, 10
+    stream = Stream("s", Groups(0.045, 0.3, 0.31, 1.0, 0.57, 0.99), peclet, Surface(1.0, 55.0, 2.3, 0.22))
+    at = 0.5 * np.arange(frames + dark + 1)
+    rows = np.stack([at / peclet, at, 0 * at, np.where(np.arange(len(at)) < frames, q, 0.0), 0 * at + depth], 1)
+    stretches = [rows[n : n + 2] for n in range(frames + dark)]
+    model, told = card.load("asno-melt-pool")
+    engine, reference = Engine(model, told), ReferenceOperator(8)
+    weight = engine.grid.weights()
+    pools = []
+    for ours, theirs in zip(
+        *(op.step([Task(stream, stretches, [])])[0][frames:] for op in (engine, reference)), strict=True
+    ):
+        off = np.sqrt((weight * (ours.theta - theirs.theta) ** 2).sum() / (weight * theirs.theta**2).sum())
+        assert off < 0.15
+        assert ours.theta.max() > 0.5, "it does not vanish with the forcing"
+        pools.append(
+            [op.grid.sizes(look.theta, stream.groups.solidus)[0] for op, look in ((engine, ours), (reference, theirs))]
+        )
+    lengths = np.array(pools)
+    assert lengths[0].min() > 1
+    assert (lengths[-1] == 0).all()
+    closed = (lengths > 0).sum(0)
+    assert abs(int(closed[0]) - int(closed[1])) <= 1, "frames until the pool is closed"

@@ -20,7 +20,7 @@ def shown(results: Results) -> str | None:
 
 def write(suites: list[str], folder: Path = ROOT / "tests" / "validation") -> list[Path]:
     """Rewrite the block of every suite that has results, and its plot."""
-    text, written = PAGE.read_text(), [PAGE]
+    written = [PAGE]
     for suite in suites:
         results = Results(folder / suite / "results.json")
         budget = shown(results)
@@ -32,16 +32,24 @@ def write(suites: list[str], folder: Path = ROOT / "tests" / "validation") -> li
             image.write_text(svg)
             written.append(image)
             body += f"\n\n![{suite}: error against the step of a rollout](images/{image.name})"
-        mark = re.compile(rf"(<!-- {suite} -->\n).*?(<!-- /{suite} -->)", re.DOTALL)
-        text = mark.sub(lambda found, body=body: f"{found[1]}\n{body}\n\n{found[2]}", text)
-    PAGE.write_text(text)
+        fill(suite, body)
     return written
+
+
+def fill(name: str, body: str) -> None:
+    """Put this between `<!-- name -->` and `<!-- /name -->` of the page."""
+    mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    PAGE.write_text(mark.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", PAGE.read_text()))
+
+
+def made(results: Results, budget: str) -> str:
+    """When and where the rows of a budget were made."""
+    rows = [row for row in results.rows.values() if row.budget == budget]
+    where = sorted({f"{row.made.get('device', '?')}, {row.made.get('threads', '?')} thread(s) a row" for row in rows})
+    dates = sorted({row.made.get("date", "?") for row in rows})
+    return f"Budget {budget}; made {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {'; '.join(where)}."
 
 
 def block(results: Results, budget: str) -> str:
     """What made the rows, and the table."""
-    rows = [row for row in results.rows.values() if row.budget == budget]
-    made = sorted({f"{row.made.get('device', '?')}, {row.made.get('threads', '?')} thread(s) a row" for row in rows})
-    dates = sorted({row.made.get("date", "?") for row in rows})
-    told = f"Budget {budget}; made {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {'; '.join(made)}."
-    return f"{told}\n\n{table.text(results, budget)}"
+    return f"{made(results, budget)}\n\n{table.text(results, budget)}"

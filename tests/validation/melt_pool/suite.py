@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.validation.harness import page
 from tests.validation.harness.rows import Results, Row, made
 from tests.validation.melt_pool import case
 from tests.validation.melt_pool.case import CELLS, SEED, SIZES, Case, Trajectory, budget_cases, convergence, kept
@@ -129,7 +130,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS, help="results file; left out: beside the suite")
     parser.add_argument("--fields", type=Path, help="folder where solved trajectories are kept, and read again")
     parser.add_argument("--again", action="store_true", help="make rows that are there already once more")
+    parser.add_argument("--docs", action="store_true", help="run nothing: write docs/operators.md from the results")
     told = parser.parse_args(argv)
+    if told.docs:
+        results = Results(told.out)
+        budget = page.shown(results)
+        if budget is not None:
+            page.fill("melt_pool", f"{page.made(results, budget)}\n\n{table(results, budget)}")
+        return 0
     known = list(contenders())
     asked = told.operators.split(",") if told.operators else known
     unknown = [name for name in asked if name not in known]
