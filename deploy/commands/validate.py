@@ -10,7 +10,7 @@ import typer
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
     "reference, melt-pool; groups asno and lrsa; suites heat, lorenz, darcy_march, navier_stokes_30, navier_stokes_64, "
-    "gray_scott, darcy_steady, points, transport"
+    "gray_scott, radial, darcy_steady, points, transport"
 )
 
 
@@ -58,7 +58,9 @@ def validate(
 
 def bench(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="what to time: forecast (operator against reference) or reference")],
+    name: Annotated[
+        str, typer.Argument(help="what to time: forecast (operator against reference), reference, or attention")
+    ],
 ) -> None:
     """How fast it is here: what a forecast costs beside the reference, or the reference beside a memory copy.
 

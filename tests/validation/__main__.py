@@ -4,11 +4,13 @@ import sys
 
 from tests.validation.harness import suite
 from tests.validation.melt_pool import suite as melt_pool
+from tests.validation.radial import suite as radial
 from tests.validation.reference import suite as reference
 
 SUITES = {
     "reference": reference.main,
     "melt-pool": melt_pool.main,
+    "radial": radial.main,
     **{name: lambda argv, names=(name,): suite.main(argv, names) for name in (*suite.MARCHES, *suite.MAPS)},
     **{name: lambda argv, names=names: suite.main(argv, names) for name, names in suite.GROUPS.items()},
 }

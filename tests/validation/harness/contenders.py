@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ WIDTHS = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 3
 HEADS = 4
 FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; above they go through latents
 LATENTS = 32
+SWEPT_LATENTS = (4, 16, 48, 128)  # the transport kernel has rank 48
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
@@ -109,8 +111,9 @@ def _fno(geometry: Geometry, inputs: int, outputs: int, width: int) -> nn.Module
     return Fno(geometry, inputs, outputs, width, 12 if len(geometry.shape or ()) == 1 else 6)
 
 
-def _lrsa(geometry: Geometry, inputs: int, outputs: int, width: int) -> nn.Module:
-    return Lrsa(geometry, inputs, outputs, width, HEADS, min(64, max(8, len(geometry.points) // 4)))
+def _lrsa(geometry: Geometry, inputs: int, outputs: int, width: int, latents: int | None = None) -> nn.Module:
+    latents = latents or min(64, max(8, len(geometry.points) // 4))
+    return Lrsa(geometry, inputs, outputs, width, HEADS, latents)
 
 
 MARCHING = (
@@ -130,8 +133,12 @@ NETS = tuple(
 
 
 def learned(problem: Problem) -> dict[str, Learned]:
-    """Every learned contender that a problem of this kind has; some may still refuse its geometry."""
-    return {c.name: c for c in ((*MARCHING, *NETS) if isinstance(problem, March) else NETS)}
+    """Every learned contender that a problem of this kind has; some may still refuse its geometry. Where a kernel does
+    not compress, LRSA stands there with several numbers of latents."""
+    some = (*MARCHING, *NETS) if isinstance(problem, March) else NETS
+    if problem.name == "transport":
+        some += tuple(Learned(f"lrsa-{m}", _netted(partial(_lrsa, latents=m))) for m in SWEPT_LATENTS)
+    return {c.name: c for c in some}
 
 
 class OneStep(nn.Module):

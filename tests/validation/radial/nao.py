@@ -10,13 +10,12 @@ K[a u, b f] = (b/a) K[u, f]; and K = G - diag(G 1), so that constants give nothi
 """
 
 import math
-import time
-from copy import deepcopy
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from operators.train import Manner, Run
 from tests.validation.radial.case import Contexts, RadialTask, field_error
 
 
@@ -59,33 +58,34 @@ class Nao(nn.Module):
         return new_u @ self.kernel(context_u, context_f).mT
 
 
-def train(task: RadialTask, seconds: float, seed: int = 0, width: int = 40, rate: float = 3e-3, batch: int = 16) -> Nao:
-    """Adam on the relative L2 of K u for new u of the fit split (kernels are never told), the rate falling as a cosine
-    with time. Each batch's pairs are mixed by a random rotation, which leaves a context of Gaussian fields what it is.
-    The weights that did best on the validation split are kept."""
-    random = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
-    fit, pairs = task.fit, task.fit.u.shape[1]
-    model = Nao(task.fit.u.shape[2], pairs, width)
-    optimiser = torch.optim.Adam(model.parameters(), rate)
-    best, kept, start, steps = math.inf, deepcopy(model.state_dict()), time.monotonic(), 0
-    while (done := (time.monotonic() - start) / seconds) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * (1 + math.cos(math.pi * done)) / 2
-        some = torch.randint(len(fit), (batch,), generator=random)
-        turn = torch.linalg.qr(torch.randn(pairs, pairs, generator=random)).Q
-        out = model(turn @ fit.u[some], turn @ fit.f[some], fit.new_u[some])
-        loss = ((out - fit.new_f[some]).norm(dim=(1, 2)) / fit.new_f[some].norm(dim=(1, 2))).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        if steps % 50 == 0 and (error := score(model, task.validation)) < best:
-            best, kept = error, deepcopy(model.state_dict())
-        steps += 1
-    if score(model, task.validation) > best:
-        model.load_state_dict(kept)
-    return model
+class NaoLearner:
+    """The relative L2 of K u for new u of the fit split (kernels are never told). Each batch's pairs are mixed by a
+    random rotation, which leaves a context of Gaussian fields what it is. See `operators.train.Run`."""
+
+    def __init__(self, task: RadialTask, seed: int = 0, width: int = 40, batch: int = 16) -> None:
+        torch.manual_seed(seed)
+        self.task, self.batch, self.pairs = task, batch, task.fit.u.shape[1]
+        self.model = Nao(task.fit.u.shape[2], self.pairs, width)
+
+    def loss(self, draw: torch.Generator, step: int) -> Tensor:
+        fit = self.task.fit
+        some = torch.randint(len(fit), (self.batch,), generator=draw)
+        turn = torch.linalg.qr(torch.randn(self.pairs, self.pairs, generator=draw)).Q
+        out = self.model(turn @ fit.u[some], turn @ fit.f[some], fit.new_u[some])
+        return ((out - fit.new_f[some]).norm(dim=(1, 2)) / fit.new_f[some].norm(dim=(1, 2))).mean()
+
+    def score(self) -> tuple[float, str]:
+        error = score(self.model, self.task.validation)
+        return error, f"error of K u {error:.4f}"
+
+
+def train(task: RadialTask, seconds: float, seed: int = 0, width: int = 40, rate: float = 3e-3) -> Run:
+    """By the one loop; the model is `run.learner.model`."""
+    run = Run(
+        NaoLearner(task, seed, width), Manner(1_000_000, rate, looks=30, seconds=seconds), seed, say=lambda line: None
+    )
+    run.go()
+    return run
 
 
 @torch.no_grad()
