@@ -4,12 +4,13 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
 
 from operators.problem import Geometry, Map, March, Samples, Trajectories
-from tests.validation.harness import contenders, kept, linear, score, suite, table
+from tests.validation.harness import contenders, kept, linear, page, plots, score, suite, table
 from tests.validation.harness.budgets import BUDGETS
 from tests.validation.harness.rows import Results, Row
 
@@ -156,3 +157,25 @@ def test_data_that_are_kept_are_the_data_that_were_made(tmp_path: Path, march: M
 def _saved(problem: March, folder: Path) -> Path:
     kept.save(problem, folder / "q.safetensors")
     return folder / "q.safetensors"
+
+
+def test_the_page_says_what_the_results_files_say() -> None:
+    told = page.PAGE.read_text()
+    for name in (*suite.MARCHES, *suite.MAPS):
+        results = Results(suite.ROOT / name / "results.json")
+        budget = page.shown(results)
+        assert f"<!-- {name} -->" in told
+        if budget is not None:
+            assert page.block(results, budget) in told, f"write it again: ./meltwin validate {name} --docs"
+
+
+def test_a_plot_of_rollouts_has_a_line_for_each_operator(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.json")
+    for name, kind, growth in (("good", "learned", [0.01, 0.02]), ("hold", "trivial", [0.2, 0.5])):
+        results.rows["s", name, 0, "small"] = Row("s", name, kind, 0, "small", {"id": {"one": 0.1}}, growth=growth)
+    svg = plots.growth(results, "small", "a < b")
+    assert svg is not None
+    root = ElementTree.fromstring(svg)
+    words = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"good", "hold", "a < b", "1e-2"} <= set(words)
+    assert plots.growth(results, "full", "none") is None

@@ -1,5 +1,7 @@
 """Fno: the Fourier neural operator as its authors' package `neuraloperator` builds it (arXiv 2010.08895; MIT)."""
 
+from typing import Any
+
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -57,3 +59,10 @@ class Fno(nn.Module):
     ) -> Float[Tensor, "b point outputs"]:
         fields = rearrange(given, "b point c -> b c point").unflatten(-1, self.shape)
         return rearrange(self.net(fields), "b c ... -> b (...) c")
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Tensors alone: the package puts its arguments among them (its issue 700)."""
+        told = super().state_dict(*args, **kwargs)
+        for name in [name for name, value in told.items() if not isinstance(value, Tensor)]:
+            del told[name]
+        return told

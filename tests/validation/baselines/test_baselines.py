@@ -214,3 +214,14 @@ def test_a_basis_is_orthonormal_and_its_coefficients_have_unit_spread() -> None:
     coefficients = basis.coefficients(fields)
     torch.testing.assert_close(coefficients.square().mean(0), torch.ones(15), atol=1e-2, rtol=0)
     torch.testing.assert_close(basis.field(coefficients) + basis.mean, fields, rtol=1e-3, atol=1e-3)
+
+
+@needs_neuralop
+def test_an_fno_is_its_tensors() -> None:
+    net = fno.Fno(Geometry.grid(8, 8), 1, 1, 8)
+    told = torch.nn.Sequential(net).state_dict()
+    assert all(isinstance(value, Tensor) for value in told.values())
+    other = torch.nn.Sequential(fno.Fno(Geometry.grid(8, 8), 1, 1, 8))
+    other.load_state_dict(told)
+    x, where = torch.randn(2, 64, 1), torch.rand(2, 64, 2)
+    torch.testing.assert_close(other[0](x, where), net(x, where))

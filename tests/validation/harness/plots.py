@@ -10,7 +10,8 @@ from tests.validation.harness.rows import Results
 WIDE, HIGH, LEFT, TOP, RIGHT, BELOW = 470, 280, 62, 34, 190, 44  # px
 GREY = "#8b949e"
 COLOURS = ("#3b82f6", "#e8830c", "#2da44e", "#e5534b", "#a475f9", "#0ea5a5", "#c0569f", "#7a8b2f", "#5b6bd6", "#b7791f")
-FLOOR = 1e-6
+FLOOR = 1e-3  # what is lower lies on the axis: solvers do, and the lines to tell apart do not
+LONGEST = 26  # letters of a name
 
 
 def growth(results: Results, budget: str, title: str) -> str | None:
@@ -50,7 +51,7 @@ def growth(results: Results, budget: str, title: str) -> str | None:
         body.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>')
         y = 10 + 19 * n
         body.append(f'<path d="M{WIDE + 14} {y}h22" stroke="{colour}" stroke-width="1.8"{dash}/>')
-        body.append(_text(WIDE + 42, y + 4, name, "start"))
+        body.append(_text(WIDE + 42, y + 4, name if len(name) <= LONGEST else name[:LONGEST] + "…", "start"))
     whole = f"0 0 {LEFT + WIDE + RIGHT} {TOP + HIGH + BELOW}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" font-family="sans-serif" font-size="12">\n'

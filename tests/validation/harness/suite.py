@@ -30,6 +30,7 @@ GROUPS = {
     "lrsa": ("darcy_steady", "points", "navier_stokes_64", "transport"),
 }
 SMOKE = ("persistence", "linear", "mean", "asno", "lrsa")
+PLAIN = "plain"  # what --operators may say for every trivial and classical row
 MOST_STEPS = 1_000_000
 
 
@@ -195,7 +196,9 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
     """The command line of every suite but the reference's."""
     parser = argparse.ArgumentParser(prog="tests.validation", description="Operators on one problem, as a table.")
     parser.add_argument("--budget", choices=list(BUDGETS), default="small")
-    parser.add_argument("--operators", help="some, with commas; left out: all (smoke: a few)")
+    parser.add_argument(
+        "--operators", help=f"some, with commas; {PLAIN}: what needs no training; left out: all (smoke: a few)"
+    )
     parser.add_argument("--seeds", type=int, help="how many; left out: the budget's")
     parser.add_argument("--jobs", type=int, default=1, help="rows side by side, one thread each")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -212,6 +215,8 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
         there = names(suite, budget.name)
         if asked is None and told.budget == "smoke":
             asked = [name for name in there if name in SMOKE]
+        if asked is not None and PLAIN in asked:
+            asked = [*given_rows(suite, problem_of(suite, budget.name, "cpu")), *(a for a in asked if a != PLAIN)]
         unknown = [name for name in asked or [] if name not in there]
         if unknown:
             print(f"no contender {', '.join(unknown)} in {suite}: there are {', '.join(there)}", file=sys.stderr)
