@@ -137,8 +137,8 @@ class Groups:
 
 
 TOLD = ("mushy", "latent", "k_cold", "k_liquid", "c_cold", "c_liquid", "boiling")
-"""The groups that an operator is told. The tail changes a melt pool's sizes by 2 % at most (`docs/reference.md`): it is
-for cooling rates, which come from the reference."""
+"""The groups that an operator is told. The tail changes NIST's sizes by 2 % at most (`docs/reference.md`), a length by
+up to 6 % elsewhere: it is for cooling rates, which come from the reference."""
 
 
 CONSTANT = Groups(mushy=0.04, latent=1e-9, k_cold=1.0, k_liquid=1.0, c_cold=1.0, c_liquid=1.0)
