@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from operators.nets.attention import CONVOLUTIONS, Layer
+from operators.nets.spectral import Spectral
 from operators.problem import Geometry
 
 
@@ -77,6 +78,9 @@ class Local(nn.Module):
         V <- V + g_l (S_l * V),   l = 1..depth                       stencils, gated cell by cell
         H_j = O V
 
+    On a periodic grid a stencil may also reach everywhere, through so many `modes` (`spectral`), and the gates see as
+    far: a gate that is a velocity times a stencil that is a gradient is advection by a flow that all of space drives.
+
     Tokens see states, forcing and what is static in and around their patch, and each other over time. a and b are not
     normalised, so that they may be negative as those of BDF-k are, and start at persistence. Gates come from
     convolutions of the newest state, the planned forcing and what is static: where coefficients vary in space, they do.
@@ -86,7 +90,7 @@ class Local(nn.Module):
     def __init__(
         self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
         width: int = 32, heads: int = 12, layers: int = 1, patch: int = 1, reach: int = 2, depth: int = 3,
-        attention_heads: int = 4,
+        attention_heads: int = 4, modes: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         if geometry.shape is None or any(n % patch for n in geometry.shape):
@@ -108,10 +112,14 @@ class Local(nn.Module):
         self.given = nn.Parameter(0.1 * torch.randn(heads, lags + steps))
         self.drive = nn.Parameter(0.1 * torch.randn(heads, forcing, channels)) if forcing else None
         held = heads * channels
+        if modes and not geometry.periodic:
+            raise ValueError("modes want a periodic grid")
         self.gates = nn.Sequential(
             convolution(channels + forcing + static, width, 3, padding=1, padding_mode=mode), nn.GELU(),
             convolution(width, width, 3, padding=1, padding_mode=mode), nn.GELU(), convolution(width, depth * held, 1),
         )  # fmt: skip
+        self.flow = Spectral(self.shape, channels + forcing + static, depth * held, modes) if modes else None
+        self.far = nn.ModuleList(Spectral(self.shape, held, held, modes) for _ in range(depth if modes else 0))
         nn.init.zeros_(self.gates[-1].weight)
         nn.init.zeros_(self.gates[-1].bias)
         # what lies beyond a wall is nothing
@@ -124,6 +132,8 @@ class Local(nn.Module):
             for stencil in self.stencils:
                 stencil.weight.mul_(0.3)
                 stencil.weight[:channels] = 0  # the first head starts as persistence
+            for far in self.far:
+                far.weight[:, :channels] = 0
 
     def forward(
         self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
@@ -148,10 +158,14 @@ class Local(nn.Module):
             weights = self._cells(self.driven(self.given[:, : n + steps], tokens[:, n:], tokens), b)
             held = held + torch.einsum("bphjt,btpf,hfc->bjhcp", weights, forcing, self.drive)
         newest = torch.cat([lags[:, -1:].expand(-1, steps, -1, -1), forcing[:, n:], still[:, n:]], -1)
-        gates = 1 + self.gates(self._grid(newest))
+        newest = self._grid(newest)
+        gates = 1 + self.gates(newest)
+        if self.flow is not None:
+            gates = gates + self.flow(newest)
         values = held.flatten(0, 1).flatten(1, 2).unflatten(2, self.shape)  # (b * step, heads * c, *shape)
-        for stencil, gate in zip(self.stencils, gates.chunk(len(self.stencils), 1), strict=True):
-            values = values + gate * stencil(values)
+        for layer, gate in enumerate(gates.chunk(len(self.stencils), 1)):
+            seen = self.stencils[layer](values)
+            values = values + gate * (seen + self.far[layer](values) if self.far else seen)
         return torch.einsum("dm,bmp->bpd", self.out, values.flatten(2)).unflatten(0, (b, steps))
 
     def _over_times(self, convolution: nn.Module, fields: Float[Tensor, "b t point c"]) -> Tensor:

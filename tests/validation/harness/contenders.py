@@ -76,8 +76,13 @@ def _local(problem: March, width: int) -> nn.Module:
     if problem.geometry.shape is None:
         raise ValueError("a local explicit step needs a grid: this geometry is a cloud without a shape")
     patch = _patch(problem.geometry)
-    wide = min(width, TIME_WIDTH)
-    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch)
+    wide, modes = min(width, TIME_WIDTH), _modes(problem.geometry) if problem.geometry.periodic else 0
+    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch, modes=modes)
+
+
+def _modes(geometry: Geometry) -> int:
+    """Along an axis, of what goes through Fourier space."""
+    return 12 if len(geometry.shape or ()) == 1 else 6
 
 
 def _time(problem: March, width: int) -> nn.Module:
@@ -108,7 +113,7 @@ def _netted(net: Callable[..., nn.Module]) -> Callable[[Problem, int], nn.Module
 
 
 def _fno(geometry: Geometry, inputs: int, outputs: int, width: int) -> nn.Module:
-    return Fno(geometry, inputs, outputs, width, 12 if len(geometry.shape or ()) == 1 else 6)
+    return Fno(geometry, inputs, outputs, width, _modes(geometry))
 
 
 def _lrsa(geometry: Geometry, inputs: int, outputs: int, width: int, latents: int | None = None) -> nn.Module:
