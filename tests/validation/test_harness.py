@@ -108,6 +108,25 @@ def test_a_run_makes_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     assert set(json.loads(out.read_text())["about"]["smoke"]) >= {"solver", "seed", "convergence"}
 
 
+def test_a_row_that_breaks_loses_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = suite.row
+
+    def breaks(name: str, operator: str, *rest: object) -> Row:
+        if operator == "linear":
+            raise RuntimeError("a singular matrix")
+        return row(name, operator, *rest)
+
+    monkeypatch.setattr(suite, "row", breaks)
+    asked = ["--budget", "smoke", "--operators", "linear,persistence", "--out", str(tmp_path)]
+    assert suite.main(asked, ["heat"]) == 1
+    told = capsys.readouterr()
+    assert "linear seed 0: RuntimeError: a singular matrix" in told.err
+    assert "| persistence |" in told.out
+    assert set(Results(tmp_path / "heat.json").rows) == {("heat", "persistence", 0, "smoke")}, "it is tried again"
+
+
 def test_a_contender_that_refuses_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     told = suite.row("lorenz", "unet", 0, BUDGETS["smoke"], "cpu", lambda line: None)
     assert "grid" in told.refused

@@ -151,6 +151,14 @@ def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str) 
     return replace(done, errors=errors, growth=growth, latency_ms=latency)
 
 
+class FailedRowsError(Exception):
+    """Some rows broke off; the others are kept. By (operator, seed), the reason."""
+
+    def __init__(self, reasons: dict[tuple[str, int], str]) -> None:
+        super().__init__("; ".join(f"{name} seed {seed}: {why}" for (name, seed), why in reasons.items()))
+        self.reasons = reasons
+
+
 def _worker(suite: str, operator: str, seed: int, budget: str, device: str) -> Row:
     torch.set_num_threads(1)
     return row(suite, operator, seed, BUDGETS[budget], device, lambda line: None)
@@ -160,7 +168,7 @@ def run(
     suite: str, budget: Budget, operators: Iterable[str] | None = None, seeds: int | None = None, jobs: int = 1,
     device: str = "cpu", again: bool = False, results: Path | None = None,
 ) -> Results:  # fmt: skip
-    """Fill a suite's results file with the rows that it lacks."""
+    """Fill a suite's results file with the rows that it lacks; FailedRowsError, after the others, where some broke."""
     results_file = Results(results or ROOT / suite / "results.json")
     problem = problem_of(suite, budget.name, "cpu")
     known = given_rows(suite, problem)
@@ -181,15 +189,30 @@ def run(
             file=sys.stderr, flush=True,
         )  # fmt: skip
 
+    broken: dict[tuple[str, int], str] = {}
+
+    def attempt(asked_for: tuple[str, int], make: Callable[[], Row], count: int) -> None:
+        try:
+            keep(make(), count)
+        except Exception as failure:  # noqa: BLE001  an hour of other rows is not lost with it
+            broken[asked_for] = f"{type(failure).__name__}: {failure}"
+            print(f"{suite} {count} of {len(wanted)}: {asked_for} broke: {broken[asked_for]}", file=sys.stderr)
+
     if jobs == 1:
-        for count, (operator, seed) in enumerate(wanted, 1):
-            keep(row(suite, operator, seed, budget, device, lambda line: print(f"  {line}", file=sys.stderr)), count)
-        return results_file
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(_worker, suite, o, s, budget.name, device) for o, s in wanted]
-        for count, future in enumerate(as_completed(futures), 1):
-            keep(future.result(), count)
+        for count, each in enumerate(wanted, 1):
+            attempt(each, lambda each=each: row(suite, *each, budget, device, _told), count)
+    else:
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+            futures = {pool.submit(_worker, suite, *each, budget.name, device): each for each in wanted}
+            for count, future in enumerate(as_completed(futures), 1):
+                attempt(futures[future], future.result, count)
+    if broken:
+        raise FailedRowsError(broken)
     return results_file
+
+
+def _told(line: str) -> None:
+    print(f"  {line}", file=sys.stderr)
 
 
 def main(argv: list[str], suites: Iterable[str]) -> int:
@@ -209,6 +232,7 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
     if told.docs:
         print("\n".join(f"wrote {path}" for path in page.write(list(suites))))
         return 0
+    code = 0
     for suite in suites:
         budget = BUDGETS[told.budget]
         asked = told.operators.split(",") if told.operators else None
@@ -224,6 +248,10 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
         if told.out is not None:
             told.out.mkdir(parents=True, exist_ok=True)
         out = told.out / f"{suite}.json" if told.out is not None else None
-        found = run(suite, budget, asked, told.seeds, told.jobs, told.device, told.again, out)
+        try:
+            found = run(suite, budget, asked, told.seeds, told.jobs, told.device, told.again, out)
+        except FailedRowsError as broken:
+            print(f"{suite}: {broken}", file=sys.stderr)
+            code, found = 1, Results(out or ROOT / suite / "results.json")
         print(table.text(found, budget.name))
-    return 0
+    return code
