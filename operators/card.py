@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from operators.asno import Asno
+from operators.melt_pool.asno import Asno
 
 WEIGHTS = Path(__file__).parent / "weights"
 

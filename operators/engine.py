@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from operators import response
-from operators.asno import Asno
 from operators.card import CardError
+from operators.melt_pool.asno import Asno
+from operators.melt_pool.forcing import forcing, sources, together
+from operators.melt_pool.trajectories import condition, depth_now
 from operators.operator import Look, Task, heading_after
-from operators.trajectories import NARROWED, TRAVEL, condition, depth_now
 from operators.window import WindowGrid
 
 OLDEST = 60.0  # d^2/alpha: heat from before is spread out
@@ -23,7 +23,7 @@ BATCH = 32
 
 
 class Engine:
-    """`Operator` by an ASNO: fields from the linear response of the path and the learned correction."""
+    """`Operator` by an ASNO: fields from the forcings of the path and the learned correction."""
 
     def __init__(self, model: Asno, card: dict[str, Any], device: str = "cpu") -> None:
         self.grid = WindowGrid()
@@ -72,23 +72,13 @@ class Engine:
         return out
 
     def _evaluate(self, views: list[tuple[np.ndarray, float, Task]]) -> list[Look]:
-        lags = self._model.sizes["lags"]
-        sources = []
-        for past, heading, task in views:
-            now, x, y, *_ = past[-1]
-            for lag in range(lags):
-                moment = now - lag * TRAVEL / task.stream.peclet
-                sources.append(response.turned(response.nodes(past, moment), x, y, heading))
-        longest = max(1, max(len(s) for s in sources))
-        padded = np.zeros((len(sources), longest, 5), dtype=np.float32)
-        padded[:, :, 0] = 1.0  # age of the padding, whose weight is nothing
-        for row, source in zip(padded, sources, strict=True):
-            row[: len(source)] = source
+        pairs = [sources(past, task.stream.peclet, heading) for past, heading, task in views]
+        now, before = (together([pair[i] for pair in pairs]).to(self._device) for i in range(2))
         told = torch.from_numpy(np.stack([condition(t.stream, depth_now(past)) for past, _, t in views]))
+        told = told.to(self._device)
         with torch.inference_mode():
-            linear = response.field(torch.from_numpy(padded).to(self._device), self._x, self._y, self._z, NARROWED)
-            forcing = torch.asinh(linear).reshape(len(views), lags, *linear.shape[1:])
-            theta = torch.sinh(self._model(forcing, told.to(self._device))).cpu().numpy()
+            read = forcing(now, before, told, self._x, self._y, self._z)
+            theta = torch.sinh(self._model(read, told)).cpu().numpy()
         return [
             Look(field, float(past[-1, 1]), float(past[-1, 2]), heading)
             for field, (past, heading, _) in zip(theta, views, strict=True)

@@ -32,7 +32,7 @@ class Groups:
 
     def __post_init__(self) -> None:
         values = np.array(astuple(self))
-        always = values[: len(TOLD)]
+        always = values[:7]  # all but the tail
         if not np.isfinite(values).all() or (always <= 0).any() or self.mushy >= 1:
             raise ValueError(f"groups must be positive and mushy below 1: {self}")
         if not (0 <= self.tail < self.solidus and 0 <= self.late < 1 and (self.tail > 0) == (self.late > 0)):
@@ -136,9 +136,8 @@ class Groups:
         return tuple(f.name for f in fields(Groups))
 
 
-TOLD = ("mushy", "latent", "k_cold", "k_liquid", "c_cold", "c_liquid", "boiling")
-"""The groups that an operator is told. The tail changes NIST's sizes by 2 % at most (`docs/reference.md`), a length by
-up to 6 % elsewhere: it is for cooling rates, which come from the reference."""
+TOLD = ("mushy", "latent", "k_cold", "k_liquid", "c_cold", "c_liquid", "boiling", "tail", "late")
+"""The groups that an operator is told."""
 
 
 CONSTANT = Groups(mushy=0.04, latent=1e-9, k_cold=1.0, k_liquid=1.0, c_cold=1.0, c_liquid=1.0)

@@ -1,9 +1,10 @@
 """Train: the one training loop, for every operator and every problem.
 
 A `Learner` says what is learned (its loss on a draw, its score on validation); a `Manner` how long and how; a `Run`
-does it: AdamW with warm-up and a cosine, gradient clipping, autocast, a moving average of the weights that is what is
-scored and kept, a learning curve, and checkpoints. Deterministic given the seed on one device; killed and called again
-with the same checkpoint it goes on where it was. `python -m operators.train melt-pool` makes the shipped weights.
+does it: Muon for matrices and AdamW for the rest, warm-up and a cosine, gradient clipping, autocast, a moving average
+of the weights that is what is scored and kept, a learning curve, and checkpoints. Deterministic given the seed on one
+device; killed and called again with the same checkpoint it goes on where it was. `python -m operators.train melt-pool`
+makes the shipped weights.
 """
 
 import argparse
@@ -55,6 +56,35 @@ class Manner:
     seconds: float | None = None
 
 
+class Optimiser:
+    """Muon for matrices, whose steps it makes orthogonal (Jordan et al. 2024, kellerjordan.github.io/posts/muon), AdamW
+    for all else: biases, norms, positions, convolutions. Steps of both have the same size (Liu et al., arXiv
+    2502.16982), so one rate serves. On the melt pool it needs a quarter of AdamW's steps (docs/LOG.md)."""
+
+    def __init__(self, model: nn.Module, rate: float, decay: float) -> None:
+        matrices, rest = [], []
+        for name, value in model.named_parameters():
+            flat = value.ndim == 2 and name.endswith("weight") and not value.is_complex()
+            (matrices if flat else rest).append(value)
+        self.parts: list[torch.optim.Optimizer] = []
+        if matrices:
+            self.parts.append(torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        if rest:
+            self.parts.append(torch.optim.AdamW(rest, lr=rate, weight_decay=decay, fused=True))
+
+    def rate(self, rate: float) -> None:
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
+
+
 class Run:
     """One training: stops and goes on; afterwards the best of the moving averages is in the model."""
 
@@ -68,7 +98,7 @@ class Run:
         self.device = next(model.parameters()).device.type
         # of the processor, not of the wall: what else runs on the machine does not shorten a training
         self._clock = time.perf_counter if self.device == "cuda" else time.process_time
-        self.optimiser = torch.optim.AdamW(model.parameters(), lr=manner.rate, weight_decay=manner.decay, fused=True)
+        self.optimiser = Optimiser(model, manner.rate, manner.decay)
         self.scaler = torch.amp.GradScaler(self.device, enabled=manner.precision is torch.float16)
         self.smooth = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.step, self.best, self.spent = 0, math.inf, 0.0
@@ -97,19 +127,20 @@ class Run:
     def _one(self) -> float:
         draw = torch.Generator().manual_seed(self.seed * 10_000_000 + self.step)
         model, manner = self.learner.model, self.manner
-        for group in self.optimiser.param_groups:
-            cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, self.step / self.steps))
-            warm = min(1.0, (self.step + 1) / max(1, min(manner.warm_steps, self.steps // 10)))
-            group["lr"] = manner.rate * warm * cosine + 1e-6
+        cosine = 0.5 + 0.5 * math.cos(math.pi * min(1.0, self.step / self.steps))
+        warm = min(1.0, (self.step + 1) / max(1, min(manner.warm_steps, self.steps // 10)))
+        self.optimiser.rate(manner.rate * warm * cosine + 1e-6)
         model.train()
         cast = torch.autocast(self.device, manner.precision) if manner.precision else nullcontext()
         with cast:
             loss = self.learner.loss(draw, self.step)
-        self.optimiser.zero_grad()
+        model.zero_grad()
         self.scaler.scale(loss).backward()
-        self.scaler.unscale_(self.optimiser)
+        for part in self.optimiser.parts:
+            self.scaler.unscale_(part)
         nn.utils.clip_grad_norm_(model.parameters(), manner.clip)
-        self.scaler.step(self.optimiser)
+        for part in self.optimiser.parts:
+            self.scaler.step(part)
         self.scaler.update()
         self.step += 1
         keep = min(manner.smoothing, (1 + self.step) / (10 + self.step))
@@ -161,16 +192,16 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="operators.train", description="Train an operator and write its card.")
     parser.add_argument("name", choices=["melt-pool"])
-    parser.add_argument("--trajectories", type=int, default=2000)
+    parser.add_argument("--trajectories", type=int, default=1600)
     parser.add_argument("--data-seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=6_000, help="of each seed")
+    parser.add_argument("--steps", type=int, default=10_000, help="of each seed")
     parser.add_argument("--seeds", type=int, default=3, help="runs; the best by validation is shipped")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make the data")
     parser.add_argument("--work", type=Path, help="keep samples and checkpoints here, and go on from them")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
     told = parser.parse_args()
-    from operators.recipe import train  # a recipe trains by this module
+    from operators.melt_pool.recipe import train  # a recipe trains by this module
 
     train(told.trajectories, told.data_seed, told.steps, told.seeds, told.device, told.workers, told.work, told.out)
 

@@ -27,16 +27,18 @@ def _graded(first: float, ratio: float, end: float, uniform: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """Node positions of the window; the default holds pools of 17 d behind, 4.8 d wide and 5 d deep."""
+    """Node positions of the window; the default holds pools of 17 d behind, 4.8 d wide and 5 d deep. `growth` is that of
+    the steps behind the beam: lengths read at 1.1 are 1 % off in the mean and up to 2, at 1.02 a tenth of that."""
 
     behind: float = 18.0
     ahead: float = 1.6
     aside: float = 2.6
     deep: float = 5.2
+    growth: float = 1.1
 
     @cached_property
     def x(self) -> np.ndarray:
-        back = _graded(0.16, 1.08, self.behind, 8)
+        back = _graded(0.16, self.growth, self.behind, 8)
         front = _graded(0.14, 1.3, self.ahead, 4)
         return np.concatenate([-back[:0:-1], front])
 
@@ -47,7 +49,7 @@ class WindowGrid:
 
     @cached_property
     def z(self) -> np.ndarray:
-        return _graded(0.07, 1.3, self.deep, 4)
+        return _graded(0.07, 1.35, self.deep, 4)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -162,21 +162,24 @@ def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: flo
         drop=COOLING_K / process.temperature_k_rise,
         beam=process.beam_shape,
     )
-    pool, outcome = _measured(process, steady.theta)
+    pool, outcome = _measured(process, steady.theta, (steady.length, steady.width, steady.depth))
     if outcome.kind == "ok" and not steady.change < track.STEADY_CHANGE:
         outcome = Outcome("residual", "melt-pool size still changing", steady.change)
     cooling_k_per_s = steady.cooling * process.temperature_k_rise / process.time_s
     return _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, outcome, "reference", cooling_k_per_s)
 
 
-def _measured(process: Process, theta: np.ndarray) -> tuple[MeltPool, Outcome]:
-    """Sizes of the pool in m, and whether the window holds it."""
+def _measured(
+    process: Process, theta: np.ndarray, read: tuple[float, float, float] | None = None
+) -> tuple[MeltPool, Outcome]:
+    """Sizes of the pool in m, and whether the window holds it. `read`: length, width and depth where they are known
+    better than the window's nodes tell them, d."""
     from operators.window import WindowGrid
 
     grid = WindowGrid()
     if not np.isfinite(theta).all():
         return NO_POOL, Outcome("non_finite", "temperature")
-    length, width, depth = grid.sizes(theta, process.groups().solidus)
+    length, width, depth = grid.sizes(theta, process.groups().solidus) if read is None else read
     d = process.length_m
     pool = MeltPool(length * d, width * d, depth * d)
     for which, size, reach in (

@@ -16,7 +16,7 @@ WAIT_S = 0.5  # laser off at the end of a pass, while the head rises
 SET_POINTS = {
     300.0: SetPoint(0.81e-3, 0.87e-3),
     330.0: SetPoint(0.86e-3, 0.92e-3),
-    360.0: SetPoint(0.89e-3, 0.99e-3),
+    360.0: SetPoint(0.89e-3, 0.98e-3),
     390.0: SetPoint(0.92e-3, 1.01e-3),
     420.0: SetPoint(0.95e-3, 1.03e-3),
 }

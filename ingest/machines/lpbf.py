@@ -20,11 +20,11 @@ TIME_FACTOR = 6.25e-4  # process seconds a wall second
 
 # Steady sizes by beam power, of the reference solver: IN625, 100 um beam, 0.8 m/s.
 SET_POINTS = {
-    160.0: SetPoint(115e-6, 619e-6),
-    175.0: SetPoint(120e-6, 718e-6),
-    195.0: SetPoint(125e-6, 840e-6),
-    215.0: SetPoint(130e-6, 935e-6),
-    230.0: SetPoint(133e-6, 1013e-6),
+    160.0: SetPoint(115e-6, 631e-6),
+    175.0: SetPoint(120e-6, 720e-6),
+    195.0: SetPoint(125e-6, 828e-6),
+    215.0: SetPoint(130e-6, 941e-6),
+    230.0: SetPoint(133e-6, 1018e-6),
 }
 _POWERS_W = tuple(SET_POINTS)
 

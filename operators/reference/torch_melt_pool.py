@@ -26,6 +26,7 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint as checkpointed
 
+from operators.enthalpy import TINY, Numbers, columns, root, theta_of
 from operators.groups import Groups
 from operators.reference.beam import NARROWING, BeamShape, spots
 from operators.reference.boxes import FACES, Boxes, Ledger
@@ -33,13 +34,11 @@ from operators.reference.kernels import NEWTON
 from operators.reference.melt_pool import COLUMNS, checked, stretches
 from operators.reference.surface import Surface
 
-TINY = 1e-30
 COUNTED = ("absorbed", "evaporated", "radiated", "convected", "left_behind")  # of the ledger; then the faces
 
 Box = Float[Tensor, "b z y x"]
 Crop = Float[Tensor, "b cz cy cx"]  # what a coarse box holds under a fine one and one cell around it
 Faces = tuple[Float[Tensor, "b z 2 x"], Float[Tensor, "b z y 2"], Float[Tensor, "b 1 y x"]]  # of y, of x, the bottom
-Numbers = Sequence[Tensor]  # one tensor a constant, spread to be multiplied with fields
 
 
 class _Stand(NamedTuple):
@@ -123,10 +122,10 @@ class TorchMeltPoolSolver:
         rows = [checked(p.detach().cpu().numpy() if isinstance(p, Tensor) else p) for p in paths]
         asked = [p if isinstance(p, Tensor) else torch.as_tensor(r) for p, r in zip(paths, rows, strict=True)]
         plan = self._plan(rows, asked)
-        law = _columns(self.law, 4)
+        law = columns(self.law, 4)
         c, slope, h_s, _, mushy, h_l, per_c, k, k_slope, phi_s, k_mushy, phi_l, k_liquid, *tail = law
         short = c, c * c, 2 * slope, k, k_slope / 2, h_s, mushy, phi_s, k_mushy / 2, h_l, phi_l, k_liquid * per_c, *tail
-        matter = [[n.to(self.h.dtype) for n in numbers] for numbers in (short, law, _columns(self.surface, 4))]
+        matter = [[n.to(self.h.dtype) for n in numbers] for numbers in (short, law, columns(self.surface, 4))]
         run, bounded = partial(self._run, matter), self.checkpoint and torch.is_grad_enabled()
         if bounded:
             run = partial(checkpointed, run, use_reentrant=False, preserve_rng_state=False)
@@ -155,7 +154,7 @@ class TorchMeltPoolSolver:
         points = torch.stack(torch.broadcast_tensors(wide(z), wide(y), wide(x)), -1)
         shape = (len(self.groups), *points.shape[1:-1])
         points = points.expand(*shape, 3).flatten(1, -2)
-        law, origin = _columns(self.law, 5), pad(wide(self.cell), (1, 0))[:, :, None]  # (b, level, 1, 3)
+        law, origin = columns(self.law, 5), pad(wide(self.cell), (1, 0))[:, :, None]  # (b, level, 1, 3)
         last = wide(self.h.shape[2:]).long() - 1
         out, free = torch.zeros_like(points[..., 0]), torch.ones_like(points[..., 0], dtype=torch.bool)
         for level in range(self.boxes.levels):
@@ -168,7 +167,7 @@ class TorchMeltPoolSolver:
             k, j, i = (first[..., a, None] + self._count[:n] for a, n in enumerate((3, 2, 2)))
             _, ny, nx = self.boxes.shape
             index = (k.minimum(last[0])[..., None, None] * ny + j[:, :, None, :, None]) * nx + i[:, :, None, None]
-            values = _theta(_taken(self.h[:, level], index).double(), law)
+            values = theta_of(_taken(self.h[:, level], index).double(), law)
             total = torch.einsum("bnkji,bnk,bnj,bni->bn", values, in_z, linear[:, :, 1], linear[:, :, 2])
             inside = (place[..., 1:] >= 0).all(-1) & (place <= last).all(-1)
             out, free = torch.where(inside & free, total, out), free & ~inside
@@ -256,12 +255,12 @@ class TorchMeltPoolSolver:
         per_flux = dt/dx."""
         evaporation, vapour, boiling, zero, radiation, convection = now.surface
         per_flux = per_flux.to(h.dtype)[:, None, None, None]
-        rise = _theta(h, now.law)
+        rise = theta_of(h, now.law)
         t = rise + zero
         hot = (evaporation > 0) & (h > now.law[5]) & (t > 0.6 * boiling)
         steam = torch.zeros_like(h)
         for _ in range(NEWTON):
-            safe = torch.where(hot, _theta(h - steam, now.law) + zero, boiling)
+            safe = torch.where(hot, theta_of(h - steam, now.law) + zero, boiling)
             flux = evaporation * torch.exp(vapour * (1 / boiling - 1 / safe)) / safe.sqrt()
             slope = flux * (vapour / safe - 0.5) / safe * now.law[6]
             steam = steam + (per_flux * flux - steam) / (1 + per_flux * slope.clamp(min=0.0))
@@ -369,24 +368,6 @@ class TorchMeltPoolSolver:
         return self._spots.new_zeros(len(self.groups), len(COUNTED) + len(FACES))
 
 
-def laws(groups: Float[Tensor, "b 9"]) -> Float[Tensor, "b 16"]:
-    """`Groups.law` of rows of groups (in the order of `Groups.names`), differentiable."""
-    mushy, latent, k_cold, k_liquid, c_cold, c_liquid, _, tail, late = groups.unbind(-1)
-    solidus = 1 - mushy
-    frozen = solidus - tail
-    h_f = (c_cold + 0.5 * (1 - c_cold) * frozen / solidus) * frozen
-    h_s = 0.5 * (c_cold + 1) * solidus + late * latent
-    h_l = h_s + mushy * 0.5 * (1 + c_liquid) + (1 - late) * latent
-    phi_s = 0.5 * (k_cold + 1) * solidus
-    phi_l = phi_s + 0.5 * (1 + k_liquid) * mushy
-    numbers = [
-        c_cold, (1 - c_cold) / solidus, h_s, solidus, mushy / (h_l - h_s), h_l, 1 / c_liquid,
-        k_cold, (1 - k_cold) / solidus, phi_s, (k_liquid - 1) / mushy, phi_l, k_liquid,
-        h_f, frozen, torch.where(tail > 0, tail / (h_s - h_f).clamp(min=TINY), 0.0),
-    ]  # fmt: skip
-    return torch.stack(numbers, -1)
-
-
 def _beams(paths: list[Tensor], where: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n 4"]:
     """(q, y, x, depth) at places (row, part of the way to the next one) of the paths."""
     rows = pad_sequence([pad(p.to(where), (0, COLUMNS - p.shape[1])) for p in paths], batch_first=True)
@@ -403,29 +384,9 @@ def _shares(
     return 0.5 * torch.erf((edges[:, None, None, None] - centre[..., None]) / (math.sqrt(2) * sigma)[..., None]).diff()
 
 
-def _columns(table: Float[Tensor, "b n"], dims: int) -> Numbers:
-    """The columns, spread to be multiplied with tensors of so many dimensions."""
-    return table[(...,) + (None,) * (dims - 1)].unbind(1)
-
-
-def _root(h: Tensor, c: Tensor, cc: Tensor, s2: Tensor, h_f: Tensor) -> Tensor:
-    """theta of the frozen solid: the root of c theta + slope theta^2/2 = h. What is above h_f is held there, where the
-    root is real."""
-    v = torch.minimum(h, h_f)
-    return (v + v) / (c + (cc + s2 * v).clamp(min=TINY).sqrt())
-
-
-def _theta(h: Float[Tensor, "b ..."], law: Numbers) -> Float[Tensor, "b ..."]:
-    c, slope, h_s, theta_s, mushy, h_l, per_c = law[:7]
-    h_f, theta_f, tail = law[13:]
-    melted = torch.where(h < h_l, theta_s + (h - h_s) * mushy, 1 + (h - h_l) * per_c)
-    solid = torch.where(h < h_f, _root(h, c, c * c, 2 * slope, h_f), theta_f + (h - h_f) * tail)
-    return torch.where(h < h_s, solid, melted)
-
-
 def _phi(h: Box, short: Numbers) -> Box:
     c, cc, s2, k, half_ks, h_s, slope, phi_s, half_km, h_l, phi_l, kc, h_f, theta_f, tail = short
-    t = torch.where(h < h_f, _root(h, c, cc, s2, h_f), theta_f + (h - h_f) * tail)
+    t = torch.where(h < h_f, root(h, c, cc, s2, h_f), theta_f + (h - h_f) * tail)
     m = (h - h_s) * slope
     melted = torch.where(h < h_l, phi_s + m + half_km * m * m, phi_l + kc * (h - h_l))
     return torch.where(h < h_s, (k + half_ks * t) * t, melted)

@@ -1,7 +1,7 @@
 """Track: the steady melt pool of a straight track, found by scanning on until its size stands still."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from operators.window import WindowGrid
 FRAME = 0.5  # how far the beam goes between two looks, d
 STEADY_CHANGE = 0.003  # over STEADY_FRAMES
 STEADY_FRAMES = 8
+READ_GROWTH = 1.02  # of the window on which sizes are read in the end: lengths of flat tails want nodes
 FEWEST_FRAMES, MOST_FRAMES = 20, 200
 CELLS_PER_DIAMETER = 10  # more in shallow pools
 
@@ -68,7 +69,9 @@ def steady(
             change = float(np.max(np.abs(now - before) / np.maximum(now, 1e-9)))
             if change < STEADY_CHANGE:
                 break
-    length, width, deep = sizes[-1]
+    fine = replace(grid, growth=READ_GROWTH)
+    x, y, z = fine.points
+    length, width, deep = fine.sizes(solver.theta(x + at, y, z), groups.solidus)
     end, later = (_crossing(solver, at, level) for level in (groups.solidus, groups.solidus - drop))
     cooling = drop * peclet / (later - end)
     return Track(theta, float(length), float(width), float(deep), float(length) / peclet, cooling, change)

@@ -1,8 +1,8 @@
 """What a forecast costs: the shipped operator against the reference, the same twenty frames on the same device in one
 run, the whole window decoded.
 
-A frame is half a beam diameter of travel. "As it was taught" is the reference on the grid that made the operator's
-data; "as wrong" is the reference coarsened, four cells a diameter and fewer, to the first whose field is as far from
+A frame is half a beam diameter of travel. "As it was taught" is the reference on the grid of the operator's (fine)
+teacher; "as wrong" is the reference coarsened, four cells a diameter and fewer, to the first whose field is as far from
 a fine reference's as the operator's. Its fields are compared at the end of the frames, weighted by volume. Times are
 medians of calls that take turns, so that what else runs on the machine meets them alike.
 """
@@ -24,10 +24,10 @@ import torch
 
 from operators import card
 from operators.engine import Engine
+from operators.melt_pool.trajectories import teacher
 from operators.operator import Stream, Task
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
-from operators.trajectories import CELLS, COARSE_BELOW, COARSE_CELLS
 from operators.window import WindowGrid
 from twin.material import IN625, IN718, Material
 from twin.process import Process
@@ -63,17 +63,17 @@ class Case:
     def boxes(self, cells: int) -> Boxes:
         return Boxes.fitting(max(self.depth, 0.3), cells)
 
-    def taught(self) -> int:
-        """Cells a diameter of the solver that made the operator's data."""
-        return CELLS if self.peclet > COARSE_BELOW else COARSE_CELLS
+    def taught(self) -> Boxes:
+        """Those of the teacher whose fields the operator is meant to give."""
+        return teacher(self.peclet, max(self.depth, 0.3), fine=True)
 
 
-def reference(case: Case, cells: int) -> tuple[Callable[[], np.ndarray], Callable[[], object]]:
+def reference(case: Case, boxes: Boxes) -> tuple[Callable[[], np.ndarray], Callable[[], object]]:
     """The frames by the solver from where the track has come to, every window decoded (last one given); and the same
     with only sizes decoded."""
     grid = WindowGrid()
     x, y, z = grid.points
-    begun = MeltPoolSolver(case.groups, case.boxes(cells), surface=case.surface)
+    begun = MeltPoolSolver(case.groups, boxes, surface=case.surface)
     begun.advance(case.rows[: BEFORE + 1])
 
     def fields() -> np.ndarray:
@@ -125,7 +125,7 @@ def turns(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, flo
 def case_figures(name: str, engine: Engine, batch: int, repeats: int) -> Figures:
     """Milliseconds for FRAMES frames, ratios, and field errors."""
     case, weight = Case(name), engine.grid.weights()
-    fine = reference(case, FINE)[0]()
+    fine = reference(case, case.boxes(FINE))[0]()
 
     def off(theta: np.ndarray) -> float:
         return float(np.sqrt((weight * (theta - fine) ** 2).sum() / (weight * fine**2).sum()))
@@ -133,14 +133,15 @@ def case_figures(name: str, engine: Engine, batch: int, repeats: int) -> Figures
     fields, sizes = operator(case, engine, batch)
     taught, _ = reference(case, case.taught())
     error = off(fields())
-    coarse = {cells: reference(case, cells)[0] for cells in COARSER}
+    coarse = {cells: reference(case, case.boxes(cells))[0] for cells in COARSER}
     errors = {cells: off(call()) for cells, call in coarse.items()}
     as_wrong = next((cells for cells in COARSER if errors[cells] >= error), COARSER[-1])
     ms = turns(
         {"operator": fields, "operator, with sizes": sizes, "as taught": taught, "as wrong": coarse[as_wrong]}, repeats
     )
     return {
-        "batch": batch, "frames": FRAMES, "ms": ms, "field error": error, "as taught, cells": case.taught(),
+        "batch": batch, "frames": FRAMES, "ms": ms, "field error": error,
+        "as taught, cells": case.taught().cells_per_diameter,
         "as wrong, cells": as_wrong, "coarse errors": {str(c): e for c, e in errors.items()},
         "faster than as taught": batch * ms["as taught"] / ms["operator"],
         "faster than as wrong": batch * ms["as wrong"] / ms["operator"], "wanted": WANTED[name],

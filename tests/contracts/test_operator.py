@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from operators import card
-from operators.asno import Asno
 from operators.engine import Engine
 from operators.groups import Groups
+from operators.melt_pool.asno import Asno
+from operators.melt_pool.trajectories import CONDITION
 from operators.operator import FakeOperator, Look, Operator, Stream, Task
 from operators.reference.operator import ReferenceOperator
-from operators.trajectories import LAGS
 from operators.window import WindowGrid
 
 GROUPS = Groups(mushy=0.045, latent=0.3, k_cold=0.2, k_liquid=1.17, c_cold=0.57, c_liquid=0.99)
@@ -24,9 +24,9 @@ Q = 12.0
 
 def untrained() -> Operator:
     grid = WindowGrid()
-    model = Asno(len(grid.x), len(grid.y) * len(grid.z), 12).eval()
+    model = Asno(len(grid.x), len(grid.y) * len(grid.z), len(CONDITION)).eval()
     told = {axis: getattr(grid, axis).tolist() for axis in "xyz"}
-    return Engine(model, {"name": "untrained", "grid": told, "lags": LAGS})
+    return Engine(model, {"name": "untrained", "grid": told})
 
 
 def shipped() -> Operator:

@@ -1,4 +1,4 @@
-"""Laws of the ASNO: samples are independent, lags count, kernels are averages; and a card gives back what was saved."""
+"""Laws of the ASNO: samples are independent, forcings count, kernels are the step; a card gives back what was saved."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from operators import card
-from operators.asno import Asno
+from operators.melt_pool.asno import Asno
 
 SHAPE = (5, 4, 3)  # x, y, z
-LAGS = 3
+CHANNELS = 3
 
 
 @pytest.fixture
 def model() -> Asno:
     """A small operator with every parameter random: the layers that end it begin at zero and would hide the rest."""
-    made = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, LAGS, width=16, heads=2, time_layers=1, space_layers=1).eval()
+    made = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, CHANNELS, width=16, heads=2, time_layers=1, space_layers=1).eval()
     random = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in made.parameters():
@@ -26,12 +26,12 @@ def model() -> Asno:
 
 def batch(samples: int = 4) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(3)
-    return torch.randn(samples, LAGS, *SHAPE, generator=random), torch.randn(samples, 6, generator=random)
+    return torch.randn(samples, CHANNELS, *SHAPE, generator=random), torch.randn(samples, 6, generator=random)
 
 
-def test_an_untrained_operator_gives_the_newest_forcing() -> None:
+def test_an_untrained_operator_gives_the_first_forcing() -> None:
     forcing, condition = batch()
-    untrained = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, LAGS, width=16, heads=2)
+    untrained = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, CHANNELS, width=16, heads=2)
     torch.testing.assert_close(untrained(forcing, condition), forcing[:, 0])
 
 
@@ -46,11 +46,11 @@ def test_a_change_of_one_sample_changes_no_other(model: Asno) -> None:
     assert (after[1] - before[1]).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("lag", range(LAGS))
-def test_every_lag_counts(model: Asno, lag: int) -> None:
+@pytest.mark.parametrize("channel", range(CHANNELS))
+def test_every_forcing_counts(model: Asno, channel: int) -> None:
     forcing, condition = batch()
     before = model(forcing, condition)
-    forcing[:, lag] += torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))
+    forcing[:, channel] += torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))
     assert ((model(forcing, condition) - before).abs().amax(dim=(1, 2, 3)) > 1e-4).all()
 
 
@@ -71,14 +71,15 @@ def test_no_forcing_gives_a_finite_field(model: Asno) -> None:
     assert model(torch.zeros_like(forcing), condition).isfinite().all()
 
 
-def test_kernels_are_averages_over_cross_sections(model: Asno) -> None:
+def test_kernels_as_read_are_the_step(model: Asno) -> None:
+    """X = H + K_h H + K_f F at any node, by a row of each kernel."""
     forcing, condition = batch()
-    field, *kernels = model.explain(forcing, condition)
-    torch.testing.assert_close(field, model(forcing, condition))
-    for kernel in kernels:
-        assert kernel.shape == (4, SHAPE[0], SHAPE[0])
-        assert (kernel >= 0).all()
-        torch.testing.assert_close(kernel.sum(dim=-1), torch.ones(4, SHAPE[0]))
+    field = model(forcing, condition)
+    for node in ((0, 0, 0), (3, 2, 1)):
+        h, of_h, of_f = model.rows(forcing, condition, node)
+        built = h[:, *node] + (of_h * h).sum((1, 2, 3)) + (of_f * forcing[:, 0]).sum((1, 2, 3))
+        torch.testing.assert_close(built, field[:, *node], atol=1e-5, rtol=1e-4)
+        assert of_h.abs().amin() > 0, "every node counts"
 
 
 def test_what_is_given_is_not_changed(model: Asno) -> None:

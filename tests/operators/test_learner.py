@@ -157,7 +157,7 @@ def test_a_map_is_learned_where_points_differ() -> None:
     torch.manual_seed(0)
     learner = MapLearner(Lrsa(cloud, 1, 1, width=16, heads=2, latents=4, layers=1), problem)
     before = mapped(learner.model, problem, problem.tests["id"]).mean()
-    Run(learner, Manner(150, 5e-3, smoothing=0.9, looks=3), 0, say=lambda line: None).go()
+    Run(learner, Manner(150, 2e-2, smoothing=0.9, looks=3), 0, say=lambda line: None).go()
     after = mapped(learner.model, problem, problem.tests["id"]).mean()
     assert after < 0.3 * before
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from operators.enthalpy import laws
 from operators.groups import CONSTANT, Groups
 from operators.reference.beam import BeamShape
 from operators.reference.boxes import Boxes, Ledger
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.reference.surface import Surface
-from operators.reference.torch_melt_pool import TorchMeltPoolSolver, laws
+from operators.reference.torch_melt_pool import TorchMeltPoolSolver
 
 STEEL = Groups(mushy=0.04, latent=0.2, k_cold=0.5, k_liquid=1.3, c_cold=0.7, c_liquid=1.1)
 SEGREGATING = replace(STEEL, tail=0.1, late=0.2)

@@ -1,6 +1,7 @@
 """Laws of the recipe: trajectories are made alike in any order, splits do not share one, and a killed run goes on."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,22 @@ import pytest
 import torch
 
 from operators import card
+from operators.melt_pool import shards
+from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
+from operators.melt_pool.recipe import field_errors, loss_of, run_of, size_errors, summary, train, volume_of
+from operators.melt_pool.samples import NAMES, Samples, gather
+from operators.melt_pool.trajectories import (
+    BOX,
+    CONDITION,
+    Sample,
+    condition,
+    draw,
+    is_fine,
+    plan,
+    teacher,
+    trajectory,
+)
 from operators.operator import Stream
-from operators.recipe import Data, field_errors, loss_of, run_of, size_errors, summary, train, volume_of
-from operators.trajectories import BOX, LAGS, condition, draw, generate, plan, trajectory
 from operators.window import WindowGrid
 
 GRID = WindowGrid()
@@ -18,16 +32,16 @@ STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def data() -> Data:
-    """Twenty trajectories of two samples: a bump that the target has a little higher."""
+def data() -> Samples:
+    """Forty trajectories of two samples: a bump that the target has a little higher."""
     rng = np.random.default_rng(0)
     x, y, z = GRID.points
     bump = np.exp(-(x**2) - y**2 - z**2)
-    height = rng.uniform(1.0, 2.0, (40, 1, 1, 1))
+    height = rng.uniform(1.0, 2.0, (80, 1, 1, 1))
     target = (height * bump).astype(np.float16)
-    forcing = np.repeat((0.9 * height * bump)[:, None], LAGS, axis=1).astype(np.float16)
-    told = np.stack([condition(*_drawn(rng)) for _ in range(40)])
-    return Data(*(torch.from_numpy(a) for a in (forcing, told, target)), np.repeat(np.arange(20), 2))
+    forcing = np.repeat((0.9 * height * bump)[:, None], len(CHANNELS), axis=1).astype(np.float16)
+    told = np.stack([condition(*_drawn(rng)) for _ in range(80)])
+    return Samples(*(torch.from_numpy(a) for a in (forcing, told, target)), np.repeat(np.arange(40), 2))
 
 
 def _drawn(rng: np.random.Generator) -> tuple[Stream, float]:
@@ -35,21 +49,80 @@ def _drawn(rng: np.random.Generator) -> tuple[Stream, float]:
     return stream, depth
 
 
-def test_a_trajectory_is_the_same_in_any_company() -> None:
-    alone = trajectory(3, 5, GRID)
-    together = [s for s in generate(4, 5, GRID) if s.trajectory == 3]
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two trajectories of the coarse teacher, one straight and one eventful, written and gathered."""
+    folder = tmp_path_factory.mktemp("shard")
+    shards.write(folder / "a.npz", [sample for number in (6, 7) for sample in trajectory(number, 5, GRID)])
+    gather([folder / "a.npz"], folder)
+    return folder
+
+
+def test_a_trajectory_is_the_same_in_any_company(shard: Path) -> None:
+    alone = trajectory(7, 5, GRID)
+    together = [s for s in shards.read(shard / "a.npz") if s.trajectory == 7]
     assert len(alone) == len(together) == 12
     for a, b in zip(alone, together, strict=True):
-        assert np.array_equal(a.forcing, b.forcing)
+        assert np.array_equal(a.path, b.path)
         assert np.array_equal(a.target, b.target)
-    assert not np.array_equal(alone[-1].target, trajectory(3, 6, GRID)[-1].target)
+        assert np.array_equal(a.condition, b.condition)
+        assert a.heading == b.heading
+    assert not np.array_equal(alone[-1].target, trajectory(7, 6, GRID)[-1].target)
 
 
-def test_the_newest_forcing_is_near_the_target() -> None:
-    """The linear response is what the operator corrects: of the same window, place and moment."""
-    for sample in trajectory(0, 1, GRID):
-        a, b = sample.forcing[0].astype(float), sample.target.astype(float)
-        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9
+def test_shards_are_made_once_and_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def quick(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
+        made.append(number)
+        at = np.zeros((2, 5)) + number
+        return [Sample(at, 0.5, np.zeros(len(CONDITION), np.float32), np.zeros(grid.shape, np.float16), number)]
+
+    monkeypatch.setattr(shards, "trajectory", quick)
+    paths = shards.made(shards.SIZE + 3, 1, tmp_path)
+    assert made == list(range(shards.SIZE + 3))
+    assert [s.trajectory for path in paths for s in shards.read(path)] == made
+    paths[1].unlink()
+    made.clear()
+    assert shards.made(shards.SIZE + 3, 1, tmp_path) == paths
+    assert made == list(range(shards.SIZE, shards.SIZE + 3))
+    shards.made(shards.SIZE + 4, 1, tmp_path)
+    assert made[3:] == list(range(shards.SIZE, shards.SIZE + 4)), "a shard of fewer is made anew"
+
+
+def test_samples_are_what_the_engine_would_read(shard: Path) -> None:
+    """Gathered forcings are those of each path alone, whatever they were padded with."""
+    samples, kept = Samples.read(shard), list(shards.read(shard / "a.npz"))
+    axes = [torch.from_numpy(a).float() for a in (GRID.x, GRID.y, GRID.z)]
+    assert samples.trajectory.tolist() == [s.trajectory for s in kept]
+    for row in (0, 13, 21):
+        one = kept[row]
+        now, before = (together([s]) for s in sources(one.path, math.exp(one.condition[12]), one.heading))
+        alone = forcing(now, before, torch.from_numpy(one.condition)[None], *axes)[0]
+        assert torch.allclose(alone, samples.forcing[row].float(), atol=2e-3)
+        assert np.array_equal(one.target, samples.target[row].numpy())
+
+
+def test_all_that_chooses_and_scores_is_of_the_fine_teacher() -> None:
+    numbers = np.arange(400)
+    fine = np.array([is_fine(number) for number in range(400)])
+    samples = Samples(*(torch.zeros(400),) * 3, numbers)
+    assert fine[samples.part("validation")].all()
+    assert fine[samples.part("test")].all()
+    assert 0 < fine[samples.part("fit")].mean() < 0.5
+    for peclet, deep in ((2.0, 0.3), (10.0, 0.1), (40.0, 0.3), (40.0, 1.0)):
+        assert teacher(peclet, deep, True).dx < teacher(peclet, deep, False).dx
+
+
+def test_the_forcing_that_is_corrected_is_near_the_target(shard: Path) -> None:
+    """Of the same window, place and moment as the field; the mean diffusivity is nearer than constant properties."""
+    samples, volume = Samples.read(shard), volume_of(GRID, "cpu")
+    rows = torch.arange(5, len(samples.trajectory))
+    off = {
+        name: field_errors(lambda f, t, i=i: f[:, i], samples, rows, volume).mean() for i, name in enumerate(CHANNELS)
+    }
+    assert off["mean"] < min(off["constant"], off["mean before"])
+    assert off["mean"] < 0.3
 
 
 def test_drawn_trajectories_lie_in_the_box() -> None:
@@ -73,10 +146,10 @@ def test_an_eventful_plan_has_every_event() -> None:
     } == {(0.0, 1.0, 10.0, 0.8)}
 
 
-def test_no_trajectory_is_in_two_parts(data: Data) -> None:
+def test_no_trajectory_is_in_two_parts(data: Samples) -> None:
     parts = [{int(data.trajectory[row]) for row in data.part(which)} for which in ("fit", "validation", "test")]
-    assert [len(part) for part in parts] == [16, 2, 2]
-    assert set.union(*parts) == set(range(20))
+    assert [len(part) for part in parts] == [36, 2, 2]
+    assert set.union(*parts) == set(range(40))
     assert all({number % 2 for number in part} == {0, 1} for part in parts), "straight and eventful ones in each"
 
 
@@ -87,7 +160,7 @@ def test_a_cold_window_that_is_right_teaches_nothing_and_breaks_nothing() -> Non
     assert torch.isfinite(field.grad).all()
 
 
-def test_a_pool_that_only_one_has_is_wholly_wrong(data: Data) -> None:
+def test_a_pool_that_only_one_has_is_wholly_wrong(data: Samples) -> None:
     rows = torch.arange(3)
     assert (size_errors(lambda forcing, told: torch.zeros_like(forcing[:, 0]), data, rows, GRID) == 1).all()
     exact = size_errors(lambda forcing, told: data.target[rows].float(), data, rows, GRID)
@@ -95,7 +168,7 @@ def test_a_pool_that_only_one_has_is_wholly_wrong(data: Data) -> None:
     assert summary(exact)["p90"] == [0, 0, 0]
 
 
-def test_a_field_is_judged_by_volume(data: Data) -> None:
+def test_a_field_is_judged_by_volume(data: Samples) -> None:
     """A cold forecast is wholly wrong, the truth is right, and an error counts by the volume of its node."""
     rows, volume = torch.arange(4), volume_of(GRID, "cpu")
     assert volume.sum().item() == pytest.approx(1)
@@ -103,14 +176,14 @@ def test_a_field_is_judged_by_volume(data: Data) -> None:
     assert cold == pytest.approx(np.ones(4))
     assert (field_errors(lambda forcing, told: data.target[rows].float(), data, rows, volume) == 0).all()
     far, near = torch.zeros(GRID.shape), torch.zeros(GRID.shape)
-    far[0, 12, 15] = near[int(np.argmin(np.abs(GRID.x))), 12, 0] = 0.1
+    far[0, 12, -1] = near[int(np.argmin(np.abs(GRID.x))), 12, 0] = 0.1
     off = [
         field_errors(lambda forcing, told, e=e: data.target[rows].float() + e, data, rows, volume) for e in (far, near)
     ]
     assert (off[0] > 2 * off[1]).all()
 
 
-def test_one_seed_one_result(data: Data) -> None:
+def test_one_seed_one_result(data: Samples) -> None:
     one, two, other = (run_of(data, seed, STEPS, "cpu", None) for seed in (1, 1, 2))
     for run in (one, two, other):
         run.go()
@@ -124,7 +197,7 @@ class KilledError(Exception):
     pass
 
 
-def test_a_killed_run_goes_on_where_it_was(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on_where_it_was(data: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_of(data, 0, STEPS, "cpu", None)
     whole.go()
     broken = run_of(data, 0, STEPS, "cpu", tmp_path / "c")
@@ -148,10 +221,12 @@ def test_a_killed_run_goes_on_where_it_was(data: Data, tmp_path: Path, monkeypat
         run_of(data, 0, STEPS + 1, "cpu", tmp_path / "c")
 
 
-def test_the_recipe_writes_weights_and_a_card_that_says_how(data: Data, tmp_path: Path) -> None:
-    kept = {name: getattr(data, name) for name in ("forcing", "told", "target", "trajectory")}
-    np.savez(tmp_path / "asno-melt-pool.npz", **kept)
-    train(20, 0, 2, 2, "cpu", 1, tmp_path, tmp_path / "out")
+def test_the_recipe_writes_weights_and_a_card_that_says_how(data: Samples, tmp_path: Path) -> None:
+    kept = tmp_path / "samples-0-40"
+    kept.mkdir()
+    for name in NAMES:
+        np.save(kept / f"{name}.npy", np.asarray(getattr(data, name)))
+    train(40, 0, 2, 2, "cpu", 1, tmp_path, tmp_path / "out")
     model, told = card.load("asno-melt-pool", tmp_path / "out")
     assert told["training"]["seed"] in (0, 1)
     assert len(told["validation"]["test_by_seed"]) == 2

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from operators.melt_pool.trajectories import BOX
 from operators.operator import FakeOperator, Look, Task
-from operators.trajectories import BOX
 from twin.forecast import Forecast
 from twin.observation import Build, Path, Window
 from twin.twin import CALM_S, Twin

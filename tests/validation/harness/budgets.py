@@ -6,12 +6,12 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Budget:
     """seconds: of training a row, tuning included; parameters: aimed at; rates: learning rates that are tried, each for
-    a tenth of the seconds, before the better one trains on all data for the rest."""
+    a tenth of the seconds, before the best one trains on all data for the rest."""
 
     name: str
     seconds: float
     parameters: int
-    rates: tuple[float, ...] = (1e-3, 4e-3)
+    rates: tuple[float, ...] = (1e-3, 4e-3, 1.6e-2)
     seeds: int = 3
     looks: int = 12  # at validation, in a training
 

@@ -16,10 +16,11 @@ import numpy as np
 
 from operators import response
 from operators.groups import TOLD
+from operators.melt_pool.forcing import NARROWED
+from operators.melt_pool.trajectories import BOX, TRAVEL
 from operators.operator import Stream, heading_after
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
-from operators.trajectories import BOX, NARROWED, TRAVEL
 from operators.window import WindowGrid
 from tests.validation.melt_pool import paths
 from tests.validation.melt_pool.cells import Cells, seen
@@ -261,17 +262,28 @@ def kept(case: Case, folder: Path | None, cells: int = CELLS) -> Trajectory:
     if folder is None:
         return solved(case, cells)
     path = folder / f"{case.seed}-{case.number}-{case.frames}-{cells}.npz"
-    whole, boxes = np.vstack(case.stretches), str(boxes_of(case, case.depth, cells))
+    whole, boxes, grid = np.vstack(case.stretches), str(boxes_of(case, case.depth, cells)), WindowGrid()
+    nodes = np.concatenate([grid.x, grid.y, grid.z])
     if path.is_file():
         with np.load(path) as stored:
-            if np.array_equal(stored["path"], whole) and stored["boxes"] == boxes:
+            alike = np.array_equal(stored["path"], whole) and stored["boxes"] == boxes
+            if alike and "window" in stored and np.array_equal(stored["window"], nodes):
                 names = ("theta", "nodes", "sizes")
                 return Trajectory(case, *(stored[name] for name in names), *stored["seconds"].tolist())
     made = solved(case, cells)
     folder.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".half.npz")
     seconds = [made.seconds, made.seconds_averaging]
-    np.savez(half, path=whole, boxes=boxes, theta=made.theta, nodes=made.nodes, sizes=made.sizes, seconds=seconds)
+    np.savez(
+        half,
+        path=whole,
+        boxes=boxes,
+        window=nodes,
+        theta=made.theta,
+        nodes=made.nodes,
+        sizes=made.sizes,
+        seconds=seconds,
+    )
     half.replace(path)
     return made
 

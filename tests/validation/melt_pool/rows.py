@@ -1,9 +1,6 @@
 """Rows: who stands in the table. Each forecasts the fields of a trajectory at a lead, or runs free from a cold plate.
 
 All fields are means over cells; rows that speak at the nodes are taken to means by `Cells.means`.
-
-Residuals are carried in the frame of the window, which goes with the beam: where the beam turns they turn with it,
-which is wrong by what they have that is not round; over DECAY a frame little of them is left when that matters.
 """
 
 import time
@@ -16,15 +13,16 @@ import torch
 
 from operators import card, response
 from operators.engine import Engine, joined
+from operators.melt_pool.forcing import NARROWED
+from operators.melt_pool.residual import carried
+from operators.melt_pool.trajectories import TRAVEL
 from operators.operator import Operator, Task
-from operators.trajectories import NARROWED
 from operators.window import WindowGrid
 from tests.validation.melt_pool.case import COARSE, Trajectory, solved
 from tests.validation.melt_pool.cells import Cells
 
 LEADS = (1, 20, 40)
 FREE = 0  # the lead of a free run
-DECAY = 0.8  # of a residual, a frame
 CHUNK = 64  # frames of a task
 
 
@@ -68,17 +66,20 @@ class Free:
 
 
 class Carried:
-    """A free run, with what it missed at the last true frame added: X(i + k) = F(i + k) + DECAY^k (T(i) - F(i))."""
+    """A free run, with what it missed at the last true frame carried on (`operators.melt_pool.residual`)."""
 
-    def __init__(self, base: Free, decay: float = DECAY) -> None:
-        self.kind, self.parameters, self._base, self._decay = base.kind, base.parameters, base, decay
+    def __init__(self, base: Free) -> None:
+        self.kind, self.parameters, self._base = base.kind, base.parameters, base
 
     def forecast(self, trajectory: Trajectory, lead: int) -> np.ndarray | None:
         if lead == FREE:
             return None
-        free = self._base.forecast(trajectory, FREE)
+        free, case, grid = self._base.forecast(trajectory, FREE), trajectory.case, WindowGrid()
         missed = trajectory.theta[:-lead].astype(np.float32) - free[:-lead]
-        return free[lead:] + np.float32(self._decay**lead) * missed
+        groups, poses = case.stream.groups, case.poses
+        spread = groups.k_cold / groups.c_cold * lead * TRAVEL / case.stream.peclet
+        then_now = zip(missed, poses[:-lead], poses[lead:], strict=True)
+        return free[lead:] + np.stack([carried(m, then, now, lead, spread, grid) for m, then, now in then_now])
 
 
 @cache

@@ -1,12 +1,11 @@
 """Recipe: how the shipped melt-pool operator is made: `python -m operators.train melt-pool`.
 
 One command makes the data, trains each seed, chooses the step and the seed on a validation split, scores on a test
-split that chose nothing, and writes weights and card. Splits are by trajectory. Deterministic given the seed on one
-device; killed and called again with the same `--work` folder it goes on where it was.
+split that chose nothing, and writes weights and card. Splits are by trajectory (`samples.py`). Deterministic given the
+seed on one device; killed and called again with the same `--work` folder it goes on where it was.
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +14,20 @@ import torch
 from torch import Tensor
 
 from operators import card
-from operators.asno import Asno
+from operators.melt_pool.asno import Asno
+from operators.melt_pool.forcing import AGO, CHANNELS, EXPONENTS
+from operators.melt_pool.samples import Samples, made
+from operators.melt_pool.trajectories import BOX, CELLS, COARSE_BELOW, COARSE_CELLS, CONDITION, FINE_CELLS, FINE_SLOW
 from operators.train import Manner, Run
-from operators.trajectories import BOX, CELLS, COARSE_BELOW, COARSE_CELLS, LAGS, Sample, generate
 from operators.window import WindowGrid
 
 NAME = "asno-melt-pool"
 BATCH = 24
-RATE = 2e-3
+RATE = 3e-3
 CONTOUR = 0.05  # half-width of the solidus contour in asinh(theta)
 CHOOSERS = 600  # samples that a look scores
 SIZES = ["length", "width", "depth"]
 MEASURE = "|error|/max(value, 0.25 d); 1 where only one of the two has a pool"
-
-
-@dataclass(frozen=True)
-class Data:
-    """All samples: forcing (n, lag, x, y, z), told (n, condition), target (n, x, y, z), and the trajectory of each."""
-
-    forcing: Tensor
-    told: Tensor
-    target: Tensor
-    trajectory: np.ndarray
-
-    @staticmethod
-    def of(samples: list[Sample]) -> "Data":
-        return Data(
-            torch.from_numpy(np.stack([s.forcing for s in samples])),
-            torch.from_numpy(np.stack([s.condition for s in samples])),
-            torch.from_numpy(np.stack([s.target for s in samples])),
-            np.array([s.trajectory for s in samples]),
-        )
-
-    def part(self, which: str) -> Tensor:
-        """Rows of a split. Of each ten pairs of trajectories (one straight, one eventful) one pair is for validation
-        and one for test."""
-        pair = self.trajectory // 2 % 10
-        chosen = {"fit": pair < 8, "validation": pair == 8, "test": pair == 9}[which]
-        return torch.from_numpy(np.flatnonzero(chosen))
-
-    def to(self, device: str) -> "Data":
-        return Data(self.forcing.to(device), self.told.to(device), self.target.to(device), self.trajectory)
-
-
-def made(trajectories: int, seed: int, workers: int, kept: Path | None) -> Data:
-    """The samples: read from `kept` where they were kept, else made (and kept)."""
-    if kept is not None and kept.is_file():
-        with np.load(kept) as stored:
-            return Data(*(torch.from_numpy(stored[n]) for n in ("forcing", "told", "target")), stored["trajectory"])
-    began = time.time()
-
-    def progress(done: int) -> None:
-        if done % 50 == 0 or done == trajectories:
-            print(f"{done} of {trajectories} trajectories, {time.time() - began:.0f} s", flush=True)
-
-    data = Data.of(generate(trajectories, seed, WindowGrid(), workers, progress))
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        half = kept.with_suffix(".half.npz")
-        np.savez(half, forcing=data.forcing, told=data.told, target=data.target, trajectory=data.trajectory)
-        half.replace(kept)
-    return data
 
 
 def loss_of(field: Tensor, target: Tensor, solidus: Tensor, volume: Tensor) -> Tensor:
@@ -96,7 +48,7 @@ def loss_of(field: Tensor, target: Tensor, solidus: Tensor, volume: Tensor) -> T
     return (whole + 2 * contour + by_volume).mean()
 
 
-def field_errors(model: Any, data: Data, rows: Tensor, volume: Tensor) -> np.ndarray:
+def field_errors(model: Any, data: Samples, rows: Tensor, volume: Tensor) -> np.ndarray:
     """Relative L2 of theta by volume of each row; a cold window counts against a tenth of the median norm."""
     off, norm = [], []
     with torch.no_grad():
@@ -109,7 +61,7 @@ def field_errors(model: Any, data: Data, rows: Tensor, volume: Tensor) -> np.nda
     return (torch.cat(off) / whole.clamp(min=0.1 * float(whole.median()))).cpu().numpy()
 
 
-def size_errors(model: Any, data: Data, rows: Tensor, grid: WindowGrid) -> np.ndarray:
+def size_errors(model: Any, data: Samples, rows: Tensor, grid: WindowGrid) -> np.ndarray:
     """MEASURE for length, width and depth: (row, 3). `model` is (forcing, told) -> asinh(theta)."""
     found = []
     with torch.no_grad():
@@ -140,7 +92,7 @@ def volume_of(grid: WindowGrid, device: str) -> Tensor:
 class MeltPoolLearner:
     """The melt pool's loss and score for `operators.train.Run`: sizes and field on validation choose."""
 
-    def __init__(self, data: Data, seed: int, device: str) -> None:
+    def __init__(self, data: Samples, seed: int, device: str) -> None:
         torch.manual_seed(seed)
         self.data, self.device, self.grid = data, device, WindowGrid()
         self.volume = volume_of(self.grid, device)
@@ -148,8 +100,9 @@ class MeltPoolLearner:
         validation = data.part("validation")
         self.choosers = validation[:: max(1, len(validation) // CHOOSERS)]
         self.model = Asno(len(self.grid.x), len(self.grid.y) * len(self.grid.z), data.told.shape[1]).to(device)
-        self.model.mean.copy_(data.told[self.fit.to(data.told.device)].mean(0))
-        self.model.spread.copy_(data.told[self.fit.to(data.told.device)].std(0))
+        told = data.told[self.fit.to(data.told.device)]
+        self.model.mean.copy_(told.mean(0))
+        self.model.spread.copy_(torch.where(told.std(0) > 1e-6, told.std(0), 1.0))
 
     def loss(self, draw: torch.Generator, step: int) -> Tensor:
         rows = self.fit[torch.randint(len(self.fit), (BATCH,), generator=draw)].to(self.data.told.device)
@@ -167,7 +120,7 @@ class MeltPoolLearner:
         return float(np.quantile(errors, 0.9, axis=0).mean()) + field, line
 
 
-def run_of(data: Data, seed: int, steps: int, device: str, checkpoint: Path | None) -> Run:
+def run_of(data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None) -> Run:
     """The training of one seed."""
     return Run(MeltPoolLearner(data, seed, device), Manner(steps=steps, rate=RATE), seed, checkpoint)
 
@@ -176,13 +129,18 @@ def train(
     trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path
 ) -> None:
     """The recipe: one run a seed, the best by validation is shipped, all are on the card."""
-    data = made(trajectories, data_seed, workers, work / f"{NAME}.npz" if work else None)
+    began = time.time()
+
+    def progress(done: int) -> None:
+        print(f"{done} of {trajectories} trajectories, {time.time() - began:.0f} s", flush=True)
+
+    data = made(trajectories, data_seed, workers, work, progress)
     grid = WindowGrid()
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
     if device != "cpu":
         data = data.to(device)
-    linear = size_errors(lambda forcing, told: forcing[:, 0], data, parts["test"], grid)
+    linear = size_errors(lambda forcing, told: forcing[:, CHANNELS.index("constant")], data, parts["test"], grid)
     runs, scored = [], []
     for seed in range(seeds):
         run = run_of(data, seed, steps, device, work / f"{NAME}-{seed}.checkpoint" if work else None)
@@ -201,14 +159,16 @@ def train(
             "operator": "ASNO",
             "channels": "asinh(theta), theta = (T - T0)/(T_liquidus - T0)",
             "grid": {"x": grid.x.tolist(), "y": grid.y.tolist(), "z": grid.z.tolist(), "unit": "beam diameter"},
-            "lags": LAGS,
+            "forcing": {"channels": list(CHANNELS), "exponents": list(EXPONENTS), "ago": AGO},
+            "condition": list(CONDITION),
             "envelope": {name: list(bounds) for name, bounds in BOX.items()},
             "data": {
                 "trajectories": trajectories,
                 "samples": len(data.trajectory),
                 "seed": data_seed,
-                "solver": f"{CELLS} cells a diameter, {COARSE_CELLS} below Peclet {COARSE_BELOW:g}, "
-                "twice as many in the shallowest pools",
+                "solver": f"one in four by a fine teacher ({FINE_CELLS} cells a diameter, {FINE_SLOW} below Peclet "
+                f"{COARSE_BELOW:g}), the others by a coarse one ({CELLS} and {COARSE_CELLS}); more in shallow pools; "
+                "the fine one is meant, and scores",
             },
             "training": {
                 "seed": chosen.seed,
@@ -219,7 +179,7 @@ def train(
                 "curve": chosen.curve,
             },
             "validation": {
-                "split": "by trajectory: 8 of 10 to fit, 1 to choose step and seed, 1 to test",
+                "split": "by trajectory: 18 of 20 to fit, 1 to choose step and seed, 1 to test",
                 "of": SIZES,
                 "measure": MEASURE,
                 "test": scored[chosen.seed],

@@ -6,35 +6,27 @@ frame.
 """
 
 import math
-import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
 
-import numba
 import numpy as np
-import torch
 
 from operators import response
 from operators.groups import TOLD, Groups
+from operators.melt_pool.forcing import NARROWED
 from operators.operator import Stream
-from operators.reference.beam import NARROWING, SIGMA
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.reference.rule import RULE
 from operators.reference.surface import Surface
 from operators.window import WindowGrid
 
-LAGS = 4
-TRAVEL = 0.5  # the beam travels this many diameters from one lag to the next at its nominal speed
-HOLE, FLAT = (
-    3.3,
-    0.2,
-)  # about the rule's gain and floor; not tied to them, so that the data stay when the rule is refitted
-NARROWED = SIGMA * (1 - NARROWING / 3)  # the source's mean width: that of the forcing
-CELLS, COARSE_CELLS = 8, 6  # of the teacher a diameter; finer in shallow pools (`Boxes.fitting`)
-COARSE_BELOW = 4.0  # Peclet number below which the teacher takes the coarse cells: the pool is round and slow
+TRAVEL = 0.5  # the beam travels this many diameters in a frame at its nominal speed
+HOLE, FLAT = 3.3, 0.2  # about the rule's gain and floor; not tied to them: the data stay when the rule is refitted
+CELLS, COARSE_CELLS = 8, 6  # of the coarse teacher a diameter; finer in shallow pools (`Boxes.fitting`)
+FINE_CELLS, FINE_SLOW = 12, 10  # of the fine one
+COARSE_BELOW = 4.0  # Peclet number below which a teacher takes the second of its two: the pool is round and slow
+SHALLOW, FINER, FAST = 0.45, 0.2, 20.0  # pools shallower than the first, d, get the boxes of the second; Peclet number
 
 BOX = {
     "mushy": (0.025, 0.13),
@@ -50,48 +42,39 @@ BOX = {
     "q": (2.0, 80.0),  # likewise
     "peclet": (1.2, 75.0),  # likewise
     "depth": (0.15, 4.0),
+    "tail": (0.0, 0.2),  # half of the materials have one
+    "late": (0.0, 0.35),
 }
 """The trained envelope. Radiation and convection are left out: together they take a thousandth."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One moment: forcing at the lags (newest first), the condition, and the reference's field, in asinh(theta)."""
+    """One moment of a trajectory: the path until then, which way the beam went, what is told, and the field of the
+    reference at the nodes of the window around its last row."""
 
-    forcing: np.ndarray  # (lag, x, y, z) float16
+    path: np.ndarray  # rows (t, x, y, q, depth)
+    heading: float  # rad
     condition: np.ndarray  # (condition,) float32
-    target: np.ndarray  # (x, y, z) float16
+    target: np.ndarray  # (x, y, z) float16, asinh(theta)
     trajectory: int
 
 
-def condition(stream: Stream, depth: float) -> np.ndarray:
+CONDITION = (*TOLD, "vapour", "zero", "evaporation", "peclet", "depth", "fine")
+"""What `condition` holds, in order; evaporation, Peclet number and depth by their logarithms."""
+
+
+def condition(stream: Stream, depth: float, fine: bool = True) -> np.ndarray:
     """What an operator is told beside the forcing: the groups of the material, what its surface loses, the Peclet
-    number and the depth of the source."""
+    number, the depth of the source, and whether the fine teacher is meant or the coarse one (served: the fine)."""
     surface, told = stream.surface, [getattr(stream.groups, name) for name in TOLD]
     logs = np.log([max(surface.evaporation, 1e-6), stream.peclet, max(depth, 0.05)])
-    return np.concatenate([told, [surface.vapour, surface.zero], logs]).astype(np.float32)
+    return np.concatenate([told, [surface.vapour, surface.zero], logs, [float(fine)]]).astype(np.float32)
 
 
 def depth_now(path: np.ndarray) -> float:
     """Depth of the newest source of a path (the last row, where the path ends, holds nothing yet)."""
     return float(path[max(len(path) - 2, 0), 4])
-
-
-def forcing(
-    path: np.ndarray, now: float, peclet: float, grid: WindowGrid, heading: float, lags: int = LAGS
-) -> np.ndarray:
-    """Linear response at now and at the lags before it, all in the window of now: (lag, x, y, z), theta, float32.
-
-    path: rows (t, x, y, q, depth) ending at `now`; the window stands at its last row.
-    """
-    x, y, z = (torch.from_numpy(a).float() for a in (grid.x, grid.y, grid.z))
-    beam_x, beam_y = path[-1, 1], path[-1, 2]
-    out = []
-    for lag in range(lags):
-        moment = now - lag * TRAVEL / peclet
-        sources = response.turned(response.nodes(path, moment), beam_x, beam_y, heading)
-        out.append(response.field(torch.from_numpy(sources).float(), x, y, z, NARROWED))
-    return torch.stack(out).numpy()
 
 
 def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Stream, float, float, float]:
@@ -102,6 +85,8 @@ def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Stream, float, flo
     while True:
         values = {name: rng.uniform(*BOX[name]) for name in list(BOX)[:9]}
         values |= {name: math.exp(rng.uniform(*np.log(BOX[name]))) for name in ("evaporation", "q", "peclet")}
+        tail, late = (rng.uniform(0.02, BOX["tail"][1]), rng.uniform(0.05, BOX["late"][1]))
+        values |= {"tail": tail, "late": late} if rng.random() < 0.5 else {"tail": 0.0, "late": 0.0}
         groups = Groups(**{name: values[name] for name in TOLD})
         q, peclet, zero = values["q"], values["peclet"], values["zero"]
         boils = RULE.boiling_number(q, peclet, groups.boiling)
@@ -155,16 +140,32 @@ def plan(rng: np.random.Generator, frames: int, q: float, depth: float, eventful
         off = max(off - 1, 0)
 
 
+def is_fine(number: int) -> bool:
+    """Whether the fine teacher makes a trajectory: three pairs of twenty to learn from, and all that choose and
+    score (`recipe.Data.part`). The others are the coarse teacher's, at a tenth of the time."""
+    return number // 2 % 20 in (0, 1, 2, 18, 19)
+
+
+def teacher(peclet: float, deep: float, fine: bool) -> Boxes:
+    """Boxes of the teacher for a pool about so deep. The fine one's field is within 1 % of one of 1.5 times its
+    cells: shallow pools get more cells, and where they are fast longer boxes, for the wake is thin."""
+    if not fine:
+        return Boxes.fitting(deep, CELLS if peclet > COARSE_BELOW else COARSE_CELLS)
+    cells = FINE_CELLS if peclet > COARSE_BELOW else FINE_SLOW
+    if deep < SHALLOW and peclet > FAST:
+        return Boxes(2 * cells, deep=1.5, levels=5)
+    return Boxes.fitting(min(deep, FINER) if deep < SHALLOW else deep, cells)
+
+
 def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
     """The samples of one trajectory, the same however many are made and in whichever order."""
     rng = np.random.default_rng([seed, number])
     stream, q, depth, deep = draw(rng, grid)
-    peclet = stream.peclet
-    eventful = number % 2 == 1
+    peclet, fine, eventful = stream.peclet, is_fine(number), number % 2 == 1
     frames = 45 if eventful else 60
-    keep = set(rng.choice(frames, 12, replace=False).tolist()) if eventful else {0, 1, 3, 6, 11, 18, 27, 38, 49, 59}
-    cells = CELLS if peclet > COARSE_BELOW else COARSE_CELLS
-    solver = MeltPoolSolver(stream.groups, Boxes.fitting(deep, cells), surface=stream.surface)
+    some = rng.choice(frames, 20 if fine else 12, replace=False)
+    keep = set(some.tolist()) if eventful else {0, 1, 3, 6, 11, 18, 27, 38, 49, 59}
+    solver = MeltPoolSolver(stream.groups, teacher(peclet, deep, fine), surface=stream.surface)
     points = grid.points
     frame = TRAVEL / peclet
     samples: list[Sample] = []
@@ -179,39 +180,8 @@ def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
         solver.advance(rows[-2:])
         if index not in keep:
             continue
-        now, bx, by = rows[-1, :3]
+        bx, by = rows[-1, 1:3]
         theta = solver.theta(bx + c * points[0] - s * points[1], by + s * points[0] + c * points[1], points[2])
-        samples.append(
-            Sample(
-                np.arcsinh(forcing(rows, now, peclet, grid, stretch.heading)).astype(np.float16),
-                condition(stream, stretch.depth),
-                np.arcsinh(theta).astype(np.float16),
-                number,
-            )
-        )
-    return samples
-
-
-def generate(
-    count: int, seed: int, grid: WindowGrid, workers: int = 1, progress: Callable[[int], None] = lambda done: None
-) -> list[Sample]:
-    """Samples of `count` trajectories, in order; `workers` processes make the same as one."""
-    if workers == 1:
-        made = (trajectory(number, seed, grid) for number in range(count))
-        return _gathered(made, progress)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_alone) as pool:
-        return _gathered(pool.map(trajectory, range(count), repeat(seed), repeat(grid), chunksize=4), progress)
-
-
-def _alone() -> None:
-    """One thread a worker: the workers are the parallelism."""
-    numba.set_num_threads(1)
-    torch.set_num_threads(1)
-
-
-def _gathered(made: Iterable[list[Sample]], progress: Callable[[int], None]) -> list[Sample]:
-    samples: list[Sample] = []
-    for number, some in enumerate(made):
-        samples += some
-        progress(number + 1)
+        told = condition(stream, stretch.depth, fine)
+        samples.append(Sample(rows, stretch.heading, told, np.arcsinh(theta).astype(np.float16), number))
     return samples

@@ -1,0 +1,89 @@
+"""Shards: the samples of forty trajectories each, in a file of their own, so that a killed run goes on where it was.
+
+Kept are the path, what is told and the field of the reference; forcings are made from paths when they are wanted, in
+a hundredth of the time.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import numba
+import numpy as np
+import torch
+
+from operators.melt_pool.trajectories import Sample, trajectory
+from operators.window import WindowGrid
+
+SIZE = 40  # trajectories: two rounds of `trajectories.is_fine`
+
+
+def numbers(index: int, count: int) -> range:
+    """The trajectories of a shard, of `count` in all."""
+    return range(index * SIZE, min(count, (index + 1) * SIZE))
+
+
+def made(
+    count: int, seed: int, folder: Path, workers: int = 1, progress: Callable[[int], None] = lambda done: None
+) -> list[Path]:
+    """The shards of `count` trajectories, in order; what lies in the folder is not made again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"seed-{seed}-shard-{index:04d}-of-{SIZE}.npz" for index in range(-(-count // SIZE))]
+    wanted = [(numbers(i, count), seed, path) for i, path in enumerate(paths) if not _holds(path, numbers(i, count))]
+    done = count - sum(len(some) for some, *_ in wanted)
+    progress(done)
+    if workers == 1:
+        for each in wanted:
+            done += _make(*each)
+            progress(done)
+        return paths
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone) as pool:
+        for future in as_completed([pool.submit(_make, *each) for each in wanted]):
+            done += future.result()
+            progress(done)
+    return paths
+
+
+def read(path: Path) -> Iterator[Sample]:
+    """The samples of a shard, in order."""
+    with np.load(path) as kept:
+        ends = np.cumsum(kept["lengths"])
+        rows, headings, told, targets = (kept[name] for name in ("rows", "headings", "told", "targets"))
+        numbered = kept["numbers"]
+    for i, (end, length) in enumerate(zip(ends, np.diff(ends, prepend=0), strict=True)):
+        yield Sample(rows[end - length : end], float(headings[i]), told[i], targets[i], int(numbered[i]))
+
+
+def write(path: Path, samples: list[Sample]) -> None:
+    """Whole or not at all."""
+    half = path.with_suffix(".half.npz")
+    np.savez(
+        half,
+        rows=np.concatenate([s.path for s in samples]),
+        lengths=np.array([len(s.path) for s in samples]),
+        headings=np.array([s.heading for s in samples]),
+        told=np.stack([s.condition for s in samples]),
+        targets=np.stack([s.target for s in samples]),
+        numbers=np.array([s.trajectory for s in samples]),
+    )
+    half.replace(path)
+
+
+def _holds(path: Path, wanted: range) -> bool:
+    if not path.is_file():
+        return False
+    with np.load(path) as kept:
+        return set(kept["numbers"].tolist()) == set(wanted)
+
+
+def _make(wanted: range, seed: int, path: Path) -> int:
+    grid = WindowGrid()
+    write(path, [sample for number in wanted for sample in trajectory(number, seed, grid)])
+    return len(wanted)
+
+
+def _alone() -> None:
+    """One thread a worker: the workers are the parallelism."""
+    numba.set_num_threads(1)
+    torch.set_num_threads(1)
