@@ -27,8 +27,8 @@ def _graded(first: float, ratio: float, end: float, uniform: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """Node positions of the window; the default holds pools of 17 d behind, 4.8 d wide and 5 d deep. `growth` is that of
-    the steps behind the beam: lengths read at 1.1 are 1 % off in the mean and up to 2, at 1.02 a tenth of that."""
+    """Node positions of the window; the default holds pools of 17 d behind, 4.8 d wide and 5 d deep. `growth` is that
+    of the steps behind the beam: lengths of flat tails, read at 1.1, are up to 2 % off; at 1.02 a tenth of that."""
 
     behind: float = 18.0
     ahead: float = 1.6
