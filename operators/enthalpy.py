@@ -40,13 +40,15 @@ def root(h: Tensor, c: Tensor, cc: Tensor, s2: Tensor, h_f: Tensor) -> Tensor:
     """theta of the frozen solid: the root of c theta + slope theta^2/2 = h. What is above h_f is held there, where the
     root is real."""
     v = torch.minimum(h, h_f)
-    return (v + v) / (c + (cc + s2 * v).clamp(min=TINY).sqrt())
+    return (v + v) / (c + torch.addcmul(cc, s2, v).clamp(min=TINY).sqrt())
 
 
 def theta_of(h: Float[Tensor, "b ..."], law: Numbers) -> Float[Tensor, "b ..."]:
     """theta at an enthalpy; `law` as `columns` spreads it."""
     c, slope, h_s, theta_s, mushy, h_l, per_c = law[:7]
     h_f, theta_f, tail = law[13:]
-    melted = torch.where(h < h_l, theta_s + (h - h_s) * mushy, 1 + (h - h_l) * per_c)
-    solid = torch.where(h < h_f, root(h, c, c * c, 2 * slope, h_f), theta_f + (h - h_f) * tail)
+    melted = torch.where(
+        h < h_l, torch.addcmul(theta_s, h - h_s, mushy), torch.addcmul(torch.ones_like(per_c), h - h_l, per_c)
+    )
+    solid = torch.where(h < h_f, root(h, c, c * c, 2 * slope, h_f), torch.addcmul(theta_f, h - h_f, tail))
     return torch.where(h < h_s, solid, melted)
