@@ -58,8 +58,9 @@ class Manner:
 
 class Optimiser:
     """Muon for matrices, whose steps it makes orthogonal (Jordan et al. 2024, kellerjordan.github.io/posts/muon), AdamW
-    for all else: biases, norms, positions, convolutions. Steps of both have the same size (Liu et al., arXiv
-    2502.16982), so one rate serves. On the melt pool it needs a quarter of AdamW's steps (docs/LOG.md)."""
+    for all else: biases, norms, positions, convolutions. Steps are scaled to AdamW's usual size (Liu et al., arXiv
+    2502.16982), so one rate serves in wide layers; narrow ones want a higher rate. On the melt pool it needs a quarter
+    of AdamW's steps (docs/LOG.md)."""
 
     def __init__(self, model: nn.Module, rate: float, decay: float) -> None:
         matrices, rest = [], []

@@ -49,9 +49,7 @@ class Samples:
         return Samples(self.forcing.to(device), self.told.to(device), self.target.to(device), self.trajectory)
 
 
-def made(
-    trajectories: int, seed: int, workers: int, work: Path | None, progress: Callable[[int], None]
-) -> Samples:  # fmt: skip
+def made(trajectories: int, seed: int, workers: int, work: Path | None, progress: Callable[[int], None]) -> Samples:
     """The samples, from what lies in the folder, the rest made and kept there."""
     if work is None:
         with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:  # what is mapped stays until it is let go
@@ -75,7 +73,7 @@ def gather(paths: list[Path], folder: Path, workers: int = 1) -> None:
     fields = opened(folder / "forcing.npy.half", shape=(count, len(CHANNELS), *grid.shape))
     targets = opened(folder / "target.npy.half", shape=(count, *grid.shape))
     at = 0
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=shards.alone) as pool:
         for some, wanted in pool.map(_of_shard, paths):
             fields[at : at + len(some)], targets[at : at + len(some)] = some, wanted
             at += len(some)
@@ -98,7 +96,3 @@ def _of_shard(path: Path) -> tuple[np.ndarray, np.ndarray]:
         now, before = (together([pair[i] for pair in pairs]) for i in range(2))
         out.append(forcing(now, before, told, *axes).half().numpy())
     return np.concatenate(out), np.stack([s.target for s in samples])
-
-
-def _alone() -> None:
-    torch.set_num_threads(1)

@@ -38,7 +38,7 @@ def made(
             done += _make(*each)
             progress(done)
         return paths
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=alone) as pool:
         for future in as_completed([pool.submit(_make, *each) for each in wanted]):
             done += future.result()
             progress(done)
@@ -83,7 +83,7 @@ def _make(wanted: range, seed: int, path: Path) -> int:
     return len(wanted)
 
 
-def _alone() -> None:
+def alone() -> None:
     """One thread a worker: the workers are the parallelism."""
     numba.set_num_threads(1)
     torch.set_num_threads(1)
