@@ -5,11 +5,14 @@ integral and does not change with the resolution. Queries and keys are normalise
 stable (LRSA, arXiv 2604.03582).
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from operators.nets.norm import RmsNorm
 from operators.problem import Geometry
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -31,7 +34,7 @@ class Attention(nn.Module):
             raise ValueError(f"width {width} must be a multiple of heads {heads}")
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
-        self.query_norm, self.key_norm = nn.RMSNorm(width // heads), nn.RMSNorm(width // heads)
+        self.query_norm, self.key_norm = RmsNorm(width // heads), RmsNorm(width // heads)
 
     def forward(
         self, x: Float[Tensor, "b q width"], other: Float[Tensor, "b k width"], log_weight: Tensor | None = None
@@ -55,8 +58,8 @@ class Attention(nn.Module):
     def scores(self, x: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised queries and keys, (b, heads, q or k, size)."""
         value = self.value.weight.dtype
-        query = self.query_norm(self._split(self.query(x))).to(x.dtype if x.dtype != value else value)
-        return query, self.key_norm(self._split(self.key(other))).to(query.dtype)
+        query = self._split(self.query(x), self.query_norm).to(x.dtype if x.dtype != value else value)
+        return query, self._split(self.key(other), self.key_norm).to(query.dtype)
 
     def weights(self, x: Tensor, other: Tensor, log_weight: Tensor | None = None) -> Float[Tensor, "b heads q k"]:
         """Who looks at whom: rows sum to 1."""
@@ -64,9 +67,9 @@ class Attention(nn.Module):
         logits = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         return torch.softmax(logits if log_weight is None else logits + log_weight, dim=-1)
 
-    def _split(self, x: Tensor) -> Tensor:
-        b, n, width = x.shape
-        return x.view(b, n, self.heads, width // self.heads).transpose(1, 2)
+    def _split(self, x: Tensor, norm: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+        """(b, n, width) -> (b, heads, n, size); normed while it lies in one piece, which is faster."""
+        return norm(x.unflatten(-1, (self.heads, -1))).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -74,7 +77,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, ratio: int = 2) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(width)
+        self.norm = RmsNorm(width)
         self.up, self.down = nn.Linear(width, ratio * width), nn.Linear(ratio * width, width)
 
     def forward(self, x: Float[Tensor, "*b width"]) -> Float[Tensor, "*b width"]:
@@ -86,7 +89,7 @@ class Layer(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm, self.attention, self.feed = nn.RMSNorm(width), Attention(width, heads), FeedForward(width)
+        self.norm, self.attention, self.feed = RmsNorm(width), Attention(width, heads), FeedForward(width)
 
     def forward(self, x: Float[Tensor, "b n width"], log_weight: Tensor | None = None) -> Float[Tensor, "b n width"]:
         y = self.norm(x)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from operators.nets.attention import Attention, Layer, Place, log_volume
 from operators.nets.lrsa import Block
+from operators.nets.norm import RmsNorm
 from operators.problem import Geometry
 
 
@@ -28,7 +29,7 @@ class _Correction(nn.Module):
         self.stand_on(geometry)
         self.join = nn.Linear(channels + forcing + static, width)
         self.place = Place(geometry.points.shape[1], width)
-        self.norm = nn.RMSNorm(width)
+        self.norm = RmsNorm(width)
         self.value_h = nn.Parameter(torch.zeros(heads, channels, channels))
         self.value_f = nn.Parameter(torch.zeros(heads, forcing, channels)) if forcing else None
 

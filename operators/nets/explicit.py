@@ -8,11 +8,14 @@ whole field at one time; `Local`, one token for each patch and time, weights sha
 linear in the lags, so that BDF-k (and a stencil beside it) is among what it can represent.
 """
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from operators.nets.attention import CONVOLUTIONS, Layer
+from operators.nets.norm import RmsNorm
 from operators.nets.spectral import Spectral
 from operators.problem import Geometry
 
@@ -80,6 +83,7 @@ class Local(nn.Module):
 
     On a periodic grid a stencil may also reach everywhere, through so many `modes` (`spectral`), and the gates see as
     far: a gate that is a velocity times a stencil that is a gradient is advection by a flow that all of space drives.
+    With modes a `reach` of 0 leaves the neighbours to them, as a Fourier layer does, which is faster.
 
     Tokens see states, forcing and what is static in and around their patch, and each other over time. a and b are not
     normalised, so that they may be negative as those of BDF-k are, and start at persistence. Gates come from
@@ -104,7 +108,7 @@ class Local(nn.Module):
         self.plan = convolution(forcing + static, width, patch + 2, **near) if forcing + static else None
         self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, width))
         self.layers = nn.ModuleList(Layer(width, attention_heads) for _ in range(layers))
-        self.norm = nn.RMSNorm(width)
+        self.norm = RmsNorm(width)
         self.back, self.driven = _Weights(width, heads), _Weights(width, heads)
         persistence = 0.1 * torch.randn(heads, lags)
         persistence[0] = torch.eye(lags)[-1]
@@ -114,10 +118,13 @@ class Local(nn.Module):
         held = heads * channels
         if modes and not geometry.periodic:
             raise ValueError("modes want a periodic grid")
+        # where the gates see everywhere by their modes, one look around is enough
+        seen = [channels + forcing + static, *[width] * (1 if modes else 2)]
+        around = {"kernel_size": 2 * min(reach, 1) + 1, "padding": min(reach, 1), "padding_mode": mode}
+        looks = [convolution(a, b, **around) for a, b in pairwise(seen)]
         self.gates = nn.Sequential(
-            convolution(channels + forcing + static, width, 3, padding=1, padding_mode=mode), nn.GELU(),
-            convolution(width, width, 3, padding=1, padding_mode=mode), nn.GELU(), convolution(width, depth * held, 1),
-        )  # fmt: skip
+            *(part for look in looks for part in (look, nn.GELU())), convolution(width, depth * held, 1)
+        )
         self.flow = Spectral(self.shape, channels + forcing + static, depth * held, modes) if modes else None
         self.far = nn.ModuleList(Spectral(self.shape, held, held, modes) for _ in range(depth if modes else 0))
         nn.init.zeros_(self.gates[-1].weight)
@@ -152,17 +159,16 @@ class Local(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens)
         tokens = self.norm(tokens)
-        weights = self._cells(self.back(self.persistence, tokens[:, n:], tokens[:, :n]), b)
-        held = torch.einsum("bphjt,btpc->bjhcp", weights, lags)
+        values = self._weighed(self.back(self.persistence, tokens[:, n:], tokens[:, :n]), lags)
         if self.drive is not None:
-            weights = self._cells(self.driven(self.given[:, : n + steps], tokens[:, n:], tokens), b)
-            held = held + torch.einsum("bphjt,btpf,hfc->bjhcp", weights, forcing, self.drive)
+            driven = self._weighed(self.driven(self.given[:, : n + steps], tokens[:, n:], tokens), forcing)
+            values = values + torch.einsum("bphjf,hfc->bphjc", driven, self.drive)
+        values = self._cells(values, b)
         newest = torch.cat([lags[:, -1:].expand(-1, steps, -1, -1), forcing[:, n:], still[:, n:]], -1)
         newest = self._grid(newest)
         gates = 1 + self.gates(newest)
         if self.flow is not None:
             gates = gates + self.flow(newest)
-        values = held.flatten(0, 1).flatten(1, 2).unflatten(2, self.shape)  # (b * step, heads * c, *shape)
         for layer, gate in enumerate(gates.chunk(len(self.stencils), 1)):
             seen = self.stencils[layer](values)
             values = values + gate * (seen + self.far[layer](values) if self.far else seen)
@@ -178,16 +184,26 @@ class Local(nn.Module):
         """(b, time, point, c) -> (b * time, c, *shape)"""
         return fields.flatten(0, 1).transpose(1, 2).unflatten(2, self.shape)
 
-    def _cells(self, weights: Tensor, batch: int) -> Tensor:
-        """(b * patch, heads, step, time) -> (b, point, heads, step, time): a patch's are those of its cells."""
-        weights = weights.unflatten(0, (batch, -1))
-        if self.patch == 1:
-            return weights
+    def _weighed(self, weights: Float[Tensor, "patches heads j t"], fields: Float[Tensor, "b t point c"]) -> Tensor:
+        """Sums over times, the same weights for every cell of a patch: (b * patch, cell, heads, j, c)."""
+        b, t, _, c = fields.shape
+        sides = [side for n in self.shape for side in (n // self.patch, self.patch)]
+        dims = len(self.shape)
+        apart = fields.reshape(b, t, *sides, c)
+        order = [0, *range(2, 2 + 2 * dims, 2), 1, *range(3, 3 + 2 * dims, 2), 2 + 2 * dims]
+        patches = apart.permute(order).reshape(len(weights), t, -1)  # a patch's times by its cells and channels
+        out = weights.flatten(1, 2) @ patches
+        return out.view(len(weights), *weights.shape[1:3], -1, c).permute(0, 3, 1, 2, 4)
+
+    def _cells(self, values: Float[Tensor, "patches cell heads j c"], batch: int) -> Tensor:
+        """Patches back to the grid: (b * j, heads * c, *shape)."""
+        _, _, heads, steps, c = values.shape
+        dims = len(self.shape)
         coarse = [n // self.patch for n in self.shape]
-        weights = weights.unflatten(1, coarse)
-        for axis in range(len(coarse)):
-            weights = weights.repeat_interleave(self.patch, 1 + axis)
-        return weights.flatten(1, len(coarse))
+        apart = values.reshape(batch, *coarse, *(self.patch,) * dims, heads, steps, c)
+        order = [0, 2 + 2 * dims, 1 + 2 * dims, 3 + 2 * dims]
+        order += [axis for a in range(dims) for axis in (1 + a, 1 + dims + a)]
+        return apart.permute(order).reshape(batch * steps, heads * c, *self.shape)
 
 
 class _Weights(nn.Module):

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from operators.nets.attention import CONVOLUTIONS, Attention, FeedForward, Place, log_volume
+from operators.nets.norm import RmsNorm
 from operators.problem import Geometry
 
 
@@ -26,7 +27,7 @@ class Block(nn.Module):
         super().__init__()
         self.shape = shape
         self.latent = nn.Parameter(0.5 * torch.randn(latents, width))
-        self.norm, self.latent_norm, self.among_norm = nn.RMSNorm(width), nn.RMSNorm(width), nn.RMSNorm(width)
+        self.norm, self.latent_norm, self.among_norm = RmsNorm(width), RmsNorm(width), RmsNorm(width)
         self.down, self.among, self.up = (Attention(width, heads) for _ in range(3))
         self.first, self.second, self.feed = FeedForward(width), FeedForward(width), FeedForward(width)
         self.near = None
@@ -82,7 +83,7 @@ class Lrsa(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width, heads, latents, geometry.shape, geometry.periodic) for _ in range(layers)
         )
-        self.norm, self.project = nn.RMSNorm(width), nn.Linear(width, outputs)
+        self.norm, self.project = RmsNorm(width), nn.Linear(width, outputs)
 
     def forward(
         self, x: Float[Tensor, "b point inputs"], where: Float[Tensor, "b point dim"]

@@ -200,9 +200,10 @@ def test_a_local_step_sees_no_farther_than_its_stencils(patch: int) -> None:
     assert not moved[:, ~seen].any()
 
 
-def test_a_local_step_on_a_periodic_grid_commutes_with_shifts() -> None:
+@pytest.mark.parametrize(("reach", "modes"), [(2, 0), (1, 2), (0, 3)])
+def test_a_local_step_on_a_periodic_grid_commutes_with_shifts(reach: int, modes: int) -> None:
     periodic = Geometry.grid(6, 8, periodic=True)
-    model = loud(explicit.Local(periodic, *SIZES, LAGS, width=16, patch=2))
+    model = loud(explicit.Local(periodic, *SIZES, LAGS, width=16, patch=2, reach=reach, modes=modes))
 
     def rolled(fields: Tensor) -> Tensor:
         return fields.unflatten(-2, (6, 8)).roll((2, 4), (-3, -2)).flatten(-3, -2)

@@ -22,10 +22,11 @@ from tests.validation.baselines.unet import Unet
 WIDTHS = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 384, 512)
 HEADS = 4
 FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; above they go through latents
-LATENTS = 32
+LATENTS = 16
 SWEPT_LATENTS = (4, 16, 48, 128)  # the transport kernel has rank 48
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
+LOW_RANK_WIDTH = 8  # of those where there are many
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
 
@@ -68,16 +69,19 @@ def _flat(problem: March, width: int) -> nn.Module:
 
 
 def _patch(geometry: Geometry) -> int:
-    """The largest patch, up to four a side, that divides the grid."""
-    return next(p for p in (4, 3, 2, 1) if geometry.shape and not any(n % p for n in geometry.shape))
+    """The largest patch, up to six a side, that divides the grid."""
+    return next(p for p in (6, 5, 4, 3, 2, 1) if geometry.shape and not any(n % p for n in geometry.shape))
 
 
 def _local(problem: March, width: int) -> nn.Module:
     if problem.geometry.shape is None:
         raise ValueError("a local explicit step needs a grid: this geometry is a cloud without a shape")
     patch = _patch(problem.geometry)
-    wide, modes = min(width, TIME_WIDTH), _modes(problem.geometry) if problem.geometry.periodic else 0
-    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch, modes=modes)
+    wide = min(width, TIME_WIDTH)
+    if not problem.geometry.periodic:
+        return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch)
+    far = {"modes": _modes(problem.geometry), "reach": 0, "depth": 4}  # Fourier space reaches the neighbours too
+    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide // 2, patch=patch, **far)
 
 
 def _modes(geometry: Geometry) -> int:
@@ -90,11 +94,12 @@ def _time(problem: March, width: int) -> nn.Module:
 
 
 def _space(problem: March, width: int) -> nn.Module:
-    full = len(problem.geometry.points) <= FULL_POINTS
-    kind = correction.Full if full else correction.LowRank
-    latents = {} if full else {"latents": LATENTS}
-    return kind(
-        problem.geometry, *_sizes(problem), width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=1, **latents
+    if len(problem.geometry.points) <= FULL_POINTS:
+        return correction.Full(
+            problem.geometry, *_sizes(problem), width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=1
+        )
+    return correction.LowRank(
+        problem.geometry, *_sizes(problem), width=LOW_RANK_WIDTH, heads=1, layers=1, latents=LATENTS
     )
 
 
