@@ -1,0 +1,141 @@
+"""Conservative: steppers that only move what is there. Flux NO, HFluxNO, and ours in viscosity form.
+
+    FluxNo           one learned flux for all samples (Kim and Kang, arXiv 2401.01783)
+    HFluxNo          the flux net's weights come from the past frames (arXiv 2605.05488)
+    ViscousFluxNo    ours: past frames give the law's flux f; the scheme around it is one that damps shocks
+
+All take (lags, forcing, static) as any stepper does, read their context once, and then go on through as many planned
+times as they are asked for.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from operators.nets import volumes
+from operators.nets.context import Context
+from operators.nets.flux import Generated, Stencil
+from operators.nets.viscous import Law, Viscous
+from operators.problem import Geometry
+
+RUNGE_KUTTA = {1: ((0.0, 1.0),), 2: ((0.0, 1.0), (0.5, 0.5)), 3: ((0.0, 1.0), (0.75, 0.25), (1 / 3, 2 / 3))}
+"""Strong-stability-preserving, by order: the share of the first state in each stage, and that of the stage's Euler step
+(Shu and Osher 1988). Each is a mean of Euler steps, so it keeps what those keep."""
+
+
+class _Conservative(nn.Module):
+    """A learned flux, its context, and Runge-Kutta steps of the volumes; time is in steps of the data."""
+
+    def __init__(self, geometry: Geometry, order: int, floor: Float[Tensor, " c"]) -> None:
+        super().__init__()
+        if geometry.shape is None:
+            raise ValueError("fluxes pass through the faces of a grid: this geometry is a cloud without a shape")
+        if order not in RUNGE_KUTTA:
+            raise ValueError(f"order of the time step must be one of {list(RUNGE_KUTTA)}, got {order}")
+        self.order, self.shape, self.periodic = order, geometry.shape, geometry.periodic
+        self.register_buffer("floor", floor.clone(), persistent=False)
+
+    def read(self, lags: Float[Tensor, "b n point c"]) -> Any:
+        """What the context says."""
+        raise NotImplementedError
+
+    def fluxes(self, read: Any, u: Float[Tensor, "b c *shape"]) -> volumes.Fluxes:
+        """In units of a cell and a step."""
+        raise NotImplementedError
+
+    def advance(self, read: Any, u: Float[Tensor, "b c *shape"]) -> Float[Tensor, "b c *shape"]:
+        """One step of the data."""
+        return self._stages(u, 1.0, lambda now: self.fluxes(read, now))
+
+    def _stages(
+        self, u: Float[Tensor, "b c *shape"], dt: Tensor | float, fluxes: Callable[[Tensor], volumes.Fluxes]
+    ) -> Float[Tensor, "b c *shape"]:  # fmt: skip
+        """One Runge-Kutta step of this length."""
+        spacing, first = (1.0,) * len(self.shape), u
+        for of_first, of_stage in RUNGE_KUTTA[self.order]:
+            passed = volumes.kept_above(u, fluxes(u), spacing, dt, self.floor, self.periodic)
+            u = of_first * first + of_stage * (u + dt * volumes.gain(passed, spacing))
+        return u
+
+    def forward(
+        self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
+        static: Float[Tensor, "b point s"],
+    ) -> Float[Tensor, "b step point c"]:  # fmt: skip
+        read, states = self.read(lags), []
+        u = lags[:, -1].mT.unflatten(2, self.shape)
+        for _ in range(forcing.shape[1] - lags.shape[1]):
+            u = self.advance(read, u)
+            states.append(u.flatten(2).mT)
+        return torch.stack(states, 1)
+
+
+class FluxNo(_Conservative):
+    """The same flux whatever the past: right where there is one law."""
+
+    def __init__(
+        self, geometry: Geometry, channels: int, width: int = 64, reach: int = 2, depth: int = 2, order: int = 1,
+        floor: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(geometry, order, _none(channels) if floor is None else floor)
+        self.flux = Stencil(len(self.shape), channels, reach, width, depth)
+
+    def read(self, lags: Tensor) -> None:
+        return None
+
+    def fluxes(self, read: None, u: Tensor) -> volumes.Fluxes:
+        return self.flux(u, self.periodic)
+
+
+class HFluxNo(_Conservative):
+    """The published form: context encoder, hypernetwork, flux net on a stencil of 2 * reach cells."""
+
+    def __init__(
+        self, geometry: Geometry, channels: int, width: int = 64, flux_width: int = 32, reach: int = 10,
+        depth: int = 3, order: int = 1, floor: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(geometry, order, _none(channels) if floor is None else floor)
+        self.context = Context(geometry, channels, width)
+        self.flux = Generated(len(self.shape), channels, reach, width, flux_width, depth)
+
+    def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b code"]:
+        return self.context(lags)
+
+    def read(self, lags: Tensor) -> Any:
+        return self.flux.nets(self.code(lags))
+
+    def fluxes(self, read: Any, u: Tensor) -> volumes.Fluxes:
+        return self.flux(read, u, self.periodic)
+
+
+class ViscousFluxNo(_Conservative):
+    """Ours: see `viscous`."""
+
+    def __init__(
+        self, geometry: Geometry, channels: int, width: int = 64, flux_width: int = 16, order: int = 2,
+        floor: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(geometry, order, _none(channels) if floor is None else floor)
+        self.context = Context(geometry, channels, width)
+        self.law = Viscous(len(self.shape), channels, width, flux_width)
+
+    def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b code"]:
+        return self.context(lags)
+
+    def read(self, lags: Tensor) -> Law:
+        return self.law.law(self.code(lags))
+
+    def advance(self, read: Law, u: Tensor) -> Tensor:
+        """As many steps as the sample's own waves want: those of one do not depend on another's."""
+        steps, slowed = self.law.pace(read, u)
+        dt = (1 / steps).view(-1, *[1] * (u.dim() - 1))
+        for step in range(int(steps.max())):
+            ahead = self._stages(u, dt, lambda now: self.law.fluxes(read, now, slowed, self.periodic))
+            u = torch.where((step < steps).view(dt.shape), ahead, u)
+        return u
+
+
+def _none(channels: int) -> Tensor:
+    return torch.full((channels,), -torch.inf)

@@ -1,0 +1,62 @@
+"""Volumes: the finite-volume half of a Flux NO, of cells, faces and what passes through them.
+
+    u_i <- u_i - sum_a dt / dx_a (G_{i + e_a/2} - G_{i - e_a/2})
+
+in one, two or three dimensions. Whatever the fluxes are, the sum over cells is kept to round-off where the box is
+periodic and changes by the fluxes of the outer faces where it is not. Faces of an axis are one more than its cells; in
+a periodic box the first is also the last.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Fluxes = list[Float[Tensor, "b c ..."]]
+"""One an axis."""
+
+
+def around(
+    u: Float[Tensor, "b c *shape"], axis: int, reach: int, periodic: bool
+) -> Float[Tensor, "b c *faces stencil"]:
+    """The 2 * reach cells around each face of an axis (0 is the first of space), nearest in the middle. Beyond a wall
+    its own cell goes on."""
+    dim = 2 + axis
+    n = u.shape[dim]
+    if periodic:
+        where = torch.arange(-reach, n + reach, device=u.device) % n
+    else:
+        where = torch.arange(-reach, n + reach, device=u.device).clamp(0, n - 1)
+    return u.index_select(dim, where).unfold(dim, 2 * reach, 1)
+
+
+def gain(fluxes: Fluxes, spacing: tuple[float, ...]) -> Float[Tensor, "b c *shape"]:
+    """du/dt: what comes in through the faces of a cell, by its volume."""
+    return -sum(g.diff(dim=2 + axis) / dx for axis, (g, dx) in enumerate(zip(fluxes, spacing, strict=True)))
+
+
+def kept_above(
+    u: Float[Tensor, "b c *shape"], fluxes: Fluxes, spacing: tuple[float, ...], dt: Tensor | float,
+    floor: Float[Tensor, " c"], periodic: bool,
+) -> Fluxes:  # fmt: skip
+    """These fluxes, lessened where they would take a cell below the floor of a channel within dt (-inf: none): each
+    cell gives at most what it has above the floor, and every face that takes from it gets the same share (Hu, Adams and
+    Shu, J. Comput. Phys. 242, 2013, in their spirit). Nothing is lost: a face has one flux."""
+    if not torch.isfinite(floor).any():
+        return fluxes
+    out = torch.zeros_like(u)
+    for axis, (g, dx) in enumerate(zip(fluxes, spacing, strict=True)):
+        dim = 2 + axis
+        n = u.shape[dim]
+        out = out + (g.narrow(dim, 1, n).clamp(min=0) - g.narrow(dim, 0, n).clamp(max=0)) * dt / dx
+    floor = floor.view(-1, *[1] * (u.dim() - 2))
+    share = ((u - floor) / out.clamp(min=1e-30)).clamp(0, 1)
+    share = torch.where(torch.isfinite(floor), share, torch.ones_like(share))
+    lessened = []
+    for axis, g in enumerate(fluxes):
+        dim = 2 + axis
+        last, first = share.narrow(dim, -1, 1), share.narrow(dim, 0, 1)
+        if not periodic:  # what is beyond a wall has enough
+            last, first = torch.ones_like(last), torch.ones_like(first)
+        before, behind = torch.cat([last, share], dim), torch.cat([share, first], dim)
+        lessened.append(torch.where(g > 0, before, behind) * g)
+    return lessened

@@ -1,0 +1,231 @@
+"""Laws of the flux operators: what is there is kept, floors hold, jumps are damped, and a sample stands alone."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from operators.nets import volumes
+from operators.nets.conservative import RUNGE_KUTTA, FluxNo, HFluxNo, ViscousFluxNo, _Conservative
+from operators.nets.context import Context
+from operators.nets.hyper import Hyper, applied, applied_with_slopes
+from operators.nets.viscous import fastest, sides
+from operators.problem import Geometry
+
+SHAPES = [(24,), (8, 12), (4, 8, 4)]
+LAGS = 5
+FAMILY: list[Callable[..., nn.Module]] = [
+    lambda g, c, **k: FluxNo(g, c, width=8, **k),
+    lambda g, c, **k: HFluxNo(g, c, width=16, flux_width=8, reach=3, **k),
+    lambda g, c, **k: ViscousFluxNo(g, c, width=16, flux_width=8, **k),
+]
+family = pytest.mark.parametrize("make", FAMILY, ids=["flux-no", "hfluxno", "viscous"])
+
+
+def wild(module: nn.Module, size: float = 1.0) -> nn.Module:
+    """With weights that nothing has tamed."""
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(size * torch.randn(p.shape, generator=draw) / max(1, p[0].numel()) ** 0.5)
+    return module.double().eval()
+
+
+def given(shape: tuple[int, ...], channels: int, batch: int = 3, steps: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    draw, n = torch.Generator().manual_seed(2), math.prod(shape)
+    lags = torch.randn(batch, LAGS, n, channels, generator=draw, dtype=torch.float64)
+    return lags, lags.new_zeros(batch, LAGS + steps, n, 0), lags.new_zeros(batch, n, 0)
+
+
+@family
+@pytest.mark.parametrize("shape", SHAPES, ids=["1-D", "2-D", "3-D"])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_in_a_periodic_box_the_sum_is_kept_to_round_off(make: Callable, shape: tuple[int, ...], channels: int) -> None:
+    lags, forcing, static = given(shape, channels)
+    with torch.no_grad():
+        ahead = wild(make(Geometry.grid(*shape, periodic=True), channels))(lags, forcing, static)
+    assert not torch.allclose(ahead[:, 0], lags[:, -1], atol=1e-3)  # it does something
+    moved = (ahead.sum(2) - lags[:, -1:].sum(2)).abs() / ahead.abs().sum(2)
+    assert moved.max() < 1e-13
+
+
+@family
+def test_between_walls_the_sum_changes_by_what_passes_the_outer_faces(make: Callable) -> None:
+    geometry = Geometry.grid(8, 12)
+    model = wild(make(geometry, 2, order=1), 0.1)
+    u = given((8, 12), 2)[0]
+    with torch.no_grad():
+        read, first = model.read(u), u[:, -1].mT.unflatten(2, (8, 12))
+        slowed = model.law.pace(read, first)[1] if hasattr(model, "law") else None
+        fluxes = model.fluxes(read, first) if slowed is None else model.law.fluxes(read, first, slowed, False)
+        dt = 1 / 64
+        ahead = model._stages(first, dt, lambda now: fluxes)
+    passed = sum((g.narrow(2 + a, 0, 1) - g.narrow(2 + a, -1, 1)).sum((2, 3)) for a, g in enumerate(fluxes))
+    assert passed.abs().min() > 1e-6
+    torch.testing.assert_close((ahead - first).sum((2, 3)), dt * passed, rtol=1e-10, atol=1e-12)
+
+
+@family
+def test_a_batch_of_one_is_a_row_of_many(make: Callable) -> None:
+    lags, forcing, static = given((24,), 1, batch=4, steps=3)
+    lags = lags * torch.tensor([0.1, 1.0, 5.0, 20.0], dtype=lags.dtype)[:, None, None, None]  # waves of many speeds
+    model = wild(make(Geometry.grid(24, periodic=True), 1), 0.3)
+    with torch.no_grad():
+        many = model(lags, forcing, static)
+        alone = torch.cat([model(lags[i : i + 1], forcing[i : i + 1], static[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(many, alone, rtol=1e-10, atol=1e-12)
+
+
+@family
+def test_steps_at_once_are_steps_in_a_row_of_one_context(make: Callable) -> None:
+    lags, forcing, static = given((24,), 1, steps=3)
+    model = wild(make(Geometry.grid(24, periodic=True), 1), 0.3)
+    with torch.no_grad():
+        u, read = lags[:, -1].mT, model.read(lags)
+        for found in model(lags, forcing, static).unbind(1):
+            u = model.advance(read, u)
+            torch.testing.assert_close(found, u.mT)
+
+
+def test_a_flux_that_does_not_read_the_past_forgets_it_and_the_others_do_not() -> None:
+    lags, forcing, static = given((24,), 1)
+    other = lags.clone()
+    other[:, 0] += 1
+    for make, reads in zip(FAMILY, (False, True, True), strict=True):
+        model = wild(make(Geometry.grid(24, periodic=True), 1))
+        with torch.no_grad():
+            same = torch.allclose(model(lags, forcing, static), model(other, forcing, static), atol=1e-9)
+        assert same is not reads
+
+
+class _Advection(_Conservative):
+    """u_t + c u_x = 0 by fourth-order central differences: only the error of time is left on a smooth wave."""
+
+    def __init__(self, n: int, order: int, speed: float) -> None:
+        super().__init__(Geometry.grid(n, periodic=True), order, torch.tensor([-torch.inf]))
+        self.speed = speed
+
+    def fluxes(self, read: object, u: Tensor) -> volumes.Fluxes:
+        cells = volumes.around(u, 0, 2, True)
+        return [self.speed * (7 * (cells[..., 1] + cells[..., 2]) - cells[..., 0] - cells[..., 3]) / 12]
+
+
+@pytest.mark.parametrize("order", list(RUNGE_KUTTA))
+def test_time_steps_have_the_order_that_they_are_called_by(order: int) -> None:
+    n, span = 64, 4.0
+    wave = torch.exp(2j * math.pi * torch.arange(n).double() / n)
+    model = _Advection(n, order, 1.0)
+    turn = 2 * math.pi / n
+    rate = -(16 * math.sin(turn) - 2 * math.sin(2 * turn)) / 12 * 1j  # of this wave under these differences, exactly
+    wanted = (wave * torch.exp(torch.tensor(rate * span))).real[None, None]
+    errors = []
+    for steps in (8, 16, 32):
+        u = wave.real[None, None]
+        for _ in range(steps):
+            u = model._stages(u, span / steps, lambda now: model.fluxes(None, now))
+        errors.append(float((u - wanted).abs().max()))
+    orders = [math.log2(a / b) for a, b in zip(errors[:-1], errors[1:], strict=True)]
+    assert min(orders) > order - 0.1
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_a_floor_holds_under_any_flux_and_nothing_is_lost(periodic: bool) -> None:
+    draw = torch.Generator().manual_seed(0)
+    u = torch.rand(5, 2, 6, 7, generator=draw).double()
+    wild_fluxes = [torch.randn(5, 2, 7, 7, generator=draw).double(), torch.randn(5, 2, 6, 8, generator=draw).double()]
+    if periodic:
+        wild_fluxes = [
+            torch.cat([g, g.narrow(2 + a, 0, 1)], 2 + a)
+            for a, g in enumerate(g.narrow(2 + a, 0, g.shape[2 + a] - 1) for a, g in enumerate(wild_fluxes))
+        ]
+    floor, spacing = torch.tensor([0.0, -torch.inf]).double(), (1.0, 0.5)
+    kept = volumes.kept_above(u, wild_fluxes, spacing, 1.0, floor, periodic)
+    ahead = u + volumes.gain(kept, spacing)
+    assert (u + volumes.gain(wild_fluxes, spacing))[:, 0].min() < -0.5  # they would have
+    assert ahead[:, 0].min() > -1e-12
+    for ours, told in zip(kept, wild_fluxes, strict=True):
+        torch.testing.assert_close(ours[:, 1], told[:, 1])  # the channel without a floor is left alone
+    if periodic:
+        torch.testing.assert_close(ahead.sum((2, 3)), u.sum((2, 3)))
+
+
+def test_far_from_the_floor_fluxes_are_as_they_were() -> None:
+    u, flux = torch.full((1, 1, 4), 10.0), [torch.tensor([[[1.0, -2.0, 3.0, -1.0, 1.0]]])]
+    assert torch.equal(volumes.kept_above(u, flux, (1.0,), 1.0, torch.zeros(1), True)[0], flux[0])
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0, 1.5])
+def test_whatever_law_was_read_a_jump_makes_no_new_extremum(size: float) -> None:
+    """For one unknown; nor does the total variation grow."""
+    model = wild(ViscousFluxNo(Geometry.grid(24, periodic=True), 1, width=16, flux_width=8), size)
+    lags = given((24,), 1, batch=16, steps=6)[0].sign()
+    with torch.no_grad():
+        ahead = model(lags, lags.new_zeros(16, LAGS + 6, 24, 0), lags.new_zeros(16, 24, 0))
+    path = torch.cat([lags[:, -1:], ahead], 1)[..., 0]
+    variation = (path - path.roll(1, -1)).abs().sum(-1)
+    assert not torch.allclose(path[:, 1], path[:, 0], atol=1e-2)
+    assert path.abs().max() <= 1 + 1e-9
+    assert (variation.diff(dim=1) < 1e-9).all()
+
+
+def test_limited_slopes_meet_lines_and_flatten_extrema() -> None:
+    line = torch.arange(4.0)[None, None, None]
+    left, right = sides(line)
+    assert float(left) == float(right) == 1.5
+    left, right = sides(torch.tensor([0.0, 1.0, 0.0, 0.0])[None, None, None])
+    assert (float(left), float(right)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("c", [1, 2, 3, 4])
+def test_the_fastest_wave_is_no_slower_than_any_eigenvalue(c: int) -> None:
+    slopes = torch.randn(2, 50, c, c, generator=torch.Generator().manual_seed(c)).double()
+    found, exact = fastest(slopes), torch.linalg.eigvals(slopes).abs().amax(-1)
+    assert (found >= exact - 1e-9).all()
+    if c <= 2:
+        torch.testing.assert_close(found, exact, rtol=1e-2, atol=2e-3)
+
+
+def test_generated_nets_are_each_samples_own_and_their_slopes_those_of_autograd() -> None:
+    hyper = wild(Hyper(6, (2, 5, 5, 2)), 0.5)
+    code, x = torch.randn(3, 6).double(), torch.randn(3, 7, 2).double()
+    layers = hyper(code)
+    found = applied(layers, x)
+    for i in range(3):
+        alone = applied(hyper(code[i : i + 1]), x[i : i + 1])
+        torch.testing.assert_close(found[i : i + 1], alone)
+    values, slopes = applied_with_slopes(layers, x)
+    for i in range(3):
+        own = hyper(code[i : i + 1])
+        for j in range(7):
+            exact = torch.autograd.functional.jacobian(
+                lambda p, own=own: applied_with_slopes(own, p[None, None])[0][0, 0], x[i, j]
+            )
+            torch.testing.assert_close(slopes[i, j], exact)
+    assert values.shape == (3, 7, 2)
+
+
+def test_a_context_reads_its_own_sample_and_every_frame_of_it() -> None:
+    context = wild(Context(Geometry.grid(12, periodic=True), 1, width=16, heads=2))
+    frames = given((12,), 1)[0]
+    code = context(frames)
+    changed = frames.clone()
+    changed[1] += 1
+    moved = (context(changed) - code).abs().amax(1)
+    assert moved[1] > 1e-6
+    assert moved[[0, 2]].max() < 1e-12
+    for t in range(LAGS):
+        changed = frames.clone()
+        changed[:, t, 3] += 1
+        assert (context(changed) - code).abs().max() > 1e-6
+
+
+def test_what_cannot_be_built_is_refused() -> None:
+    cloud = Geometry(torch.rand(10, 1), torch.full((10,), 0.1))
+    with pytest.raises(ValueError, match="faces of a grid"):
+        FluxNo(cloud, 1)
+    with pytest.raises(ValueError, match="order of the time step"):
+        FluxNo(Geometry.grid(8), 1, order=4)
+    with pytest.raises(ValueError, match="want a grid whose sides they divide"):
+        HFluxNo(Geometry.grid(10), 1)
