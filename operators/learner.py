@@ -98,12 +98,16 @@ def relative(found: Tensor, wanted: Tensor, volume: Tensor | None = None) -> Flo
 
 
 class MarchLearner:
-    """Windows of trajectories, `unroll` forecasts in a row, noise on the lags; the rollout chooses."""
+    """Windows of trajectories, `unroll` forecasts in a row, noise on the lags; the rollout chooses. A stepper that
+    reads its context once and then takes any number of steps (`once`) does so in the loss and in the rollout."""
 
     def __init__(
-        self, stepper: nn.Module, march: March, batch: int = 16, unroll: int = 1, noise: float = 0.0, steps: int = 1
-    ) -> None:
-        self.march, self.batch, self.unroll, self.noise, self.steps = march, batch, unroll, noise, steps
+        self, stepper: nn.Module, march: March, batch: int = 16, unroll: int = 1, noise: float = 0.0, steps: int = 1,
+        once: bool = False,
+    ) -> None:  # fmt: skip
+        self.march, self.batch, self.noise = march, batch, noise
+        self.steps, self.unroll = (unroll, 1) if once else (steps, unroll)
+        self.rolled_steps = march.horizon if once else steps
         self.device = march.fit.state.device
         self.model = Scaled(stepper, march.fit).to(self.device)
         self.volume = march.geometry.volume.to(self.device)
@@ -123,7 +127,7 @@ class MarchLearner:
         return _loss(down(found), down(state[:, n:]), self.volume)
 
     def score(self) -> tuple[float, str]:
-        error = float(rolled(self.model, self.march, self.march.validation, self.steps, STARTS).mean())
+        error = float(rolled(self.model, self.march, self.march.validation, self.rolled_steps, STARTS).mean())
         return error, f"rollout over {self.march.horizon} steps {error:.4f}"
 
 

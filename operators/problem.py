@@ -115,6 +115,10 @@ class March:
     """Steps of the rollout whose error is scored."""
     about: Mapping[str, object] = field(default_factory=dict)
     """What made the data, for the results file: solver, sizes, seed, its own convergence."""
+    in_context: bool = False
+    """Whether each trajectory has a law of its own, which nothing but its past tells."""
+    positive: tuple[int, ...] = ()
+    """Channels that are never below zero."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-PROBE_STEPS = 4  # timed where a run is given seconds; the first is thrown away
+PROBE_STEPS = 4  # timed where a run is given seconds, before the first guess of how many fit; the first is thrown away
+RECENT_STEPS = 50  # by which the guess is made again after each: a machine may be slow for a while
 LEARNING_SHARE = 0.85  # of given seconds; the rest is for scoring
 
 
@@ -43,7 +44,7 @@ class Learner(Protocol):
 @dataclass(frozen=True)
 class Manner:
     """How to train. `seconds` (of the processor on a CPU, of the wall on a GPU), where given, cuts the steps to what
-    fits into them, measured on the first few."""
+    fits into them, guessed anew after each step."""
 
     steps: int
     rate: float = 1e-3
@@ -112,16 +113,21 @@ class Run:
     def go(self) -> None:
         """Train to the end."""
         took: list[float] = []
+        look = max(1, self.steps // self.manner.looks)
+        looked = self.step - self.step % look
         while self.step < self.steps:
             began = self._clock()
             loss = self._one()
             took.append(self._clock() - began)
             self.spent += took[-1]
-            if self.manner.seconds is not None and self.step == PROBE_STEPS:
-                fits = LEARNING_SHARE * self.manner.seconds / statistics.median(took[1:])
-                self.steps = max(PROBE_STEPS + 1, min(self.steps, round(fits)))
-            if self.step % max(1, self.steps // self.manner.looks) == 0 or self.step == self.steps:
+            if self.manner.seconds is not None and self.step >= PROBE_STEPS:
+                left = LEARNING_SHARE * self.manner.seconds - self.spent
+                fits = self.step + max(0, round(left / statistics.median(took[1:][-RECENT_STEPS:])))
+                self.steps = max(PROBE_STEPS + 1, min(self.manner.steps, fits))
+                look = max(1, self.steps // self.manner.looks)
+            if self.step - looked >= look or self.step == self.steps:
                 self._look(loss)
+                looked = self.step
         self.learner.model.load_state_dict(self.best_state)
         self.learner.model.eval()
 

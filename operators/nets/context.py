@@ -44,9 +44,9 @@ class Recurrence(nn.Module):
         seen = seen.view(b, patches, width, t).permute(0, 3, 1, 2)
         log_a = -SHARPNESS * torch.sigmoid(self.recall(seen)) * nn.functional.softplus(self.decay)
         taken = torch.sqrt(-torch.expm1(2 * log_a)) * torch.sigmoid(self.input(seen)) * seen
-        a, held, states = log_a.exp(), torch.zeros_like(taken[:, 0]), []
-        for step in range(t):
-            held = a[:, step] * held + taken[:, step]
+        held, states = torch.zeros_like(taken[:, 0]), []
+        for kept, came in zip(log_a.exp().unbind(1), taken.unbind(1), strict=True):
+            held = kept * held + came
             states.append(held)
         return tokens + self.out(torch.stack(states, 1) * nn.functional.gelu(self.gate(y)))
 

@@ -19,6 +19,9 @@ from operators.nets.norm import RmsNorm
 from operators.nets.spectral import Spectral
 from operators.problem import Geometry
 
+WIDEST = 3.0  # of what a gate adds: without a bound, layers of gates are a polynomial of the state, and may run away
+LARGEST = 1.5  # root mean square of a state that gates are shown, of one whose spread is 1: beyond, H is linear in it
+
 
 class Flat(nn.Module):
     """One token a time. The tokens of the planned times look back at the lags, and all are read side by side, since a
@@ -164,11 +167,14 @@ class Local(nn.Module):
             driven = self._weighed(self.driven(self.given[:, : n + steps], tokens[:, n:], tokens), forcing)
             values = values + torch.einsum("bphjf,hfc->bphjc", driven, self.drive)
         values = self._cells(values, b)
-        newest = torch.cat([lags[:, -1:].expand(-1, steps, -1, -1), forcing[:, n:], still[:, n:]], -1)
+        shown = lags[:, -1:]
+        shown = shown * (LARGEST / shown.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=LARGEST))
+        newest = torch.cat([shown.expand(-1, steps, -1, -1), forcing[:, n:], still[:, n:]], -1)
         newest = self._grid(newest)
-        gates = 1 + self.gates(newest)
+        gates = self.gates(newest)
         if self.flow is not None:
             gates = gates + self.flow(newest)
+        gates = 1 + WIDEST * torch.tanh(gates / WIDEST)
         for layer, gate in enumerate(gates.chunk(len(self.stencils), 1)):
             seen = self.stencils[layer](values)
             values = values + gate * (seen + self.far[layer](values) if self.far else seen)

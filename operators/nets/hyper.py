@@ -49,11 +49,11 @@ def applied_with_slopes(
     layers: Layers, x: Float[Tensor, "b n into"]
 ) -> tuple[Float[Tensor, "b n out"], Float[Tensor, "b n out into"]]:
     """The same with tanh between layers, and the Jacobian at each point."""
-    slopes = None
-    for k, (weight, bias) in enumerate(layers):
-        if k:
-            x = torch.tanh(x)
-            slopes = slopes * (1 - x * x)[..., None, :]
+    (first, bias), *rest = layers
+    into, x = first.shape[1], torch.baddbmm(bias, x, first)
+    slopes = first[:, None].expand(-1, x.shape[1], -1, -1)  # (b, n, into, out of the layer)
+    for weight, bias in rest:
+        x = torch.tanh(x)
+        slopes = ((slopes * (1 - x * x)[:, :, None]).flatten(1, 2) @ weight).unflatten(1, (-1, into))
         x = torch.baddbmm(bias, x, weight)
-        slopes = weight[:, None] if slopes is None else slopes @ weight[:, None]
-    return x, slopes.expand(*x.shape[:2], -1, -1).mT
+    return x, slopes.mT

@@ -7,13 +7,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from operators.learner import Stepping
+from operators.learner import Scale, Stepping
 from operators.nets import correction, explicit
 from operators.nets.asno import Asno
+from operators.nets.conservative import FluxNo, HFluxNo, ViscousFluxNo
 from operators.nets.lrsa import Lrsa
 from operators.problem import Geometry, Map, March, Problem
 from tests.validation.baselines.deeponet import DeepOnet
+from tests.validation.baselines.disco import Disco
+from tests.validation.baselines.dpot import Dpot
 from tests.validation.baselines.fno import Fno
+from tests.validation.baselines.icon import Icon
 from tests.validation.baselines.pod import Pod
 from tests.validation.baselines.transformer import Transformer
 from tests.validation.baselines.transolver import Transolver
@@ -38,6 +42,7 @@ class Learned:
     build: Callable[[Problem, int], nn.Module]
     unroll: int = 2
     noise: float = 1e-3
+    once: bool = False  # it reads its context once, and takes any number of steps from there
 
     def matched(self, problem: Problem, parameters: int) -> nn.Module:
         """The module whose number of parameters is nearest to what is aimed at. Widths that it refuses are left out."""
@@ -142,10 +147,39 @@ NETS = tuple(
 )  # fmt: skip
 
 
+def _floor(problem: March) -> Tensor:
+    """What no state may fall below, as a stepper sees it that is `Scaled`."""
+    scale = Scale(problem.fit.state)
+    floor = torch.full((problem.fit.state.shape[-1],), -torch.inf)
+    for channel in problem.positive:
+        floor[channel] = -scale.mean[channel] / scale.spread[channel]
+    return floor
+
+
+def _flux(kind: type[nn.Module], **given: int) -> Callable[[Problem, int], nn.Module]:
+    def build(problem: March, width: int) -> nn.Module:
+        return kind(problem.geometry, _sizes(problem)[0], width=width, floor=_floor(problem), **given)
+
+    return build
+
+
+IN_CONTEXT = (
+    Learned("flux-no", _flux(FluxNo), once=True),
+    Learned("hfluxno", _flux(HFluxNo), once=True),
+    Learned("hfluxno-viscous", _flux(ViscousFluxNo), once=True),
+    Learned("dpot", Dpot),
+    Learned("disco", Disco, once=True),
+    Learned("icon", Icon),
+)
+"""Where a trajectory's law is its own, and only its past tells it."""
+
+
 def learned(problem: Problem) -> dict[str, Learned]:
     """Every learned contender that a problem of this kind has; some may still refuse its geometry. Where a kernel does
     not compress, LRSA stands there with several numbers of latents."""
-    some = (*MARCHING, *NETS) if isinstance(problem, March) else NETS
+    some: tuple[Learned, ...] = NETS
+    if isinstance(problem, March):
+        some = (*IN_CONTEXT, *(n for n in NETS if n.name == "fno")) if problem.in_context else (*MARCHING, *NETS)
     if problem.name == "transport":
         some += tuple(Learned(f"lrsa-{m}", _netted(partial(_lrsa, latents=m))) for m in SWEPT_LATENTS)
     return {c.name: c for c in some}

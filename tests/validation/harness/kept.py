@@ -43,6 +43,7 @@ def save(problem: Problem, path: Path) -> None:
     told = {"name": problem.name, "shape": geometry.shape, "periodic": geometry.periodic, "about": dict(problem.about)}
     if isinstance(problem, March):
         told |= {"dt": problem.dt, "lags": problem.lags, "horizon": problem.horizon}
+        told |= {"in_context": problem.in_context, "positive": problem.positive}
     half = path.with_suffix(f".{hashlib.sha256(str(id(problem)).encode()).hexdigest()[:8]}.half")
     save_file({k: v.contiguous() for k, v in tensors.items()}, half, {"problem": json.dumps(told)})
     half.replace(path)
@@ -64,10 +65,12 @@ def load(path: Path) -> Problem:
     tests = {"id": tests.pop("id"), **tests}
     if kind is Samples:
         return Map(told["name"], geometry, fit, validation, tests, told["about"])
-    march = told["dt"], told["lags"]
-    return March(told["name"], geometry, *march, fit, validation, tests, told["horizon"], told["about"])
+    return March(
+        told["name"], geometry, told["dt"], told["lags"], fit, validation, tests, told["horizon"],
+        told["about"], told["in_context"], tuple(told["positive"]),
+    )  # fmt: skip
 
 
 def _makers(suite: str) -> set[str]:
-    """The folders whose code a suite's data come from: some share the solver of navier_stokes_30."""
-    return {suite, "navier_stokes_30"}
+    """The folders whose code a suite's data come from: some share the solver of navier_stokes_30, some the laws."""
+    return {suite, "navier_stokes_30", "laws"}

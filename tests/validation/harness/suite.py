@@ -32,6 +32,7 @@ GROUPS = {
 SMOKE = ("persistence", "linear", "mean", "asno", "lrsa")
 PLAIN = "plain"  # what --operators may say for every trivial and classical row
 MOST_STEPS = 1_000_000
+EVERY_STEP = MOST_STEPS  # of a rollout, from a context that is read once
 
 
 def case_of(suite: str) -> ModuleType:
@@ -105,7 +106,7 @@ def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: 
         blank, parameters=sum(p.numel() for p in model.parameters()), seconds=spent + run.spent, steps=run.steps,
         rate=rate, curve=run.curve,
     )  # fmt: skip
-    return _scored(done, model, problem, suite)
+    return _scored(done, model, problem, suite, EVERY_STEP if contender.once else 1)
 
 
 def batch_of(problem: Problem) -> int:
@@ -122,7 +123,9 @@ def _trained(
     torch.manual_seed(seed)
     learner: Any
     if isinstance(problem, March):
-        learner = MarchLearner(module, problem, batch_of(problem), contender.unroll, contender.noise)
+        learner = MarchLearner(
+            module, problem, batch_of(problem), contender.unroll, contender.noise, once=contender.once
+        )
     else:
         learner = MapLearner(module, problem, batch_of(problem))
     looks = max(1, budget.looks // 2) if share == TRIAL_SHARE else budget.looks
@@ -131,18 +134,19 @@ def _trained(
     return run
 
 
-def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str) -> Row:
+def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, steps: int = 1) -> Row:
+    """`steps`: how many it takes at once in a rollout."""
     errors, case = {}, case_of(suite)
     for name, part in problem.tests.items():
         if isinstance(problem, March):
-            errors[name] = score.march(model, problem, part)
+            errors[name] = score.march(model, problem, part, steps)
             if hasattr(case, "extra"):
                 errors[name] |= case.extra(model, problem, part)
         else:
             errors[name] = score.one_map(model, problem, part)
     part, growth = next(iter(problem.tests.values())), []
     if isinstance(problem, March):
-        n, growth = problem.lags, score.growth(model, problem, part)
+        n, growth = problem.lags, score.growth(model, problem, part, steps)
         one = part.state[:1, :n], part.forcing[:1, : n + 1], part.static[:1]
         latency = score.latency_ms(lambda: model(*one))
     else:
