@@ -2,7 +2,7 @@
 
     FluxNo           one learned flux for all samples (Kim and Kang, arXiv 2401.01783)
     HFluxNo          the flux net's weights come from the past frames (arXiv 2605.05488)
-    ViscousFluxNo    ours: past frames give the law's flux f; the scheme around it is one that damps shocks
+    ViscousFluxNo    ours: past frames give the law's flux f, and the scheme around it is one that damps shocks
 
 All take (lags, forcing, static) as any stepper does, read their context once, and then go on through as many planned
 times as they are asked for.
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from operators.nets import volumes
 from operators.nets.context import Context
 from operators.nets.flux import Generated, Stencil
-from operators.nets.viscous import Law, Viscous
+from operators.nets.viscous import Law
 from operators.problem import Geometry
 
 RUNGE_KUTTA = {1: ((0.0, 1.0),), 2: ((0.0, 1.0), (0.5, 0.5)), 3: ((0.0, 1.0), (0.75, 0.25), (1 / 3, 2 / 3))}
@@ -111,28 +111,24 @@ class HFluxNo(_Conservative):
 
 
 class ViscousFluxNo(_Conservative):
-    """Ours: see `viscous`."""
+    """Ours: a law read from the past (`reader`: lags to a Law) in a scheme that damps (`viscous`)."""
 
     def __init__(
-        self, geometry: Geometry, channels: int, width: int = 64, flux_width: int = 16, order: int = 2,
+        self, geometry: Geometry, channels: int, reader: Callable[[Tensor], Law], order: int = 2,
         floor: Tensor | None = None,
     ) -> None:  # fmt: skip
         super().__init__(geometry, order, _none(channels) if floor is None else floor)
-        self.context = Context(geometry, channels, width)
-        self.law = Viscous(len(self.shape), channels, width, flux_width)
-
-    def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b code"]:
-        return self.context(lags)
+        self.reader = reader
 
     def read(self, lags: Tensor) -> Law:
-        return self.law.law(self.code(lags))
+        return self.reader(lags)
 
     def advance(self, read: Law, u: Tensor) -> Tensor:
         """As many steps as the sample's own waves want: those of one do not depend on another's."""
-        steps, slowed = self.law.pace(read, u)
+        steps, slowed = read.pace(u)
         dt = (1 / steps).view(-1, *[1] * (u.dim() - 1))
         for step in range(int(steps.max())):
-            ahead = self._stages(u, dt, lambda now: self.law.fluxes(read, now, slowed, self.periodic))
+            ahead = self._stages(u, dt, lambda now: read.fluxes(now, slowed, self.periodic))
             u = torch.where((step < steps).view(dt.shape), ahead, u)
         return u
 

@@ -1,4 +1,4 @@
-"""Viscous: a law's own flux, learned, inside a scheme that damps what it has not seen.
+"""Viscous: a law's own flux, whatever it is, inside a scheme that damps what it has not seen.
 
     u_t + f(u)_x = (nu u_x)_x,     f and nu from the past frames
     G = (f(u_l) + f(u_r)) / 2 - lambda (u_r - u_l) / 2 - nu (u_right - u_left)
@@ -10,22 +10,21 @@ below the fastest wave that f itself has there, and as many Runge-Kutta steps in
 for one unknown no step makes a new extremum, whatever f is learned, as long as `RANGED` states show how steep it is; a
 wrong f moves a shock to a wrong place, but does not feed it. Waves faster than `FASTEST` cells a step are slowed to it.
 
-Axes have a flux each. All in cells and steps of the data.
+Axes have a flux each. All in cells and steps of the data. Who reads a law from the past is told in `written` (a
+hypernetwork) and `fitted` (least squares).
 """
 
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from operators.nets.hyper import Hyper, Layers, applied_with_slopes
+from operators.nets.hyper import Layers, applied_with_slopes
 from operators.nets.volumes import Fluxes, around
 
 COURANT = 0.5
 FASTEST = 6.0
-STARTS = 0.3
-"""Size of the flux at the start, of an ordinary net's."""
 TINY = 1e-6
 RANGED = 64
 """States over the range of a sample at which the speed of one unknown's waves is looked for."""
@@ -33,77 +32,58 @@ RANGED = 64
 
 @dataclass(frozen=True)
 class Law:
-    """What was read: a net an axis, and a diffusivity (b, axis)."""
+    """f(u) = net(u) + linear u along each axis, and a diffusivity."""
 
     nets: list[Layers]
+    linear: Float[Tensor, "b axis c c"]
     diffusivity: Float[Tensor, "b axis"]
 
-
-class Viscous(nn.Module):
-    """From a code to a law, and from a law to fluxes."""
-
-    def __init__(self, dims: int, channels: int, code: int, width: int) -> None:
-        super().__init__()
-        self.hypers = nn.ModuleList(Hyper(code, (channels, width, width, channels)) for _ in range(dims))
-        with torch.no_grad():
-            for hyper in self.hypers:
-                hyper.heads[-1].bias.mul_(STARTS)
-        self.thick = nn.Linear(code, dims)
-        nn.init.zeros_(self.thick.weight)
-        nn.init.constant_(self.thick.bias, -3.0)
-
-    def law(self, code: Float[Tensor, "b code"]) -> Law:
-        return Law([hyper(code) for hyper in self.hypers], nn.functional.softplus(self.thick(code)))
-
-    @staticmethod
-    def of_states(
-        law: Law, axis: int, u: Float[Tensor, "b c *shape"]
-    ) -> tuple[Float[Tensor, "b c *shape"], Float[Tensor, " b *shape"]]:
+    def flux(
+        self, axis: int, u: Float[Tensor, "b c *cells"]
+    ) -> tuple[Float[Tensor, "b c *cells"], Float[Tensor, " b *cells"]]:
         """f(u) along an axis, and the speed of its fastest wave there."""
-        flat = u.flatten(2).mT
-        found, slopes = applied_with_slopes(law.nets[axis], flat)
+        flat, linear = u.flatten(2).mT, self.linear[:, axis]
+        found, slopes = applied_with_slopes(self.nets[axis], flat)
+        found, slopes = found + flat @ linear.mT, slopes + linear[:, None]
         return found.mT.view(u.shape), fastest(slopes).view(u.shape[0], *u.shape[2:])
 
-    @staticmethod
-    def pace(law: Law, u: Float[Tensor, "b c *shape"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    def pace(self, u: Float[Tensor, "b c *shape"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """Of each sample: how many steps of time one of the data takes, and what its waves are slowed by."""
         with torch.no_grad():
-            fast = sum(Viscous._fastest_of_sample(law, axis, u) for axis in range(len(law.nets)))
+            fast = sum(self._fastest_of_sample(axis, u) for axis in range(len(self.nets)))
             slowed = (FASTEST / fast.clamp(min=TINY)).clamp(max=1)
-            return torch.ceil((fast * slowed + 4 * law.diffusivity.sum(1)) / COURANT).clamp(min=1), slowed
+            return torch.ceil((fast * slowed + 4 * self.diffusivity.sum(1)) / COURANT).clamp(min=1), slowed
 
-    @staticmethod
-    def _fastest_of_sample(law: Law, axis: int, u: Float[Tensor, "b c *shape"]) -> Float[Tensor, " b"]:
+    def _fastest_of_sample(self, axis: int, u: Float[Tensor, "b c *shape"]) -> Float[Tensor, " b"]:
         """At its cells and half-way between neighbours; of one unknown at every state between its least and largest,
         among which it stays."""
         b = len(u)
         if u.shape[1] > 1:
             seen = torch.stack([u, 0.5 * (u + u.roll(1, 2 + axis))], 2)
-            return Viscous.of_states(law, axis, seen)[1].flatten(1).amax(1)
+            return self.flux(axis, seen)[1].flatten(1).amax(1)
         low, high = (getattr(u.flatten(1), side)(1, keepdim=True) for side in ("amin", "amax"))
         states = low + (high - low) * torch.linspace(0, 1, RANGED).to(u)
-        f, speeds = Viscous.of_states(law, axis, states.view(b, 1, RANGED))
+        f, speeds = self.flux(axis, states.view(b, 1, RANGED))
         chords = (f[:, 0].diff(dim=1) / (states.diff(dim=1) + TINY)).abs()
         return torch.maximum(speeds.amax(1), chords.amax(1))
 
-    @staticmethod
-    def fluxes(law: Law, u: Float[Tensor, "b c *shape"], slowed: Float[Tensor, " b"], periodic: bool) -> Fluxes:
+    def fluxes(self, u: Float[Tensor, "b c *shape"], slowed: Float[Tensor, " b"], periodic: bool) -> Fluxes:
+        """Through the faces of each axis."""
         found = []
-        for axis in range(len(law.nets)):
+        for axis in range(len(self.nets)):
             cells = around(u, axis, 2, periodic)
             left, right = sides(cells)
             b, jump = len(u), right - left
-            (f_left, fast_left), (f_right, fast_right) = (Viscous.of_states(law, axis, s) for s in (left, right))
+            (f_left, fast_left), (f_right, fast_right) = (self.flux(axis, s) for s in (left, right))
             rise = f_right - f_left
             fast = torch.maximum(fast_left, fast_right)
-            fast = torch.maximum(fast, Viscous.of_states(law, axis, 0.5 * (left + right))[1])
+            fast = torch.maximum(fast, self.flux(axis, 0.5 * (left + right))[1])
             if u.shape[1] == 1:  # what the jump wants, wherever between the two the flux is steep
                 chord = (rise / torch.where(jump.abs() < TINY, torch.ones_like(jump), jump)).abs()[:, 0]
                 fast = torch.maximum(fast, torch.where(jump.abs()[:, 0] < TINY, torch.zeros_like(chord), chord))
-            own = slowed.view(b, *[1] * (u.dim() - 1))
-            passed = own * 0.5 * (f_left + f_right - fast[:, None] * jump)
-            thick = law.diffusivity[:, axis].view(b, *[1] * (u.dim() - 1))
-            found.append(passed - thick * (cells[..., 2] - cells[..., 1]))
+            each = b, *[1] * (u.dim() - 1)
+            passed = slowed.view(each) * 0.5 * (f_left + f_right - fast[:, None] * jump)
+            found.append(passed - self.diffusivity[:, axis].view(each) * (cells[..., 2] - cells[..., 1]))
         return found
 
 
@@ -111,13 +91,12 @@ def sides(
     cells: Float[Tensor, "b c *faces stencil"],
 ) -> tuple[Float[Tensor, "b c *faces"], Float[Tensor, "b c *faces"]]:
     """The states on both sides of each face, by slopes that the monotonised central limiter allows: from four cells."""
-    rises = cells.diff(dim=-1)
-    before, over, after = rises.unbind(-1)
+    before, over, after = cells.diff(dim=-1).unbind(-1)
     return cells[..., 1] + 0.5 * _limited(before, over), cells[..., 2] - 0.5 * _limited(over, after)
 
 
 def _limited(one: Tensor, other: Tensor) -> Tensor:
-    """MC: the middle of twice one, twice the other and their mean; 0 where they differ in sign."""
+    """MC: the least of twice one, twice the other and their mean; 0 where they differ in sign."""
     least = torch.minimum(2 * torch.minimum(one.abs(), other.abs()), 0.5 * (one + other).abs())
     return torch.where(one * other > 0, one.sign() * least, torch.zeros_like(least))
 

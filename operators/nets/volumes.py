@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+TINY = 1e-12
 Fluxes = list[Float[Tensor, "b c ..."]]
 """One an axis."""
 
@@ -49,8 +50,9 @@ def kept_above(
         n = u.shape[dim]
         out = out + (g.narrow(dim, 1, n).clamp(min=0) - g.narrow(dim, 0, n).clamp(max=0)) * dt / dx
     floor = floor.view(-1, *[1] * (u.dim() - 2))
-    share = ((u - floor) / out.clamp(min=1e-30)).clamp(0, 1)
-    share = torch.where(torch.isfinite(floor), share, torch.ones_like(share))
+    held = torch.isfinite(floor)
+    above = u - torch.where(held, floor, torch.zeros_like(floor))  # an infinity has no gradient
+    share = torch.where(held & (out > above), above.clamp(min=0) / out.clamp(min=TINY), torch.ones_like(out))
     lessened = []
     for axis, g in enumerate(fluxes):
         dim = 2 + axis

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from operators.nets import volumes
 from operators.nets.conservative import RUNGE_KUTTA, FluxNo, HFluxNo, ViscousFluxNo, _Conservative
 from operators.nets.context import Context
+from operators.nets.fitted import Fitted
 from operators.nets.hyper import Hyper, applied, applied_with_slopes
 from operators.nets.viscous import fastest, sides
+from operators.nets.written import Written
 from operators.problem import Geometry
 
 SHAPES = [(24,), (8, 12), (4, 8, 4)]
@@ -19,9 +21,10 @@ LAGS = 5
 FAMILY: list[Callable[..., nn.Module]] = [
     lambda g, c, **k: FluxNo(g, c, width=8, **k),
     lambda g, c, **k: HFluxNo(g, c, width=16, flux_width=8, reach=3, **k),
-    lambda g, c, **k: ViscousFluxNo(g, c, width=16, flux_width=8, **k),
+    lambda g, c, **k: ViscousFluxNo(g, c, Written(g, c, width=16, flux_width=8), **k),
+    lambda g, c, **k: ViscousFluxNo(g, c, Fitted(g, c, width=8, features=3), **k),
 ]
-family = pytest.mark.parametrize("make", FAMILY, ids=["flux-no", "hfluxno", "viscous"])
+family = pytest.mark.parametrize("make", FAMILY, ids=["flux-no", "hfluxno", "written", "fitted"])
 
 
 def wild(module: nn.Module, size: float = 1.0) -> nn.Module:
@@ -58,8 +61,8 @@ def test_between_walls_the_sum_changes_by_what_passes_the_outer_faces(make: Call
     u = given((8, 12), 2)[0]
     with torch.no_grad():
         read, first = model.read(u), u[:, -1].mT.unflatten(2, (8, 12))
-        slowed = model.law.pace(read, first)[1] if hasattr(model, "law") else None
-        fluxes = model.fluxes(read, first) if slowed is None else model.law.fluxes(read, first, slowed, False)
+        law = isinstance(model, ViscousFluxNo)
+        fluxes = read.fluxes(first, read.pace(first)[1], False) if law else model.fluxes(read, first)
         dt = 1 / 64
         ahead = model._stages(first, dt, lambda now: fluxes)
     passed = sum((g.narrow(2 + a, 0, 1) - g.narrow(2 + a, -1, 1)).sum((2, 3)) for a, g in enumerate(fluxes))
@@ -93,7 +96,7 @@ def test_a_flux_that_does_not_read_the_past_forgets_it_and_the_others_do_not() -
     lags, forcing, static = given((24,), 1)
     other = lags.clone()
     other[:, 0] += 1
-    for make, reads in zip(FAMILY, (False, True, True), strict=True):
+    for make, reads in zip(FAMILY, (False, True, True, True), strict=True):
         model = wild(make(Geometry.grid(24, periodic=True), 1))
         with torch.no_grad():
             same = torch.allclose(model(lags, forcing, static), model(other, forcing, static), atol=1e-9)
@@ -151,6 +154,15 @@ def test_a_floor_holds_under_any_flux_and_nothing_is_lost(periodic: bool) -> Non
         torch.testing.assert_close(ahead.sum((2, 3)), u.sum((2, 3)))
 
 
+def test_gradients_at_a_floor_are_numbers() -> None:
+    u = torch.tensor([[[0.0, 1.0, 0.0, 2.0], [1.0, -1.0, 0.0, 0.0]]], requires_grad=True)
+    fluxes = [torch.tensor([[[1.0, -3.0, 2.0, 0.0, 1.0], [1.0, 0.0, -1.0, 2.0, 1.0]]], requires_grad=True)]
+    floor = torch.tensor([0.0, -torch.inf])
+    kept = volumes.kept_above(u, fluxes, (1.0,), 1.0, floor, True)
+    for found in torch.autograd.grad(volumes.gain(kept, (1.0,)).square().sum(), (u, *fluxes)):
+        assert found.isfinite().all()
+
+
 def test_far_from_the_floor_fluxes_are_as_they_were() -> None:
     u, flux = torch.full((1, 1, 4), 10.0), [torch.tensor([[[1.0, -2.0, 3.0, -1.0, 1.0]]])]
     assert torch.equal(volumes.kept_above(u, flux, (1.0,), 1.0, torch.zeros(1), True)[0], flux[0])
@@ -159,7 +171,8 @@ def test_far_from_the_floor_fluxes_are_as_they_were() -> None:
 @pytest.mark.parametrize("size", [0.3, 1.0, 1.5])
 def test_whatever_law_was_read_a_jump_makes_no_new_extremum(size: float) -> None:
     """For one unknown; nor does the total variation grow."""
-    model = wild(ViscousFluxNo(Geometry.grid(24, periodic=True), 1, width=16, flux_width=8), size)
+    line = Geometry.grid(24, periodic=True)
+    model = wild(ViscousFluxNo(line, 1, Written(line, 1, width=16, flux_width=8)), size)
     lags = given((24,), 1, batch=16, steps=6)[0].sign()
     with torch.no_grad():
         ahead = model(lags, lags.new_zeros(16, LAGS + 6, 24, 0), lags.new_zeros(16, 24, 0))
@@ -229,3 +242,25 @@ def test_what_cannot_be_built_is_refused() -> None:
         FluxNo(Geometry.grid(8), 1, order=4)
     with pytest.raises(ValueError, match="want a grid whose sides they divide"):
         HFluxNo(Geometry.grid(10), 1)
+
+
+@pytest.mark.parametrize("speed", [0.4, -1.3])
+@pytest.mark.parametrize("nu", [0.0, 0.2])
+def test_a_fitted_law_is_the_one_that_moved_the_frames(speed: float, nu: float) -> None:
+    """A linear law, solved exactly: speed and diffusivity in cells and steps come out untrained."""
+    n, waves = 60, torch.arange(1, 4).double()
+    x, t = torch.arange(n).double() / n, torch.arange(12).double()
+    k = 2 * math.pi * waves / n
+    angles = 2 * math.pi * waves[:, None, None] * x - k[:, None, None] * speed * t[:, None] + waves[:, None, None]
+    frames = (torch.exp(-nu * k**2 * 1.0)[:, None, None] ** t[:, None] * angles.cos()).sum(0)
+    fitted = Fitted(Geometry.grid(n, periodic=True), 1, width=8, features=3).double()
+    with torch.no_grad():
+        fitted.basis[-2].zero_()  # no basis but the linear one
+        law = fitted(frames[None, :, :, None])
+    assert float(law.linear) == pytest.approx(speed, rel=5e-3)
+    assert float(law.diffusivity) == pytest.approx(nu, abs=5e-3)
+
+
+def test_a_fit_wants_frames_to_fit() -> None:
+    with pytest.raises(ValueError, match="3 past frames"):
+        Fitted(Geometry.grid(10, periodic=True), 1)(torch.zeros(1, 2, 10, 1))

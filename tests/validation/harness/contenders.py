@@ -11,7 +11,9 @@ from operators.learner import Scale, Stepping
 from operators.nets import correction, explicit
 from operators.nets.asno import Asno
 from operators.nets.conservative import FluxNo, HFluxNo, ViscousFluxNo
+from operators.nets.fitted import Fitted
 from operators.nets.lrsa import Lrsa
+from operators.nets.written import Written
 from operators.problem import Geometry, Map, March, Problem
 from tests.validation.baselines.deeponet import DeepOnet
 from tests.validation.baselines.disco import Disco
@@ -31,6 +33,7 @@ SWEPT_LATENTS = (4, 16, 48, 128)  # the transport kernel has rank 48
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
 LOW_RANK_WIDTH = 8  # of those where there are many
+FITTED_WIDTH = 48  # at most, of the basis in which a law is fitted: a function of one state needs no more
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
 
@@ -163,10 +166,20 @@ def _flux(kind: type[nn.Module], **given: int) -> Callable[[Problem, int], nn.Mo
     return build
 
 
+def _viscous(reader: type[nn.Module], widest: int) -> Callable[[Problem, int], nn.Module]:
+    def build(problem: March, width: int) -> nn.Module:
+        channels = _sizes(problem)[0]
+        law = reader(problem.geometry, channels, width=min(width, widest))
+        return ViscousFluxNo(problem.geometry, channels, law, floor=_floor(problem))
+
+    return build
+
+
 IN_CONTEXT = (
     Learned("flux-no", _flux(FluxNo), once=True),
     Learned("hfluxno", _flux(HFluxNo), once=True),
-    Learned("hfluxno-viscous", _flux(ViscousFluxNo), once=True),
+    Learned("hfluxno-viscous", _viscous(Written, 64), once=True),
+    Learned("fitted-flux-no", _viscous(Fitted, FITTED_WIDTH), once=True),
     Learned("dpot", Dpot),
     Learned("disco", Disco, once=True),
     Learned("icon", Icon),
