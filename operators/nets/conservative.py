@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from operators.nets import volumes
 from operators.nets.context import Context
 from operators.nets.flux import Generated, Stencil
-from operators.nets.viscous import Law
+from operators.nets.viscous import FASTEST, Law
 from operators.problem import Geometry
 
 RUNGE_KUTTA = {1: ((0.0, 1.0),), 2: ((0.0, 1.0), (0.5, 0.5)), 3: ((0.0, 1.0), (0.75, 0.25), (1 / 3, 2 / 3))}
@@ -111,26 +111,44 @@ class HFluxNo(_Conservative):
 
 
 class ViscousFluxNo(_Conservative):
-    """Ours: a law read from the past (`reader`: lags to a Law) in a scheme that damps (`viscous`)."""
+    """Ours: a law read from the past (`reader`: lags to a Law) in a scheme that damps (`viscous`). A law knows no
+    grid: trained on the cells of the data, it may go on in cells `inner` times smaller, where shocks are sharper."""
 
     def __init__(
-        self, geometry: Geometry, channels: int, reader: Callable[[Tensor], Law], order: int = 2,
+        self, geometry: Geometry, channels: int, reader: Callable[[Tensor], Law], order: int = 2, inner: int = 1,
         floor: Tensor | None = None,
     ) -> None:  # fmt: skip
         super().__init__(geometry, order, _none(channels) if floor is None else floor)
-        self.reader = reader
+        self.reader, self.inner = reader, inner
 
     def read(self, lags: Tensor) -> Law:
         return self.reader(lags)
 
-    def advance(self, read: Law, u: Tensor) -> Tensor:
+    def advance(self, read: Law, u: Tensor, times: int = 1) -> Tensor:
         """As many steps as the sample's own waves want: those of one do not depend on another's."""
-        steps, slowed = read.pace(u)
+        steps, slowed = read.pace(u, times * FASTEST)
         dt = (1 / steps).view(-1, *[1] * (u.dim() - 1))
         for step in range(int(steps.max())):
-            ahead = self._stages(u, dt, lambda now: read.fluxes(now, slowed, self.periodic))
-            u = torch.where((step < steps).view(dt.shape), ahead, u)
+            rows = (step < steps).nonzero()[:, 0]
+            u = u.index_copy(0, rows, self._one(read.of(rows), u[rows], dt[rows], slowed[rows]))
         return u
+
+    def _one(self, law: Law, u: Tensor, dt: Tensor, slowed: Tensor) -> Tensor:
+        return self._stages(u, dt, lambda now: law.fluxes(now, slowed, self.periodic))
+
+    def forward(
+        self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
+        static: Float[Tensor, "b point s"],
+    ) -> Float[Tensor, "b step point c"]:  # fmt: skip
+        times = 1 if self.training else self.inner
+        if times == 1:
+            return super().forward(lags, forcing, static)
+        read, states = self.read(lags).finer(times), []
+        u = volumes.refined(lags[:, -1].mT.unflatten(2, self.shape), times, self.periodic)
+        for _ in range(forcing.shape[1] - lags.shape[1]):
+            u = self.advance(read, u, times)
+            states.append(volumes.coarsened(u, times).flatten(2).mT)
+        return torch.stack(states, 1)
 
 
 def _none(channels: int) -> Tensor:

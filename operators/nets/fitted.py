@@ -115,11 +115,12 @@ class Fitted(nn.Module):
 
 
 def bumps(frames: int) -> tuple[Float[Tensor, "bump frame"], Float[Tensor, "bump frame"]]:
-    """(1 - s^2)^4 around every frame that has room for it, and its slope, at the frames."""
+    """(1 - s^2)^4 around every frame that has room for it, and its slope, at the frames. It is nothing from the first
+    frame beyond its room on, so that the outermost frames count."""
     half = min(HALF, (frames - 1) // 2)
     centre = torch.arange(half, frames - half).double()[:, None]
-    s = ((torch.arange(frames) - centre) / half).clamp(-1, 1)
-    return (1 - s**2) ** POWER, -2 * POWER * s * (1 - s**2) ** (POWER - 1) / half
+    s = ((torch.arange(frames) - centre) / (half + 1)).clamp(-1, 1)
+    return (1 - s**2) ** POWER, -2 * POWER * s * (1 - s**2) ** (POWER - 1) / (half + 1)
 
 
 def waves(

@@ -62,3 +62,24 @@ def kept_above(
         before, behind = torch.cat([last, share], dim), torch.cat([share, first], dim)
         lessened.append(torch.where(g > 0, before, behind) * g)
     return lessened
+
+
+def coarsened(u: Float[Tensor, "b c *fine"], times: int) -> Float[Tensor, "b c *shape"]:
+    """Means of so many cells along each axis."""
+    for dim in range(2, u.dim()):
+        u = u.unflatten(dim, (-1, times)).mean(dim + 1)
+    return u
+
+
+def refined(u: Float[Tensor, "b c *shape"], times: int, periodic: bool) -> Float[Tensor, "b c *fine"]:
+    """Limited lines through the cells (minmod), as means of cells so many times smaller; `coarsened` gives back u."""
+    place = (torch.arange(times).to(u) + 0.5) / times - 0.5
+    for axis in range(u.dim() - 2):
+        dim, n = 2 + axis, u.shape[2 + axis]
+        rises = around(u, axis, 1, periodic).diff(dim=-1)[..., 0]
+        one, other = rises.narrow(dim, 0, n), rises.narrow(dim, 1, n)
+        slope = torch.where(one * other > 0, one.sign() * torch.minimum(one.abs(), other.abs()), torch.zeros_like(one))
+        u = (u.unsqueeze(dim + 1) + slope.unsqueeze(dim + 1) * place.view(-1, *[1] * (u.dim() - 1 - dim))).flatten(
+            dim, dim + 1
+        )
+    return u

@@ -12,7 +12,7 @@ from operators.nets.conservative import RUNGE_KUTTA, FluxNo, HFluxNo, ViscousFlu
 from operators.nets.context import Context
 from operators.nets.fitted import Fitted
 from operators.nets.hyper import Hyper, applied, applied_with_slopes
-from operators.nets.viscous import fastest, sides
+from operators.nets.viscous import Law, fastest, sides
 from operators.nets.written import Written
 from operators.problem import Geometry
 
@@ -189,6 +189,39 @@ def test_limited_slopes_meet_lines_and_flatten_extrema() -> None:
     assert float(left) == float(right) == 1.5
     left, right = sides(torch.tensor([0.0, 1.0, 0.0, 0.0])[None, None, None])
     assert (float(left), float(right)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(8,), (4, 6)])
+@pytest.mark.parametrize("periodic", [True, False])
+def test_finer_cells_hold_what_coarse_ones_held_and_make_no_extremum(shape: tuple[int, ...], periodic: bool) -> None:
+    u = given(shape, 2)[0][:, 0].mT.unflatten(2, shape)
+    fine = volumes.refined(u, 4, periodic)
+    torch.testing.assert_close(volumes.coarsened(fine, 4), u)
+    assert fine.max() <= u.max() + 1e-12
+    assert fine.min() >= u.min() - 1e-12
+    assert not torch.allclose(fine, u.repeat_interleave(4, 2).repeat_interleave(4 if len(shape) == 2 else 1, -1))
+
+
+def test_a_law_in_finer_cells_is_the_same_law_drawn_sharper() -> None:
+    """A jump carried along by a linear law: nearer to where it exactly is, and the sum still kept."""
+    n, speed, steps = 40, 0.7, 10
+    line = Geometry.grid(n, periodic=True)
+    x = torch.arange(n).double()
+    first = ((x >= 10) & (x < 20)).double()
+    edges = torch.tensor([10.0, 20.0]).double() + speed * steps
+    wanted = ((x + 1).clamp(max=edges[1]) - x.clamp(min=edges[0])).clamp(0, 1)
+    law = Law(
+        [[(torch.zeros(1, 1, 1).double(), torch.zeros(1, 1, 1).double())]],
+        torch.full((1, 1, 1, 1), speed).double(),
+        torch.zeros(1, 1).double(),
+    )
+    off = []
+    for inner in (1, 4):
+        model = ViscousFluxNo(line, 1, lambda lags: law, inner=inner).double().eval()
+        found = model(first[None, None, :, None], torch.zeros(1, 1 + steps, n, 0), torch.zeros(1, n, 0))[0, -1, :, 0]
+        assert float(found.sum()) == pytest.approx(float(first.sum()), abs=1e-12)
+        off.append(float((found - wanted).abs().mean()))
+    assert off[1] < 0.5 * off[0]
 
 
 @pytest.mark.parametrize("c", [1, 2, 3, 4])

@@ -34,6 +34,7 @@ TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are on
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
 LOW_RANK_WIDTH = 8  # of those where there are many
 FITTED_WIDTH = 48  # at most, of the basis in which a law is fitted: a function of one state needs no more
+FINER = 2  # cells in which a law of ours goes on, for each of the data
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
 
@@ -170,7 +171,7 @@ def _viscous(reader: type[nn.Module], widest: int) -> Callable[[Problem, int], n
     def build(problem: March, width: int) -> nn.Module:
         channels = _sizes(problem)[0]
         law = reader(problem.geometry, channels, width=min(width, widest))
-        return ViscousFluxNo(problem.geometry, channels, law, floor=_floor(problem))
+        return ViscousFluxNo(problem.geometry, channels, law, inner=FINER, floor=_floor(problem))
 
     return build
 
