@@ -28,13 +28,12 @@ from tests.validation.baselines.unet import Unet
 WIDTHS = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 384, 512)
 HEADS = 4
 FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; above they go through latents
-LATENTS = 16
+LATENTS = 32
 SWEPT_LATENTS = (4, 16, 48, 128)  # the transport kernel has rank 48
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
-LOW_RANK_WIDTH = 8  # of those where there are many
-FITTED_WIDTH = 48  # at most, of the basis in which a law is fitted: a function of one state needs no more
-FINER = 2  # cells in which a law of ours goes on, for each of the data
+LIGHT_WIDTH = 8  # beside a local step, which has looked around already
+FITTED_WIDTH = 16  # of the basis in which a law is fitted: a function of one state needs no more, and it is asked often
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
 
@@ -102,14 +101,14 @@ def _time(problem: March, width: int) -> nn.Module:
     return (_flat if len(problem.geometry.points) <= FLAT_POINTS else _local)(problem, width)
 
 
-def _space(problem: March, width: int) -> nn.Module:
+def _space(problem: March, width: int, light: bool = False) -> nn.Module:
     if len(problem.geometry.points) <= FULL_POINTS:
         return correction.Full(
             problem.geometry, *_sizes(problem), width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=1
         )
-    return correction.LowRank(
-        problem.geometry, *_sizes(problem), width=LOW_RANK_WIDTH, heads=1, layers=1, latents=LATENTS
-    )
+    few = {"width": LIGHT_WIDTH, "heads": 1, "latents": LATENTS // 2}
+    more = {"width": min(width, SPACE_WIDTH), "heads": HEADS // 2, "latents": LATENTS}
+    return correction.LowRank(problem.geometry, *_sizes(problem), layers=1, **(few if light else more))
 
 
 def _netted(net: Callable[..., nn.Module]) -> Callable[[Problem, int], nn.Module]:
@@ -137,7 +136,7 @@ def _lrsa(geometry: Geometry, inputs: int, outputs: int, width: int, latents: in
 
 MARCHING = (
     Learned("asno", lambda p, w: Asno(_time(p, w), _space(p, w))),
-    Learned("asno-local", lambda p, w: Asno(_local(p, w), _space(p, w))),
+    Learned("asno-local", lambda p, w: Asno(_local(p, w), _space(p, w, light=True))),
     Learned("asno-without-time", lambda p, w: Asno(None, _space(p, w))),
     Learned("asno-without-space", lambda p, w: Asno(_time(p, w), None)),
     Learned("pod-mlp", lambda p, w: OneStep(Pod(p, w))),
@@ -171,7 +170,7 @@ def _viscous(reader: type[nn.Module], widest: int) -> Callable[[Problem, int], n
     def build(problem: March, width: int) -> nn.Module:
         channels = _sizes(problem)[0]
         law = reader(problem.geometry, channels, width=min(width, widest))
-        return ViscousFluxNo(problem.geometry, channels, law, inner=FINER, floor=_floor(problem))
+        return ViscousFluxNo(problem.geometry, channels, law, floor=_floor(problem))
 
     return build
 
