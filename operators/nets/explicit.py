@@ -88,6 +88,9 @@ class Local(nn.Module):
     far: a gate that is a velocity times a stencil that is a gradient is advection by a flow that all of space drives.
     With modes a `reach` of 0 leaves the neighbours to them, as a Fourier layer does, which is faster.
 
+    What is so far is separable: time first, then space. With `joint` a layer's gates also see what the layers before
+    have made of all lags, cell by cell; then it is linear in nothing, and a strongly coupled system may want that.
+
     Tokens see states, forcing and what is static in and around their patch, and each other over time. a and b are not
     normalised, so that they may be negative as those of BDF-k are, and start at persistence. Gates come from
     convolutions of the newest state, the planned forcing and what is static: where coefficients vary in space, they do.
@@ -97,7 +100,7 @@ class Local(nn.Module):
     def __init__(
         self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
         width: int = 32, heads: int = 12, layers: int = 1, patch: int = 1, reach: int = 2, depth: int = 3,
-        attention_heads: int = 4, modes: int = 0,
+        attention_heads: int = 4, modes: int = 0, joint: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         if geometry.shape is None or any(n % patch for n in geometry.shape):
@@ -128,6 +131,15 @@ class Local(nn.Module):
         self.gates = nn.Sequential(
             *(part for look in looks for part in (look, nn.GELU())), convolution(width, depth * held, 1)
         )
+        # joint: what a layer's gates see beside the newest state is what the layers before have made of all lags
+        seen_again = channels + forcing + static + held
+        self.again = nn.ModuleList(
+            nn.Sequential(convolution(seen_again, width, 1), nn.GELU(), convolution(width, held, 1))
+            for _ in range(depth if joint else 0)
+        )
+        for net in self.again:
+            nn.init.zeros_(net[-1].weight)
+            nn.init.zeros_(net[-1].bias)
         self.flow = Spectral(self.shape, channels + forcing + static, depth * held, modes) if modes else None
         self.far = nn.ModuleList(Spectral(self.shape, held, held, modes) for _ in range(depth if modes else 0))
         nn.init.zeros_(self.gates[-1].weight)
@@ -174,8 +186,10 @@ class Local(nn.Module):
         gates = self.gates(newest)
         if self.flow is not None:
             gates = gates + self.flow(newest)
-        gates = 1 + WIDEST * torch.tanh(gates / WIDEST)
         for layer, gate in enumerate(gates.chunk(len(self.stencils), 1)):
+            if self.again:
+                gate = gate + self.again[layer](torch.cat([newest, values], 1))
+            gate = 1 + WIDEST * torch.tanh(gate / WIDEST)
             seen = self.stencils[layer](values)
             values = values + gate * (seen + self.far[layer](values) if self.far else seen)
         return torch.einsum("dm,bmp->bpd", self.out, values.flatten(2)).unflatten(0, (b, steps))

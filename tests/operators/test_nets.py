@@ -55,9 +55,10 @@ OPERATORS = [
     lambda g: Asno(flat(g), full(g)),
     lambda g: Asno(local(g), low_rank(g)),
     lambda g: Asno(local(g), None),
+    lambda g: Asno(explicit.Local(g, *SIZES, LAGS, width=16, joint=True), None),
     lambda g: Asno(None, full(g)),
 ]
-every = pytest.mark.parametrize("make", OPERATORS, ids=["flat-full", "local-low-rank", "local", "full"])
+every = pytest.mark.parametrize("make", OPERATORS, ids=["flat-full", "local-low-rank", "local", "joint", "full"])
 
 
 @every

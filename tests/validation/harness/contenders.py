@@ -81,15 +81,17 @@ def _patch(geometry: Geometry) -> int:
     return next(p for p in (6, 5, 4, 3, 2, 1) if geometry.shape and not any(n % p for n in geometry.shape))
 
 
-def _local(problem: March, width: int) -> nn.Module:
+def _local(problem: March, width: int, joint: bool = False) -> nn.Module:
     if problem.geometry.shape is None:
         raise ValueError("a local explicit step needs a grid: this geometry is a cloud without a shape")
     patch = _patch(problem.geometry)
     wide = min(width, TIME_WIDTH)
     if not problem.geometry.periodic:
-        return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch)
+        return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide, patch=patch, joint=joint)
     far = {"modes": _modes(problem.geometry), "reach": 0, "depth": 4}  # Fourier space reaches the neighbours too
-    return explicit.Local(problem.geometry, *_sizes(problem), problem.lags, width=wide // 2, patch=patch, **far)
+    return explicit.Local(
+        problem.geometry, *_sizes(problem), problem.lags, width=wide // 2, patch=patch, joint=joint, **far
+    )
 
 
 def _modes(geometry: Geometry) -> int:
@@ -137,6 +139,7 @@ def _lrsa(geometry: Geometry, inputs: int, outputs: int, width: int, latents: in
 MARCHING = (
     Learned("asno", lambda p, w: Asno(_time(p, w), _space(p, w))),
     Learned("asno-local", lambda p, w: Asno(_local(p, w), _space(p, w, light=True))),
+    Learned("asno-joint", lambda p, w: Asno(_local(p, w, joint=True), None)),
     Learned("asno-without-time", lambda p, w: Asno(None, _space(p, w))),
     Learned("asno-without-space", lambda p, w: Asno(_time(p, w), None)),
     Learned("pod-mlp", lambda p, w: OneStep(Pod(p, w))),
