@@ -26,6 +26,8 @@ from operators.nets.volumes import Fluxes, around
 COURANT = 0.5
 FASTEST = 6.0
 TINY = 1e-6
+ROUNDING = 1e-3
+"""Of a step: waves that are slowed want a whole number of steps, which rounding must not make one more."""
 RANGED = 64
 """States over the range of a sample at which the speed of one unknown's waves is looked for."""
 
@@ -70,7 +72,8 @@ class Law:
         with torch.no_grad():
             fast = sum(self._fastest_of_sample(axis, u) for axis in range(len(self.nets)))
             slowed = (fastest_allowed / fast.clamp(min=TINY)).clamp(max=1)
-            return torch.ceil((fast * slowed + 4 * self.diffusivity.sum(1)) / COURANT).clamp(min=1), slowed
+            wanted = (fast * slowed + 4 * self.diffusivity.sum(1)) / COURANT
+            return torch.ceil(wanted - ROUNDING).clamp(min=1), slowed
 
     def _fastest_of_sample(self, axis: int, u: Float[Tensor, "b c *shape"]) -> Float[Tensor, " b"]:
         """At its cells and half-way between neighbours; of one unknown at every state between its least and largest,

@@ -27,6 +27,11 @@ FAMILY: list[Callable[..., nn.Module]] = [
 family = pytest.mark.parametrize("make", FAMILY, ids=["flux-no", "hfluxno", "written", "fitted"])
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 def wild(module: nn.Module, size: float = 1.0) -> nn.Module:
     """With weights that nothing has tamed."""
     draw = torch.Generator().manual_seed(1)
