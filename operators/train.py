@@ -122,7 +122,7 @@ class Run:
             self.spent += took[-1]
             if self.manner.seconds is not None and self.step >= PROBE_STEPS:
                 left = LEARNING_SHARE * self.manner.seconds - self.spent
-                fits = self.step + max(0, round(left / statistics.median(took[1:][-RECENT_STEPS:])))
+                fits = self.step + max(0, round(left / statistics.median(took[max(1, len(took) - RECENT_STEPS) :])))
                 self.steps = max(PROBE_STEPS + 1, min(self.manner.steps, fits))
                 look = max(1, self.steps // self.manner.looks)
             if self.step - looked >= look or self.step == self.steps:

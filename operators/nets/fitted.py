@@ -6,7 +6,7 @@
 
 for test functions psi_j (the lowest waves of the box; sines that vanish at its walls) and bumps chi_k in time, at whose
 ends the trapezoid rule does not err (Messenger and Bortz, arXiv 2007.02848): the weak form of the law, whose unknowns
-are linear in it, and which takes no derivative of the data. So a context is not interpreted, it is solved for, and
+are linear in it, and which takes no derivative in time. So a context is not interpreted, it is solved for, and
 one from outside the training set is fitted as well as any other, as far as the basis reaches; the basis (a small net of
 the state, the same for all samples), the weights of the waves, the ridge and the prior are what training finds. That is
 Bayesian linear regression in learned features (Harrison et al., arXiv 1807.08912) for a conservation law; with the
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from operators.nets.hyper import Layers
 from operators.nets.viscous import TINY, Law
+from operators.nets.volumes import around
 from operators.problem import Geometry
 
 WAVES = {1: 12, 2: 4, 3: 2}
@@ -43,6 +44,7 @@ class Fitted(nn.Module):
         if geometry.shape is None:
             raise ValueError("a law is fitted on a grid: this geometry is a cloud without a shape")
         self.shape, self.channels, self.features = geometry.shape, channels, features
+        self.periodic = geometry.periodic
         dims = len(geometry.shape)
         psi, steps, length = waves(geometry)
         self.register_buffer("psi", psi, persistent=False)
@@ -69,11 +71,13 @@ class Fitted(nn.Module):
         dims = len(self.shape)
         features = self._features(lags)  # (b, n, point, feature, c)
         linear = torch.einsum("btpi,ce->btpcie", lags, torch.eye(c).to(lags)).flatten(3, 4)
-        grid = lags.unflatten(2, self.shape)
+        grid = lags.flatten(0, 1).mT.unflatten(2, self.shape)
         columns = []
         for axis in range(dims):
-            slope = 0.5 * (grid.roll(-1, 2 + axis) - grid.roll(1, 2 + axis)).flatten(2, 1 + dims)
-            passed = torch.cat([features, linear, -slope[:, :, :, None]], 3)
+            rises = around(grid, axis, 1, self.periodic).diff(dim=-1)[..., 0]
+            gradient = 0.5 * (rises.narrow(2 + axis, 0, self.shape[axis]) + rises.narrow(2 + axis, 1, self.shape[axis]))
+            gradient = gradient.flatten(2).mT.unflatten(0, (b, n))
+            passed = torch.cat([features, linear, -gradient[:, :, :, None]], 3)
             columns.append(torch.einsum("jp,btpkc->btjkc", self.steps[axis], passed))
         each = torch.cat(columns, 3)  # (b, time, test, unknown, c)
         bump, slope = (x.to(lags) for x in bumps(n))

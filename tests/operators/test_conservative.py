@@ -299,6 +299,19 @@ def test_a_fitted_law_is_the_one_that_moved_the_frames(speed: float, nu: float) 
     assert float(law.diffusivity) == pytest.approx(nu, abs=5e-3)
 
 
+def test_a_diffusivity_is_found_between_walls_too() -> None:
+    n, nu, t = 40, 0.3, torch.arange(12).double()
+    k = math.pi / n
+    wave = torch.cos(k * (torch.arange(n).double() + 0.5))
+    frames = torch.exp(-nu * k**2 * t)[:, None] * wave
+    fitted = Fitted(Geometry.grid(n), 1, width=8, features=3).double()
+    with torch.no_grad():
+        fitted.basis[-2].zero_()
+        fitted.ridge.fill_(-40.0)
+        law = fitted(frames[None, :, :, None])
+    assert float(law.diffusivity) == pytest.approx(nu, rel=2e-2)
+
+
 def test_a_fit_wants_frames_to_fit() -> None:
     with pytest.raises(ValueError, match="3 past frames"):
         Fitted(Geometry.grid(10, periodic=True), 1)(torch.zeros(1, 2, 10, 1))
