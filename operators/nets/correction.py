@@ -7,8 +7,11 @@ from J = layers of attention on [H, F] (Eq. 9-11); given them the step is linear
 how much each place contributes to one. Integrals are sums over points with their quadrature weights inside the
 softmax, so a kernel carries over to another resolution.
 
-`Full` forms every pair (N^2); `LowRank` goes through M latents (N M), as LRSA does.
+`Full` forms every pair (N^2); `LowRank` goes through M latents (N M), as LRSA does; `Patched` forms every pair of
+patches of a grid, and what a patch's cells do to another's is a matrix.
 """
+
+from math import prod
 
 import torch
 from jaxtyping import Float
@@ -115,3 +118,117 @@ class LowRank(_Correction):
         latent = self.latent[which].expand(len(tokens), -1, -1)
         held = self.down[which].carry(latent, tokens, values, self.log_volume)
         return self.up[which].carry(tokens, latent, held).sum(1)
+
+
+class Patched(nn.Module):
+    """Every pair of patches: `Full` among tokens that hold all cells of a patch.
+
+        K(z, z') = sum_h k_h(P, P') V_h(xi, xi'),     z in patch P at place xi, z' in patch P' at place xi'
+
+    As fine as the grid, at the cost of its patches. On another grid than that it was made for, fields are taken to the
+    first one's points (each the mean over what is nearest to it) and the change back linearly between them.
+    """
+
+    def __init__(
+        self, geometry: Geometry, channels: int, forcing: int, static: int, width: int = 64, heads: int = 8,
+        layers: int = 2, patch: int = 3,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        shape = geometry.shape
+        if shape is None or any(n % patch for n in shape):
+            raise ValueError(f"patches of {patch} want a grid whose sides they divide, got {shape}")
+        self.shape, self.patch, self.cells = shape, patch, patch ** len(shape)
+        self.native = geometry
+        volume = self._grouped(geometry.volume[None, :, None])[0]
+        middle = self._grouped(geometry.points[None])[0].unflatten(1, (self.cells, -1)).mean(1)
+        patches = Geometry(middle, volume.sum(1), tuple(n // patch for n in shape), geometry.periodic)
+        sizes = (self.cells * size for size in (channels, forcing, static))
+        self.among = Full(patches, *sizes, width=width, heads=heads, layers=layers)
+        self.stand_on(geometry)
+
+    def stand_on(self, geometry: Geometry) -> None:
+        """Evaluate on these points from now on."""
+        same = geometry.points.shape == self.native.points.shape and torch.equal(
+            geometry.points.to(self.native.points), self.native.points
+        )
+        held, back = (None, None) if same else _between(self.native, geometry)
+        self.register_buffer("held", held, persistent=False)
+        self.register_buffer("back", back, persistent=False)
+
+    def forward(
+        self, h: Float[Tensor, "b point c"], forcing: Float[Tensor, "b point f"], static: Float[Tensor, "b point s"]
+    ) -> Float[Tensor, "b point c"]:
+        if self.held is None:
+            grouped = (self._grouped(x) for x in (h, forcing, static))
+            return self._points(self.among(*grouped), h.shape[-1])
+        native, *rest = (self.held @ x for x in (h, forcing, static))
+        changed = self._points(self.among(*(self._grouped(x) for x in (native, *rest))), h.shape[-1])
+        return h + self.back @ (changed - native)
+
+    def kernels(
+        self, h: Float[Tensor, "b point c"], forcing: Float[Tensor, "b point f"], static: Float[Tensor, "b point s"]
+    ) -> tuple[Float[Tensor, "b q c p c"], Float[Tensor, "b q c p f"] | None]:
+        """K_h and K_f, as of `Full`."""
+        given = (h, forcing, static) if self.held is None else tuple(self.held @ x for x in (h, forcing, static))
+        found = self.among.kernels(*(self._grouped(x) for x in given))
+        c = h.shape[-1]
+        of_h, of_f = (
+            None if k is None else self._apart(k, c, size)
+            for k, size in zip(found, (c, forcing.shape[-1]), strict=True)
+        )
+        return of_h, of_f
+
+    def _apart(self, kernel: Tensor, out: int, size: int) -> Tensor:
+        """(b, patch, cell and c, patch, cell and size) -> (b, q, c, p, size), on the points stood on."""
+        b, q, _, p, _ = kernel.shape
+        rows = self._points(kernel.reshape(b, q, -1), out * p * self.cells * size)
+        columns = rows.view(-1, out, p, self.cells * size).flatten(0, 1)
+        kernel = self._points(columns, size).view(b, -1, out, prod(self.shape), size)
+        if self.held is None:
+            return kernel
+        return torch.einsum("Qq,bqcpf,pP->bQcPf", self.back, kernel, self.held)
+
+    def _grouped(self, fields: Float[Tensor, "b point c"]) -> Float[Tensor, "b patch cellc"]:
+        """A patch's cells side by side."""
+        sides = [side for n in self.shape for side in (n // self.patch, self.patch)]
+        dims = len(self.shape)
+        order = [0, *range(1, 2 * dims, 2), *range(2, 2 * dims + 1, 2), 2 * dims + 1]
+        coarse = prod(n // self.patch for n in self.shape)
+        size = self.cells * fields.shape[-1]
+        return fields.reshape(len(fields), *sides, fields.shape[-1]).permute(order).reshape(len(fields), coarse, size)
+
+    def _points(self, grouped: Float[Tensor, "b patch cellc"], channels: int) -> Float[Tensor, "b point c"]:
+        """Back to the points of the grid, in their order."""
+        dims = len(self.shape)
+        coarse = [n // self.patch for n in self.shape]
+        fields = grouped.reshape(len(grouped), *coarse, *(self.patch,) * dims, channels)
+        order = [0, *(axis for a in range(dims) for axis in (1 + a, 1 + dims + a)), 1 + 2 * dims]
+        return fields.permute(order).reshape(len(grouped), prod(self.shape), channels)
+
+
+def _between(native: Geometry, other: Geometry) -> tuple[Tensor, Tensor]:
+    """Means over what is nearest to each native point (native, point), and hats between native points (point, native):
+    products over the axes. ValueError where a native point has none."""
+    points, weights = other.points.double(), other.volume.double()
+    held = back = torch.ones(len(points), 1, dtype=torch.float64, device=points.device)
+    for axis in range(points.shape[1]):
+        stops = native.points[:, axis].double().unique()
+        near = (points[:, axis, None] - stops).abs()
+        if native.periodic:
+            near = torch.minimum(near, 1 - near)
+            stops = torch.cat([stops[-1:] - 1, stops, stops[:1] + 1])
+        inside = nn.functional.one_hot(near.argmin(1), near.shape[1]).double()
+        place = points[:, axis].clamp(stops[0], stops[-1]).contiguous()
+        low = (torch.searchsorted(stops, place, right=True) - 1).clamp(0, len(stops) - 2)
+        share = ((place - stops[low]) / (stops[low + 1] - stops[low]))[:, None]
+        hat = (1 - share) * nn.functional.one_hot(low, len(stops)) + share * nn.functional.one_hot(low + 1, len(stops))
+        if native.periodic:
+            hat[:, 1] += hat[:, -1]
+            hat[:, -2] += hat[:, 0]
+            hat = hat[:, 1:-1]
+        held, back = ((a[:, :, None] * b[:, None]).flatten(1) for a, b in ((held, inside), (back, hat)))
+    held = (held * weights[:, None]).T
+    total = held.sum(1, keepdim=True)
+    if not (total > 0).all():
+        raise ValueError(f"{int((total <= 0).sum())} of {len(total)} points of the grid have none of these near")
+    return (held / total).float(), back.float()

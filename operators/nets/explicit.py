@@ -24,31 +24,30 @@ LARGEST = 1.5  # root mean square of a state that gates are shown, of one whose 
 
 
 class Flat(nn.Module):
-    """One token a time. The tokens of the planned times look back at the lags, and all are read side by side, since a
-    softmax is slow to learn the small differences of neighbouring lags; each planned time gives its H.
+    """One token a time: the whole field. Tokens look at each other; then all are read side by side, since a softmax is
+    slow to learn the small differences of neighbouring lags, and each planned time gives its H.
 
-        H_j = sum_k a_k X_k + dense(tokens, token_j),
+        H_j = sum_k a_k X_k + dense(m, net(m)),     m = v (1 + g),   v and g linear in the tokens,
 
-    a learned and the same for every sample, starting at persistence; dense starts at nothing.
+    a learned and the same for every sample, starting at persistence; dense starts at nothing. The product is that of
+    two states, which most of the field's equations have; g is bounded. What is static is left to the correction: with
+    one weight a point, a net of all points learns the media that it was shown by heart.
     """
 
     def __init__(
         self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
-        width: int = 64, heads: int = 4, layers: int = 1,
+        width: int = 192, token: int = 16, heads: int = 4, layers: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         points = len(geometry.points)
         self.lags, self.steps = lags, steps
-        self.embed = nn.Linear(points * channels, width)
-        self.forced = nn.Linear(points * forcing, width) if forcing else None
-        self.still = nn.Linear(points * static, width) if static else None
-        self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, width))
-        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
-        self.read = nn.Linear((2 * lags + steps) * width, 2 * width)
-        self.own = nn.Linear(width, 2 * width)
-        self.hidden = nn.Sequential(
-            nn.GELU(), nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, 2 * width), nn.GELU()
-        )
+        self.embed = nn.Linear(points * channels, token)
+        self.forced = nn.Linear(points * forcing, token) if forcing else None
+        self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, token))
+        self.layers = nn.ModuleList(Layer(token, heads) for _ in range(layers))
+        self.read = nn.Linear((lags + steps) * token, 2 * width)
+        self.own = nn.Linear(token, 2 * width, bias=False)
+        self.net = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
         self.dense = nn.Linear(2 * width, points * channels)
         nn.init.zeros_(self.dense.weight)
         nn.init.zeros_(self.dense.bias)
@@ -66,15 +65,13 @@ class Flat(nn.Module):
         tokens = tokens + self.moment
         if self.forced is not None:
             tokens = tokens + self.forced(forcing.flatten(2))
-        if self.still is not None:
-            tokens = tokens + self.still(static.flatten(1))[:, None]
-        looked = tokens
         for layer in self.layers:
-            looked = layer(looked)
-        side = torch.cat([tokens.flatten(1), looked[:, :n].flatten(1)], 1)
-        ahead = self.hidden(self.read(side)[:, None] + self.own(looked[:, n:]))
+            tokens = layer(tokens)
+        value, gate = (self.read(tokens.flatten(1))[:, None] + self.own(tokens[:, n:])).chunk(2, -1)
+        mixed = value * (1 + WIDEST * torch.tanh(gate / WIDEST))
+        ahead = self.dense(torch.cat([mixed, self.net(mixed)], -1))
         held = torch.einsum("kc,bkpc->bpc", self.backward_weights, lags)
-        return held[:, None] + self.dense(ahead).view(b, self.steps, points, c)
+        return held[:, None] + ahead.view(b, self.steps, points, c)
 
 
 class Local(nn.Module):

@@ -47,6 +47,10 @@ def full(geometry: Geometry) -> nn.Module:
     return correction.Full(geometry, *SIZES, width=16, heads=2)
 
 
+def patched(geometry: Geometry) -> nn.Module:
+    return correction.Patched(geometry, *SIZES, width=16, heads=2, patch=2)
+
+
 def low_rank(geometry: Geometry) -> nn.Module:
     return correction.LowRank(geometry, *SIZES, width=16, heads=2, latents=5)
 
@@ -56,9 +60,12 @@ OPERATORS = [
     lambda g: Asno(local(g), low_rank(g)),
     lambda g: Asno(local(g), None),
     lambda g: Asno(explicit.Local(g, *SIZES, LAGS, width=16, joint=True), None),
+    lambda g: Asno(flat(g), patched(g)),
     lambda g: Asno(None, full(g)),
 ]
-every = pytest.mark.parametrize("make", OPERATORS, ids=["flat-full", "local-low-rank", "local", "joint", "full"])
+every = pytest.mark.parametrize(
+    "make", OPERATORS, ids=["flat-full", "local-low-rank", "local", "joint", "flat-patched", "full"]
+)
 
 
 @every
@@ -96,8 +103,20 @@ def test_a_fresh_one_is_near_persistence(make: object) -> None:
     assert (found - lags[:, -1]).norm() < 0.02 * lags[:, -1].norm()
 
 
-@pytest.mark.parametrize("make", [full, low_rank], ids=["full", "low-rank"])
-@pytest.mark.parametrize("geometry", [GRID, LINE, CLOUD], ids=["grid", "line", "cloud"])
+def patched_elsewhere(geometry: Geometry) -> nn.Module:
+    """Made for a coarser grid than it stands on."""
+    model = patched(Geometry.grid(*(n // 2 - n // 2 % 2 for n in geometry.shape)))
+    model.stand_on(geometry)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "geometry"),
+    [
+        *((m, g) for m in (full, low_rank) for g in (GRID, LINE, CLOUD)),
+        (patched, GRID), (patched, LINE), (patched_elsewhere, GRID), (patched_elsewhere, LINE),
+    ],
+)  # fmt: skip
 def test_kernels_are_the_step(make: object, geometry: Geometry) -> None:
     """X = H + K_h H + K_f F with the kernels as they are read, and it does not vanish without forcing."""
     model = loud(make(geometry))
@@ -109,7 +128,7 @@ def test_kernels_are_the_step(make: object, geometry: Geometry) -> None:
     assert (model(h, torch.zeros_like(forcing), static) - h).abs().mean() > 1e-3
 
 
-@pytest.mark.parametrize("make", [full, low_rank], ids=["full", "low-rank"])
+@pytest.mark.parametrize("make", [full, low_rank, patched], ids=["full", "low-rank", "patched"])
 def test_a_correction_carries_over_to_another_resolution(make: object) -> None:
     """Integrals are sums with quadrature weights: the fields of two resolutions come together as both get finer, and a
     grid whose points crowd at one end gives what an even one does."""
@@ -136,6 +155,34 @@ def test_a_correction_carries_over_to_another_resolution(make: object) -> None:
     even = Geometry.grid(256)
     near = on(even)[(crowded.points[:, 0][:, None] - even.points[:, 0]).abs().argmin(1)]
     assert (near - on(crowded)).norm() < 0.03 * near.norm()
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_patches_move_with_a_field_by_whole_patches(periodic: bool) -> None:
+    """Cells go back to where they came from: without places in its tokens, a correction of a field that is moved by a
+    patch along a periodic axis is its correction, moved; and on its own grid it is as fine as the grid."""
+    grid = Geometry.grid(6, 8, periodic=periodic)
+    model = loud(patched(grid))
+    with torch.no_grad():
+        for value in model.among.place.parameters():
+            value.zero_()
+    fields = [torch.randn(1, 48, size) for size in SIZES]
+
+    def moved(x: Tensor) -> Tensor:
+        return x.view(1, 6, 8, -1).roll((2, -4), (1, 2)).flatten(1, 2)
+
+    torch.testing.assert_close(model(*(moved(x) for x in fields)), moved(model(*fields)), atol=1e-5, rtol=1e-4)
+    one_cell = fields[0].clone()
+    one_cell[0, 9] += 1
+    assert (model(one_cell, *fields[1:]) - model(*fields)).abs().amin(-1).count_nonzero() > 40
+
+
+def test_patches_refuse_what_they_do_not_divide_and_what_leaves_a_point_empty() -> None:
+    for geometry in (CLOUD, Geometry.grid(9)):
+        with pytest.raises(ValueError, match="patches of 2 want a grid"):
+            patched(geometry)
+    with pytest.raises(ValueError, match="none of these near"):
+        patched(Geometry.grid(32)).stand_on(Geometry.grid(8))
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])

@@ -27,12 +27,12 @@ from tests.validation.baselines.unet import Unet
 
 WIDTHS = (8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320, 384, 512)
 HEADS = 4
-FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; above they go through latents
+FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; above of patches, on a cloud through latents
 LATENTS = 32
 SWEPT_LATENTS = (4, 16, 48, 128)  # the transport kernel has rank 48
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
-LIGHT_WIDTH = 8  # beside a local step, which has looked around already
+PATCH_WIDTH = 32  # the same where a token is a patch
 FITTED_WIDTH = 16  # of the basis in which a law is fitted: a function of one state needs no more, and it is asked often
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
@@ -44,7 +44,6 @@ class Learned:
     name: str
     build: Callable[[Problem, int], nn.Module]
     unroll: int = 2
-    noise: float = 1e-3
     once: bool = False  # it reads its context once, and takes any number of steps from there
 
     def matched(self, problem: Problem, parameters: int) -> nn.Module:
@@ -73,7 +72,7 @@ def _sizes(problem: March) -> tuple[int, int, int]:
 
 
 def _flat(problem: March, width: int) -> nn.Module:
-    return explicit.Flat(problem.geometry, *_sizes(problem), problem.lags, width=width, heads=HEADS)
+    return explicit.Flat(problem.geometry, *_sizes(problem), problem.lags, width=width)
 
 
 def _patch(geometry: Geometry) -> int:
@@ -104,13 +103,15 @@ def _time(problem: March, width: int) -> nn.Module:
 
 
 def _space(problem: March, width: int, light: bool = False) -> nn.Module:
-    if len(problem.geometry.points) <= FULL_POINTS:
-        return correction.Full(
-            problem.geometry, *_sizes(problem), width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=1
-        )
-    few = {"width": LIGHT_WIDTH, "heads": 1, "latents": LATENTS // 2}
-    more = {"width": min(width, SPACE_WIDTH), "heads": HEADS // 2, "latents": LATENTS}
-    return correction.LowRank(problem.geometry, *_sizes(problem), layers=1, **(few if light else more))
+    """light: beside a local step, which has looked around already."""
+    geometry, sizes = problem.geometry, _sizes(problem)
+    if len(geometry.points) <= FULL_POINTS:
+        return correction.Full(geometry, *sizes, width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=1)
+    if geometry.shape is None:
+        narrow = min(width, SPACE_WIDTH)
+        return correction.LowRank(geometry, *sizes, width=narrow, heads=HEADS // 2, layers=1, latents=LATENTS)
+    how = {"width": SPACE_WIDTH, "heads": 2, "layers": 1} if light else {"width": PATCH_WIDTH, "heads": 4, "layers": 2}
+    return correction.Patched(geometry, *sizes, patch=_patch(geometry), **how)
 
 
 def _netted(net: Callable[..., nn.Module]) -> Callable[[Problem, int], nn.Module]:

@@ -29,6 +29,7 @@ class Row:
     seconds: float = 0.0
     steps: int = 0
     rate: float = 0.0
+    noise: float = 0.0
     latency_ms: float = 0.0
     curve: list[list[float]] = field(default_factory=list)
     growth: list[float] = field(default_factory=list)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -36,6 +36,7 @@ GROUPS = {
 SMOKE = ("persistence", "linear", "mean", "asno", "lrsa", "hfluxno", "fitted-flux-no")
 PLAIN = "plain"  # what --operators may say for every trivial and classical row
 MOST_STEPS = 1_000_000
+FEW_POINTS = 64
 EVERY_STEP = MOST_STEPS  # of a rollout, from a context that is read once
 
 
@@ -98,28 +99,52 @@ def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: 
         contender.matched(problem, budget.parameters)
     except (ValueError, ImportError) as refusal:
         return replace(blank, refused=str(refusal))
-    rate, spent = budget.rates[0], 0.0
-    if len(budget.rates) > 1:
-        tried = [_trained(contender, problem, seed, budget, r, TRIAL_SHARE, lambda line: None) for r in budget.rates]
-        spent = sum(run.spent for run in tried)
-        rate = min(zip(tried, budget.rates, strict=True), key=lambda pair: pair[0].best)[1]
-    rest = 1 - TRIAL_SHARE * len(budget.rates) if len(budget.rates) > 1 else 1.0
-    run = _trained(contender, problem, seed, budget, rate, rest, say)
+    tried = _tuned(contender, problem, seed, budget)
+    spent = sum(run.spent for run in tried.values())
+    best = min(tried, key=lambda how: tried[how].best) if tried else Tuning(budget.rates[0], budget.noises[0])
+    run = _trained(contender, problem, seed, budget, best, 1 - TRIAL_SHARE * len(tried), say)
     model = run.learner.model
     done = replace(
         blank, parameters=sum(p.numel() for p in model.parameters()), seconds=spent + run.spent, steps=run.steps,
-        rate=rate, curve=run.curve,
+        rate=best.rate, noise=best.noise if isinstance(problem, March) else 0.0, curve=run.curve,
     )  # fmt: skip
     return _scored(done, model, problem, suite, EVERY_STEP if contender.once else 1)
 
 
 def batch_of(problem: Problem) -> int:
-    """Samples a step, the same for everybody: fewer where a sample has many points."""
-    return max(4, min(16, 16_384 // len(problem.geometry.points)))
+    """Samples a step, the same for everybody: fewer where a sample has many points, more where a step costs what its
+    optimiser does."""
+    points = len(problem.geometry.points)
+    return max(4, min(64 if points < FEW_POINTS else 16, 16_384 // points))
+
+
+class Tuning(NamedTuple):
+    """What is tried before a training: the learning rate, and the noise on the lags of a march."""
+
+    rate: float
+    noise: float
+
+
+def _tuned(contender: contenders.Learned, problem: Problem, seed: int, budget: Budget) -> dict[Tuning, Run]:
+    """Short trainings: every rate, then every other noise at the best of them. None where there is no choice."""
+    tried: dict[Tuning, Run] = {}
+
+    def attempt(choices: list[Tuning]) -> Tuning:
+        for how in choices:
+            if how not in tried:
+                tried[how] = _trained(contender, problem, seed, budget, how, TRIAL_SHARE, lambda line: None)
+        return min(tried, key=lambda how: tried[how].best)
+
+    if len(budget.rates) == 1:
+        return tried
+    best = attempt([Tuning(rate, budget.noises[0]) for rate in budget.rates])
+    if isinstance(problem, March):
+        attempt([Tuning(best.rate, noise) for noise in budget.noises])
+    return tried
 
 
 def _trained(
-    contender: contenders.Learned, problem: Problem, seed: int, budget: Budget, rate: float, share: float,
+    contender: contenders.Learned, problem: Problem, seed: int, budget: Budget, how: Tuning, share: float,
     say: Callable[[str], None],
 ) -> Run:  # fmt: skip
     torch.manual_seed(seed)
@@ -127,13 +152,11 @@ def _trained(
     torch.manual_seed(seed)
     learner: Any
     if isinstance(problem, March):
-        learner = MarchLearner(
-            module, problem, batch_of(problem), contender.unroll, contender.noise, once=contender.once
-        )
+        learner = MarchLearner(module, problem, batch_of(problem), contender.unroll, how.noise, once=contender.once)
     else:
         learner = MapLearner(module, problem, batch_of(problem))
     looks = max(1, budget.looks // 2) if share == TRIAL_SHARE else budget.looks
-    run = Run(learner, Manner(MOST_STEPS, rate, looks=looks, seconds=share * budget.seconds), seed, say=say)
+    run = Run(learner, Manner(MOST_STEPS, how.rate, looks=looks, seconds=share * budget.seconds), seed, say=say)
     run.go()
     return run
 
