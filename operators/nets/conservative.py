@@ -112,21 +112,22 @@ class HFluxNo(_Conservative):
 
 class ViscousFluxNo(_Conservative):
     """Ours: a law read from the past (`reader`: lags to a Law) in a scheme that damps (`viscous`). A law knows no
-    grid: trained on the cells of the data, it may go on in cells `inner` times smaller, where shocks are sharper."""
+    grid: trained on the cells of the data, it may go on in cells `inner` times smaller, where shocks are sharper.
+    `fastest`: cells a step, of waves that are not slowed."""
 
     def __init__(
         self, geometry: Geometry, channels: int, reader: Callable[[Tensor], Law], order: int = 2, inner: int = 1,
-        floor: Tensor | None = None,
+        floor: Tensor | None = None, fastest: float = FASTEST,
     ) -> None:  # fmt: skip
         super().__init__(geometry, order, _none(channels) if floor is None else floor)
-        self.reader, self.inner = reader, inner
+        self.reader, self.inner, self.fastest = reader, inner, fastest
 
     def read(self, lags: Tensor) -> Law:
         return self.reader(lags)
 
     def advance(self, read: Law, u: Tensor, times: int = 1) -> Tensor:
         """As many steps as the sample's own waves want: those of one do not depend on another's."""
-        steps, slowed = read.pace(u, times * FASTEST)
+        steps, slowed = read.pace(u, times * self.fastest)
         dt = (1 / steps).view(-1, *[1] * (u.dim() - 1))
         for step in range(int(steps.max())):
             rows = (step < steps).nonzero()[:, 0]

@@ -16,6 +16,10 @@ def problem(budget: str, seed: int = 0) -> March:
     return LINE.problem(budget, seed)
 
 
+def finer(budget: str) -> March:
+    return LINE.finer(budget)
+
+
 def classical(problem: March) -> dict[str, Row]:
     return LINE.classical(problem)
 

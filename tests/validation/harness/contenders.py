@@ -13,6 +13,7 @@ from operators.nets.asno import Asno
 from operators.nets.conservative import FluxNo, HFluxNo, ViscousFluxNo
 from operators.nets.fitted import Fitted
 from operators.nets.lrsa import Lrsa
+from operators.nets.viscous import FASTEST
 from operators.nets.written import Written
 from operators.problem import Geometry, Map, March, Problem
 from tests.validation.baselines.deeponet import DeepOnet
@@ -33,6 +34,7 @@ SWEPT_LATENTS = (4, 16, 48, 128)  # the transport kernel has rank 48
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
 PATCH_WIDTH = 32  # the same where a token is a patch
+CELLS = 100  # a side, up to which waves may cross as many cells a step as they may by default; more on a finer grid
 FITTED_WIDTH = 16  # of the basis in which a law is fitted: a function of one state needs no more, and it is asked often
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
@@ -174,7 +176,8 @@ def _viscous(reader: type[nn.Module], widest: int) -> Callable[[Problem, int], n
     def build(problem: March, width: int) -> nn.Module:
         channels = _sizes(problem)[0]
         law = reader(problem.geometry, channels, width=min(width, widest))
-        return ViscousFluxNo(problem.geometry, channels, law, floor=_floor(problem))
+        fastest = FASTEST * max(1.0, max(problem.geometry.shape or (1,)) / CELLS)
+        return ViscousFluxNo(problem.geometry, channels, law, floor=_floor(problem), fastest=fastest)
 
     return build
 

@@ -17,7 +17,7 @@ import torch
 class Row:
     """errors: by test split, then by measure; parameters and seconds (training, tuning included) are 0 where nothing
     is learned; `curve` is (step, loss, validation) of the training, `growth` the error at each step of a rollout.
-    `refused` tells why there are no errors."""
+    `gflop`: of one evaluation at batch 1. `refused` tells why there are no errors."""
 
     suite: str
     operator: str
@@ -31,6 +31,7 @@ class Row:
     rate: float = 0.0
     noise: float = 0.0
     latency_ms: float = 0.0
+    gflop: float = 0.0
     curve: list[list[float]] = field(default_factory=list)
     growth: list[float] = field(default_factory=list)
     refused: str = ""

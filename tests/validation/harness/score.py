@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from operators.learner import mapped, relative, rolled, rollout
 from operators.problem import Map, March, Trajectories
@@ -63,6 +64,13 @@ def latency_ms(call: Callable[[], Any]) -> float:
             call()
             took.append(1e3 * (time.perf_counter() - began))
     return statistics.median(took[3:])
+
+
+def gflop(call: Callable[[], Any]) -> float:
+    """Of one evaluation at batch 1: products of matrices, convolutions and attention, 2 for a multiply-add."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        call()
+    return counted.get_total_flops() / 1e9
 
 
 def _mean(errors: torch.Tensor) -> float:

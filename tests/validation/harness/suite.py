@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from operators.learner import MapLearner, MarchLearner
+from operators.learner import MapLearner, MarchLearner, Scaled
 from operators.problem import March, Problem
 from operators.train import Manner, Run
-from tests.validation.harness import contenders, kept, linear, page, score, table
+from tests.validation.harness import contenders, kept, linear, page, score, stress, table
 from tests.validation.harness.budgets import BUDGETS, TRIAL_SHARE, Budget
 from tests.validation.harness.rows import Results, Row, made
 
@@ -108,7 +108,12 @@ def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: 
         blank, parameters=sum(p.numel() for p in model.parameters()), seconds=spent + run.spent, steps=run.steps,
         rate=best.rate, noise=best.noise if isinstance(problem, March) else 0.0, curve=run.curve,
     )  # fmt: skip
-    return _scored(done, model, problem, suite, EVERY_STEP if contender.once else 1)
+    steps = EVERY_STEP if contender.once else 1
+    done = _scored(done, model, problem, suite, steps)
+    if isinstance(problem, March) and problem.in_context:
+        for split, found in _on_finer_cells(contender, run, problem, budget, steps).items():
+            done.errors[split].update(found)
+    return done
 
 
 def batch_of(problem: Problem) -> int:
@@ -161,6 +166,30 @@ def _trained(
     return run
 
 
+def _on_finer_cells(
+    contender: contenders.Learned, run: Run, problem: March, budget: Budget, steps: int
+) -> dict[str, dict[str, float]]:
+    """By test split, what the trained weights do on the suite's finer grid; nothing where they do not fit there."""
+    case = case_of(problem.name)
+    if not hasattr(case, "finer"):
+        return {}
+    fine = _finer(problem.name, budget.name)
+    device = problem.fit.state.device
+    fine = replace(problem, geometry=fine.geometry.to(device), tests={k: v.to(device) for k, v in fine.tests.items()})
+    try:
+        model = Scaled(contender.matched(fine, budget.parameters), problem.fit).to(device)
+        model.load_state_dict(run.learner.model.state_dict())
+    except (ValueError, RuntimeError):
+        return {}
+    model.eval()
+    return {name: stress.finer(model, fine, part, steps) for name, part in fine.tests.items()}
+
+
+@lru_cache(maxsize=1)
+def _finer(suite: str, budget: str) -> March:
+    return case_of(suite).finer(budget)
+
+
 def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, steps: int = 1) -> Row:
     """`steps`: how many it takes at once in a rollout."""
     errors, case = {}, case_of(suite)
@@ -169,17 +198,22 @@ def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, 
             errors[name] = score.march(model, problem, part, steps)
             if hasattr(case, "extra"):
                 errors[name] |= case.extra(model, problem, part)
+            if problem.in_context:
+                errors[name] |= stress.march(model, problem, part, steps)
         else:
             errors[name] = score.one_map(model, problem, part)
     part, growth = next(iter(problem.tests.values())), []
     if isinstance(problem, March):
         n, growth = problem.lags, score.growth(model, problem, part, steps)
         one = part.state[:1, :n], part.forcing[:1, : n + 1], part.static[:1]
-        latency = score.latency_ms(lambda: model(*one))
+        once: Callable[[], Any] = lambda: model(*one)  # noqa: E731
     else:
         where = None if part.where is None else part.where[:1]
-        latency = score.latency_ms(lambda: model(part.given[:1], where))
-    return replace(done, errors=errors, growth=growth, latency_ms=latency)
+        once = lambda: model(part.given[:1], where)  # noqa: E731
+    return replace(
+        done, errors=errors, growth=growth, latency_ms=score.latency_ms(once),
+        gflop=score.gflop(once) if done.kind == "learned" else 0.0,
+    )  # fmt: skip
 
 
 class FailedRowsError(Exception):

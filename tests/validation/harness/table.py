@@ -17,7 +17,16 @@ def lines(results: Results, budget: str) -> list[list[str]]:
     measures = sorted(
         {(s, m) for rows in groups.values() for r in rows for s, e in r.errors.items() for m in e}, key=_order
     )
-    header = ["operator", "kind", *(f"{s} {m}" for s, m in measures), "seeds", "parameters", "training, s", "ms a step"]
+    header = [
+        "operator",
+        "kind",
+        *(f"{s} {m}" for s, m in measures),
+        "seeds",
+        "parameters",
+        "training, s",
+        "ms a step",
+        "GFLOP",
+    ]
 
     def first(rows: list[Row]) -> tuple[int, float]:
         found = [r.errors[measures[0][0]][measures[0][1]] for r in rows if r.errors] if measures else []
@@ -28,13 +37,15 @@ def lines(results: Results, budget: str) -> list[list[str]]:
         scored = [r for r in rows if r.errors]
         if not scored:
             body.append(
-                [operator, rows[0].kind, f"not run: {rows[0].refused}", *[""] * (len(measures) - 1), "", "", "", ""]
+                [operator, rows[0].kind, f"not run: {rows[0].refused}", *[""] * (len(measures) - 1), "", "", "", "", ""]
             )
             continue
         cells = [_cell([r.errors[s][m] for r in scored if m in r.errors.get(s, {})]) for s, m in measures]
         told = scored[0].parameters
         seconds, latency = statistics.mean(r.seconds for r in scored), statistics.median(r.latency_ms for r in scored)
         costs = [str(len(scored)), f"{told:,}" if told else "-", f"{seconds:.0f}", f"{latency:.2f}"]
+        flop = scored[0].gflop
+        costs.append(f"{flop:.2g}" if flop else "")
         body.append([operator, rows[0].kind, *cells, *costs])
     return [header, *body]
 

@@ -22,6 +22,9 @@ CELLS, DT, RECORDED, LAGS, HORIZON = 100, 0.005, 81, 20, 20
 MEASURED = 4
 """Trajectories of each split on which the reference's own error is measured, over HORIZON steps."""
 
+FINER = 16
+"""Trajectories of each test split that are kept on the inner grid."""
+
 Row = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -88,8 +91,24 @@ class Line:
             positive=self.positive,
         )  # fmt: skip
 
-    def trajectories(self, law: Law, first: State, cells: int) -> Trajectories:
-        frames = _means(law, first, cells, RECORDED)
+    def finer(self, budget: str, seed: int = 0) -> March:
+        """Some trajectories of each test split on the cells that they are made on, as far as the horizon."""
+        size = SIZES[budget]
+        cells = max(size.cells, 2 * CELLS)
+        tests = {}
+        for i, split in enumerate(self.draws):
+            law, first = self._draw(split).of([seed, 2 + i], size.test)
+            tests[split] = self.trajectories(law.of(slice(FINER)), first[:FINER], cells, LAGS + HORIZON, cells)
+        geometry, any_of = Geometry.grid(cells, periodic=True), next(iter(tests.values()))
+        return March(
+            self.name, geometry, DT, LAGS, any_of, any_of, tests, HORIZON, in_context=True, positive=self.positive
+        )
+
+    def trajectories(
+        self, law: Law, first: State, cells: int, recorded: int = RECORDED, kept: int = CELLS
+    ) -> Trajectories:
+        """Made on so many cells, told on `kept` of them."""
+        frames = _means(law, first, cells, recorded, kept=kept)
         if not frames.isfinite().all():
             raise ArithmeticError(f"{self.name} blew up on {cells} cells")
         return Trajectories.of(frames.mT)
@@ -128,9 +147,9 @@ class Line:
         return self.draws[split if split in self.draws else "id"]
 
 
-def _means(law: Law, first: State, cells: int, frames: int, finer: int = 1) -> Tensor:
-    """Frames (b, frame, channel, CELLS) of a run on so many cells."""
-    return muscl.coarsen(muscl.run(law, muscl.coarsen(first, cells), DT, frames, finer), CELLS)
+def _means(law: Law, first: State, cells: int, frames: int, finer: int = 1, kept: int = CELLS) -> Tensor:
+    """Frames (b, frame, channel, kept) of a run on so many cells."""
+    return muscl.coarsen(muscl.run(law, muscl.coarsen(first, cells), DT, frames, finer), kept)
 
 
 def relative(a: Tensor, b: Tensor) -> float:
