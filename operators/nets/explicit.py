@@ -30,19 +30,20 @@ class Flat(nn.Module):
         H_j = sum_k a_k X_k + dense(m, net(m)),     m = v (1 + g),   v and g linear in the tokens,
 
     a learned and the same for every sample, starting at persistence; dense starts at nothing. The product is that of
-    two states, which most of the field's equations have; g is bounded. What is static is left to the correction: with
-    one weight a point, a net of all points learns the media that it was shown by heart.
+    two states, which most of the field's equations have; g is bounded. What is static is left to the correction, and
+    unless `driven` so is the forcing: with weights of its own for every point, a net learns the media and the patterns
+    that it was shown by heart.
     """
 
     def __init__(
         self, geometry: Geometry, channels: int, forcing: int, static: int, lags: int, steps: int = 1,
-        width: int = 192, token: int = 16, heads: int = 4, layers: int = 1,
+        width: int = 192, token: int = 16, heads: int = 4, layers: int = 1, driven: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         points = len(geometry.points)
         self.lags, self.steps = lags, steps
         self.embed = nn.Linear(points * channels, token)
-        self.forced = nn.Linear(points * forcing, token) if forcing else None
+        self.forced = nn.Linear(points * forcing, token) if forcing and driven else None
         self.moment = nn.Parameter(0.02 * torch.randn(lags + steps, token))
         self.layers = nn.ModuleList(Layer(token, heads) for _ in range(layers))
         self.read = nn.Linear((lags + steps) * token, 2 * width)

@@ -95,6 +95,16 @@ def test_every_lag_and_every_forcing_counts(make: object, which: int) -> None:
         assert not torch.allclose(before, model(*given), atol=1e-5)
 
 
+@pytest.mark.parametrize("driven", [True, False])
+def test_a_flat_step_does_not_see_the_medium_and_may_leave_the_forcing_to_the_correction(driven: bool) -> None:
+    model = loud(explicit.Flat(GRID, *SIZES, LAGS, width=16, driven=driven))
+    lags, forcing, static = sample(GRID)
+    before = model(lags, forcing, static)
+    assert torch.equal(before, model(lags, forcing, static + 1))
+    assert torch.equal(before, model(lags, forcing + 1, static)) != driven
+    assert not torch.allclose(before, model(lags + 1, forcing, static))
+
+
 @every
 def test_a_fresh_one_is_near_persistence(make: object) -> None:
     torch.manual_seed(0)

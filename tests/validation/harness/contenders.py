@@ -74,7 +74,8 @@ def _sizes(problem: March) -> tuple[int, int, int]:
 
 
 def _flat(problem: March, width: int) -> nn.Module:
-    return explicit.Flat(problem.geometry, *_sizes(problem), problem.lags, width=width)
+    driven = len(problem.geometry.points) <= FULL_POINTS
+    return explicit.Flat(problem.geometry, *_sizes(problem), problem.lags, width=width, driven=driven)
 
 
 def _patch(geometry: Geometry) -> int:
