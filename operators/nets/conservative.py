@@ -101,6 +101,7 @@ class HFluxNo(_Conservative):
         self.flux = Generated(len(self.shape), channels, reach, width, flux_width, depth)
 
     def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b code"]:
+        """What the flux net's weights are made from."""
         return self.context(lags)
 
     def read(self, lags: Tensor) -> Any:
@@ -121,6 +122,10 @@ class ViscousFluxNo(_Conservative):
     ) -> None:  # fmt: skip
         super().__init__(geometry, order, _none(channels) if floor is None else floor)
         self.reader, self.inner, self.fastest = reader, inner, fastest
+
+    def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b code"]:
+        """What the reader makes its law from."""
+        return self.reader.code(lags)
 
     def read(self, lags: Tensor) -> Law:
         return self.reader(lags)

@@ -59,11 +59,14 @@ class Fitted(nn.Module):
         self.ridge = nn.Parameter(torch.full((unknowns,), -9.0))
         self.prior = nn.Parameter(torch.zeros(unknowns))
 
-    def forward(self, lags: Float[Tensor, "b n point c"]) -> Law:
+    def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b unknown"]:
+        """(w, L, nu) of each axis."""
         if lags.shape[1] < LEAST_FRAMES:
             raise ValueError(f"a law is fitted to {LEAST_FRAMES} past frames or more, got {lags.shape[1]}")
-        known, wanted = self.equations(lags)
-        return self._law(self._solved(known, wanted))
+        return self._solved(*self.equations(lags))
+
+    def forward(self, lags: Float[Tensor, "b n point c"]) -> Law:
+        return self._law(self.code(lags))
 
     def equations(self, lags: Tensor) -> tuple[Float[Tensor, "b equation unknown"], Float[Tensor, "b equation"]]:
         """What the law says of these frames, weighted."""

@@ -31,8 +31,11 @@ class Written(nn.Module):
         with torch.no_grad():
             self.more.bias[-dims:] = -3.0
 
+    def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b code"]:
+        return self.context(lags)
+
     def forward(self, lags: Float[Tensor, "b n point c"]) -> Law:
-        code = self.context(lags)
+        code = self.code(lags)
         linear, thick = self.more(code).split((self.dims * self.channels**2, self.dims), 1)
         nets = [hyper(code) for hyper in self.hypers]
         linear = linear.view(-1, self.dims, self.channels, self.channels)

@@ -80,6 +80,32 @@ def test_a_product_of_matrices_is_counted() -> None:
     assert score.gflop(lambda: net(torch.zeros(3, 50))) == pytest.approx(2 * 3 * 50 * 20 / 1e9)
 
 
+def test_a_code_that_holds_the_coefficients_tells_them_and_noise_does_not() -> None:
+    draw = torch.Generator().manual_seed(0)
+    told = torch.rand(200, 3, generator=draw)
+    mix = torch.randn(3, 10, generator=draw)
+    known, asked = (told @ mix)[:150], (told @ mix)[150:]
+    assert stress.code_tells(known, told[:150], asked, told[150:]) > 0.95
+    noise = torch.randn(200, 10, generator=draw)
+    assert stress.code_tells(noise[:150], told[:150], noise[150:], told[150:]) < 0.2
+    half = torch.cat([told[:, :1], noise], 1)
+    assert 0.1 < stress.code_tells(half[:150], told[:150], half[150:], told[150:]) < 0.5
+
+
+@pytest.mark.parametrize("name", ["cubic", "burgers", "shallow_water"])
+def test_coefficients_are_those_of_the_trajectories(name: str) -> None:
+    """What least squares on the past finds, knowing a law's form and not its numbers, is nearest to the trajectory's
+    own coefficients, of all that there are."""
+    case = suite.case_of(name)
+    problem = case.problem("smoke")
+    law = case.LINE.fitted(problem.fit.state[:, : problem.lags].double().mT, problem.dt)
+    found = torch.stack(list(vars(law).values()), 1)
+    true = case.coefficients("smoke", "fit")
+    assert true.shape == found.shape
+    size = true.std(0)
+    assert torch.equal(torch.cdist(found.float() / size, true / size).argmin(1), torch.arange(len(true)))
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Line:
     """The cubic suite's smooth split, few trajectories."""
@@ -104,6 +130,7 @@ def test_a_law_read_from_the_past_serves_on_finer_cells(quick: Line, monkeypatch
     assert {"200 cells", "noise 1 %", "noise 5 %", "cells lost", "to the end"} <= set(told)
     assert told["200 cells"] < max(1.5 * told["rollout"], 0.02) < 0.5 * still["cells lost"]
     assert found.gflop > 0
+    assert found.code_r2 is not None
     disco = suite.row("cubic", "hfluxno", 0, BUDGETS["smoke"], "cpu", lambda _: None)
     assert "200 cells" not in disco.errors["id"]
     suite._finer.cache_clear()

@@ -1,6 +1,7 @@
 """Viscous Burgers with both its coefficients untold: see README.md beside this."""
 
 import numpy as np
+from torch import Tensor
 
 from operators.problem import March
 from tests.validation.laws import draws, fitted, line
@@ -18,6 +19,10 @@ def problem(budget: str, seed: int = 0) -> March:
 
 def finer(budget: str) -> March:
     return LINE.finer(budget)
+
+
+def coefficients(budget: str, split: str) -> Tensor:
+    return LINE.coefficients(budget, split)
 
 
 def classical(problem: March) -> dict[str, Row]:

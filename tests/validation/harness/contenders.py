@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from operators.learner import Scale, Stepping
+from operators.learner import Scale, Scaled, Stepping
 from operators.nets import correction, explicit
 from operators.nets.asno import Asno
 from operators.nets.conservative import FluxNo, HFluxNo, ViscousFluxNo
@@ -47,6 +47,7 @@ class Learned:
     build: Callable[[Problem, int], nn.Module]
     unroll: int = 2
     once: bool = False  # it reads its context once, and takes any number of steps from there
+    finish: Callable[[nn.Module], object] = lambda model: None  # what is done to it between training and scoring
 
     def matched(self, problem: Problem, parameters: int) -> nn.Module:
         """The module whose number of parameters is nearest to what is aimed at. Widths that it refuses are left out."""
@@ -183,11 +184,17 @@ def _viscous(reader: type[nn.Module], widest: int) -> Callable[[Problem, int], n
     return build
 
 
+def _inner(model: Scaled, times: int) -> None:
+    """It goes on in cells so many times smaller than those it was trained on."""
+    model.stepper.inner = times
+
+
 IN_CONTEXT = (
     Learned("flux-no", _flux(FluxNo), once=True),
     Learned("hfluxno", _flux(HFluxNo), once=True),
     Learned("hfluxno-viscous", _viscous(Written, 64), once=True),
     Learned("fitted-flux-no", _viscous(Fitted, FITTED_WIDTH), once=True),
+    Learned("fitted-flux-no-finer", _viscous(Fitted, FITTED_WIDTH), once=True, finish=lambda model: _inner(model, 2)),
     Learned("dpot", Dpot),
     Learned("disco", Disco, once=True),
     Learned("icon", Icon),

@@ -17,7 +17,8 @@ import torch
 class Row:
     """errors: by test split, then by measure; parameters and seconds (training, tuning included) are 0 where nothing
     is learned; `curve` is (step, loss, validation) of the training, `growth` the error at each step of a rollout.
-    `gflop`: of one evaluation at batch 1. `refused` tells why there are no errors."""
+    `gflop`: of one evaluation at batch 1. `code_r2`: how well the true coefficients are read from a code of the past
+    (`stress.code_tells`). `refused` tells why there are no errors."""
 
     suite: str
     operator: str
@@ -32,6 +33,7 @@ class Row:
     noise: float = 0.0
     latency_ms: float = 0.0
     gflop: float = 0.0
+    code_r2: float | None = None
     curve: list[list[float]] = field(default_factory=list)
     growth: list[float] = field(default_factory=list)
     refused: str = ""

@@ -42,6 +42,21 @@ def finer(stepper: Callable[..., Any], fine: March, part: Trajectories, steps: i
     return {f"{len(fine.geometry.points)} cells": _error(stepper, fine, part, lags, fine.horizon, steps)}
 
 
+def code_tells(
+    codes: Float[Tensor, "b code"], coefficients: Float[Tensor, "b k"], test: Float[Tensor, "t code"],
+    wanted: Float[Tensor, "t k"],
+) -> float:  # fmt: skip
+    """Whether codes order by the true coefficients of their laws: R^2, mean over coefficients, of the best linear
+    reading of them, fitted to some trajectories and asked of others. 1: they are in it; 0 or less: they are not."""
+    middle, size = codes.mean(0), codes.std(0).clamp(min=1e-6)
+    known, asked = ((x - middle) / size for x in (codes.double(), test.double()))
+    about = coefficients.double().mean(0)
+    ridge = 1e-2 * len(known) * torch.eye(known.shape[1], dtype=known.dtype, device=known.device)
+    weights = torch.linalg.solve(known.T @ known + ridge, known.T @ (coefficients.double() - about))
+    off = (asked @ weights + about - wanted).square().mean(0)
+    return float((1 - off / (wanted.double() - wanted.double().mean(0)).square().mean(0)).mean())
+
+
 def filled(
     fields: Float[Tensor, "b n point c"], gone: Float[Tensor, "b n point"], geometry: Geometry
 ) -> Float[Tensor, "b n point c"]:

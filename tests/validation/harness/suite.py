@@ -104,6 +104,7 @@ def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: 
     best = min(tried, key=lambda how: tried[how].best) if tried else Tuning(budget.rates[0], budget.noises[0])
     run = _trained(contender, problem, seed, budget, best, 1 - TRIAL_SHARE * len(tried), say)
     model = run.learner.model
+    contender.finish(model)
     done = replace(
         blank, parameters=sum(p.numel() for p in model.parameters()), seconds=spent + run.spent, steps=run.steps,
         rate=best.rate, noise=best.noise if isinstance(problem, March) else 0.0, curve=run.curve,
@@ -113,6 +114,7 @@ def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: 
     if isinstance(problem, March) and problem.in_context:
         for split, found in _on_finer_cells(contender, run, problem, budget, steps).items():
             done.errors[split].update(found)
+        done = replace(done, code_r2=_told_by_code(model, problem, budget))
     return done
 
 
@@ -179,10 +181,26 @@ def _on_finer_cells(
     try:
         model = Scaled(contender.matched(fine, budget.parameters), problem.fit).to(device)
         model.load_state_dict(run.learner.model.state_dict())
+        contender.finish(model)
     except (ValueError, RuntimeError):
         return {}
     model.eval()
     return {name: stress.finer(model, fine, part, steps) for name, part in fine.tests.items()}
+
+
+def _told_by_code(model: torch.nn.Module, problem: March, budget: Budget) -> float | None:
+    """`stress.code_tells`, of those that have a code, where the suite knows its coefficients."""
+    case, code = case_of(problem.name), getattr(model.stepper, "code", None)
+    if code is None or not hasattr(case, "coefficients"):
+        return None
+    split = next(iter(problem.tests))
+    with torch.no_grad():
+        codes, asked = (
+            torch.cat([code(model.state.down(lags)) for lags in part.state[:, : problem.lags].split(64)])
+            for part in (problem.fit, problem.tests[split])
+        )
+    told, wanted = (case.coefficients(budget.name, name).to(codes) for name in ("fit", split))
+    return stress.code_tells(codes, told, asked, wanted)
 
 
 @lru_cache(maxsize=1)

@@ -17,16 +17,11 @@ def lines(results: Results, budget: str) -> list[list[str]]:
     measures = sorted(
         {(s, m) for rows in groups.values() for r in rows for s, e in r.errors.items() for m in e}, key=_order
     )
-    header = [
-        "operator",
-        "kind",
-        *(f"{s} {m}" for s, m in measures),
-        "seeds",
-        "parameters",
-        "training, s",
-        "ms a step",
-        "GFLOP",
-    ]
+    costs = ["seeds", "parameters", "training, s", "ms a step", "GFLOP"]
+    header = ["operator", "kind", *(f"{s} {m}" for s, m in measures), *costs]
+    coded = any(r.code_r2 is not None for rows in groups.values() for r in rows)
+    if coded:
+        header.append("code R²")
 
     def first(rows: list[Row]) -> tuple[int, float]:
         found = [r.errors[measures[0][0]][measures[0][1]] for r in rows if r.errors] if measures else []
@@ -36,9 +31,7 @@ def lines(results: Results, budget: str) -> list[list[str]]:
     for operator, rows in sorted(groups.items(), key=lambda item: first(item[1])):
         scored = [r for r in rows if r.errors]
         if not scored:
-            body.append(
-                [operator, rows[0].kind, f"not run: {rows[0].refused}", *[""] * (len(measures) - 1), "", "", "", "", ""]
-            )
+            body.append([operator, rows[0].kind, f"not run: {rows[0].refused}", *[""] * (len(header) - 3)])
             continue
         cells = [_cell([r.errors[s][m] for r in scored if m in r.errors.get(s, {})]) for s, m in measures]
         told = scored[0].parameters
@@ -46,6 +39,8 @@ def lines(results: Results, budget: str) -> list[list[str]]:
         costs = [str(len(scored)), f"{told:,}" if told else "-", f"{seconds:.0f}", f"{latency:.2f}"]
         flop = scored[0].gflop
         costs.append(f"{flop:.2g}" if flop else "")
+        if coded:
+            costs.append(_cell([r.code_r2 for r in scored if r.code_r2 is not None]))
         body.append([operator, rows[0].kind, *cells, *costs])
     return [header, *body]
 

@@ -6,7 +6,7 @@ the 100 cells; cell means stay conserved. No coefficient is told: an operator ha
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
@@ -103,6 +103,13 @@ class Line:
         return March(
             self.name, geometry, DT, LAGS, any_of, any_of, tests, HORIZON, in_context=True, positive=self.positive
         )
+
+    def coefficients(self, budget: str, split: str, seed: int = 0) -> Tensor:
+        """(trajectory, coefficient): what no operator is told."""
+        size = SIZES[budget]
+        counts = {"fit": size.fit, "validation": size.validation} | dict.fromkeys(self.draws, size.test)
+        law, _ = self._draw(split).of([seed, list(counts).index(split)], counts[split])
+        return torch.stack([getattr(law, each.name) for each in fields(law)], 1).float()
 
     def trajectories(
         self, law: Law, first: State, cells: int, recorded: int = RECORDED, kept: int = CELLS

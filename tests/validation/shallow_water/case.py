@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from operators.problem import March
 from tests.validation.laws import draws, fitted, line
@@ -23,6 +24,10 @@ def problem(budget: str, seed: int = 0) -> March:
 
 def finer(budget: str) -> March:
     return LINE.finer(budget)
+
+
+def coefficients(budget: str, split: str) -> Tensor:
+    return LINE.coefficients(budget, split)
 
 
 def classical(problem: March) -> dict[str, Row]:
