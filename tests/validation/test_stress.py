@@ -1,12 +1,16 @@
 """Laws of what else is asked of a row that reads its law from the past."""
 
+from pathlib import Path
+from xml.etree import ElementTree
+
 import pytest
 import torch
 from torch import Tensor
 
 from operators.problem import Geometry, March, Trajectories
-from tests.validation.harness import contenders, score, stress, suite
+from tests.validation.harness import contenders, plots, score, stress, suite
 from tests.validation.harness.budgets import BUDGETS
+from tests.validation.harness.rows import Results, Row
 from tests.validation.laws import fitted, line
 from tests.validation.laws.draws import smooth
 from tests.validation.laws.law import Cubic
@@ -106,6 +110,32 @@ def test_coefficients_are_those_of_the_trajectories(name: str) -> None:
     size = true[:, kept].std(0)
     nearest = torch.cdist(found[:, kept].float() / size, true[:, kept] / size).argmin(1)
     assert torch.equal(nearest, torch.arange(len(true)))
+
+
+def test_shocks_are_drawn_where_they_stand(tmp_path: Path) -> None:
+    """A panel a split, the truth and the best rows in it, and what is written is read back."""
+    problem = standing()
+    part = problem.tests["id"]
+    held = score.profile(contenders.persistence, problem, part)
+    assert held == pytest.approx(part.state[0, 0, :, 0].tolist())
+    results = Results(tmp_path / "r.json")
+    true = suite._true_profiles(problem)["id"]
+    assert true["start"] == true["truth"] == held
+    results.about["small"] = {"profiles": {"id": true, "step": true}}
+    for n in range(6):
+        error = {split: {"rollout": 0.1 * n} for split in ("id", "step")}
+        row = Row("s", f"row {n}", "learned", 0, "small", error, profile={"id": held, "step": held})
+        results.rows[row.key] = row
+    results.write()
+    again = Results(results.path)
+    assert again.about["small"]["profiles"]["id"]["truth"] == pytest.approx(held, rel=1e-4)
+    svg = plots.profiles(again, "small", "s")
+    ElementTree.fromstring(svg)
+    assert svg.count("<rect") == 2
+    assert svg.count("M") >= 2 * (2 + plots.DRAWN)
+    assert "row 3" in svg
+    assert "row 4" not in svg
+    assert plots.profiles(again, "full", "s") is None
 
 
 @pytest.fixture

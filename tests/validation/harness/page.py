@@ -32,6 +32,11 @@ def write(suites: list[str], folder: Path = ROOT / "tests" / "validation") -> li
             image.write_text(svg)
             written.append(image)
             body += f"\n\n![{suite}: error against the step of a rollout](images/{image.name})"
+        if (svg := plots.profiles(results, budget, suite)) is not None:
+            image = IMAGES / f"operators_{suite}_lines.svg"
+            image.write_text(svg)
+            written.append(image)
+            body += f"\n\n![{suite}: states at the end of a rollout](images/{image.name})"
         fill(suite, body)
     return written
 

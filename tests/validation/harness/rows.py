@@ -4,6 +4,7 @@ again, so tables fill over several runs."""
 import json
 import os
 import platform
+import re
 import subprocess
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,8 @@ class Row:
     """errors: by test split, then by measure; parameters and seconds (training, tuning included) are 0 where nothing
     is learned; `curve` is (step, loss, validation) of the training, `growth` the error at each step of a rollout.
     `gflop`: of one evaluation at batch 1. `code_r2`: how well the true coefficients are read from a code of the past
-    (`stress.code_tells`). `refused` tells why there are no errors."""
+    (`stress.code_tells`). `profile`: by test split, what `score.profile` shows of a
+    line. `refused` tells why there are no errors."""
 
     suite: str
     operator: str
@@ -34,6 +36,7 @@ class Row:
     latency_ms: float = 0.0
     gflop: float = 0.0
     code_r2: float | None = None
+    profile: dict[str, list[float]] = field(default_factory=dict)
     curve: list[list[float]] = field(default_factory=list)
     growth: list[float] = field(default_factory=list)
     refused: str = ""
@@ -61,6 +64,7 @@ class Results:
         rows = sorted(self.rows.values(), key=lambda r: (r.budget, r.kind, r.operator, r.seed))
         lines = ",\n".join("  " + json.dumps(_short(asdict(row))) for row in rows)
         about = json.dumps(_short(self.about), indent=1).replace("\n", "\n ")
+        about = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), about)  # a list on one line
         half = self.path.with_suffix(".half")
         half.write_text(f'{{\n "about": {about},\n "rows": [\n{lines}\n ]\n}}\n')
         half.replace(self.path)

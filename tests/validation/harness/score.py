@@ -50,6 +50,14 @@ def growth(stepper: Callable[..., Any], problem: March, part: Trajectories, step
     return [_mean(error) for error in errors]
 
 
+def profile(stepper: Callable[..., Any], problem: March, part: Trajectories, steps: int = 1) -> list[float]:
+    """The first channel along a line, of the first trajectory, at the end of the rollout from its first lags."""
+    n, ahead = problem.lags, problem.horizon
+    with torch.no_grad():
+        found = rollout(stepper, part.state[:1, :n], part.forcing[:1, : n + ahead], part.static[:1], min(steps, ahead))
+    return torch.nan_to_num(found[0, -1, :, 0], nan=1e3).clamp(-1e3, 1e3).tolist()
+
+
 def one_map(model: Callable[..., Any], problem: Map, part: Any) -> dict[str, float]:
     """error: mean relative error of a sample."""
     return {"error": _mean(mapped(model, problem, part))}

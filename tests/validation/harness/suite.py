@@ -220,18 +220,34 @@ def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, 
                 errors[name] |= stress.march(model, problem, part, steps)
         else:
             errors[name] = score.one_map(model, problem, part)
-    part, growth = next(iter(problem.tests.values())), []
+    part, growth, profile = next(iter(problem.tests.values())), [], {}
     if isinstance(problem, March):
         n, growth = problem.lags, score.growth(model, problem, part, steps)
+        if _drawn(problem):
+            profile = {name: score.profile(model, problem, each, steps) for name, each in problem.tests.items()}
         one = part.state[:1, :n], part.forcing[:1, : n + 1], part.static[:1]
         once: Callable[[], Any] = lambda: model(*one)  # noqa: E731
     else:
         where = None if part.where is None else part.where[:1]
         once = lambda: model(part.given[:1], where)  # noqa: E731
     return replace(
-        done, errors=errors, growth=growth, latency_ms=score.latency_ms(once),
+        done, errors=errors, growth=growth, profile=profile, latency_ms=score.latency_ms(once),
         gflop=score.gflop(once) if done.kind == "learned" else 0.0,
     )  # fmt: skip
+
+
+def _drawn(problem: Problem) -> bool:
+    """Whether its states are drawn as lines: those of a law along one axis, where shocks are to be seen."""
+    return isinstance(problem, March) and problem.in_context and problem.geometry.points.shape[1] == 1
+
+
+def _true_profiles(problem: March) -> dict[str, dict[str, list[float]]]:
+    """By test split: the newest lag of its first trajectory, and the state at the end of the horizon."""
+    n = problem.lags
+    times = {"start": n - 1, "truth": n + problem.horizon - 1}
+    return {
+        name: {k: part.state[0, t, :, 0].tolist() for k, t in times.items()} for name, part in problem.tests.items()
+    }
 
 
 class FailedRowsError(Exception):
@@ -259,6 +275,8 @@ def run(
     wanted = [(o, s) for s in range(seeds or budget.seeds) for o in asked if s == 0 or o not in known]
     wanted = [(o, s) for o, s in wanted if again or (suite, o, s, budget.name) not in results_file.rows]
     results_file.about[budget.name] = {**problem.about, "convergence": case_of(suite).convergence()}
+    if isinstance(problem, March) and _drawn(problem):
+        results_file.about[budget.name]["profiles"] = _true_profiles(problem)
     began = time.monotonic()
 
     def keep(made_row: Row, count: int) -> None:
