@@ -32,6 +32,7 @@ FULL_POINTS = 256  # up to here ASNO's kernels are of every pair of points; abov
 LATENTS = 32
 SWEPT_LATENTS = (4, 16, 48, 128)  # the transport kernel has rank 48
 TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are one for each patch and time
+FEW_POINTS = 64  # below, a step costs what its optimiser does: larger batches, and kernels from H and F as they are
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
 PATCH_WIDTH = 32  # the same where a token is a patch
 CELLS = 100  # a side, up to which waves may cross as many cells a step as they may by default; more on a finer grid
@@ -110,7 +111,8 @@ def _space(problem: March, width: int, light: bool = False) -> nn.Module:
     """light: beside a local step, which has looked around already."""
     geometry, sizes = problem.geometry, _sizes(problem)
     if len(geometry.points) <= FULL_POINTS:
-        return correction.Full(geometry, *sizes, width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=1)
+        layers = 0 if len(geometry.points) < FEW_POINTS else 1
+        return correction.Full(geometry, *sizes, width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=layers)
     if geometry.shape is None:
         narrow = min(width, SPACE_WIDTH)
         return correction.LowRank(geometry, *sizes, width=narrow, heads=HEADS // 2, layers=1, latents=LATENTS)

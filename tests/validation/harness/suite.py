@@ -36,7 +36,6 @@ GROUPS = {
 SMOKE = ("persistence", "linear", "mean", "asno", "lrsa", "hfluxno", "fitted-flux-no")
 PLAIN = "plain"  # what --operators may say for every trivial and classical row
 MOST_STEPS = 1_000_000
-FEW_POINTS = 64
 EVERY_STEP = MOST_STEPS  # of a rollout, from a context that is read once
 
 
@@ -122,7 +121,7 @@ def batch_of(problem: Problem) -> int:
     """Samples a step, the same for everybody: fewer where a sample has many points, more where a step costs what its
     optimiser does."""
     points = len(problem.geometry.points)
-    return max(4, min(64 if points < FEW_POINTS else 16, 16_384 // points))
+    return max(4, min(64 if points < contenders.FEW_POINTS else 16, 16_384 // points))
 
 
 class Tuning(NamedTuple):
