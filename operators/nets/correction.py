@@ -11,8 +11,6 @@ softmax, so a kernel carries over to another resolution.
 patches of a grid, and what a patch's cells do to another's is a matrix.
 """
 
-from math import prod
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 from operators.nets.attention import Attention, Layer, Place, log_volume
 from operators.nets.lrsa import Block
 from operators.nets.norm import RmsNorm
+from operators.nets.patches import Patches
 from operators.problem import Geometry
 
 
@@ -134,16 +133,9 @@ class Patched(nn.Module):
         layers: int = 2, patch: int = 3,
     ) -> None:  # fmt: skip
         super().__init__()
-        shape = geometry.shape
-        if shape is None or any(n % patch for n in shape):
-            raise ValueError(f"patches of {patch} want a grid whose sides they divide, got {shape}")
-        self.shape, self.patch, self.cells = shape, patch, patch ** len(shape)
-        self.native = geometry
-        volume = self._grouped(geometry.volume[None, :, None])[0]
-        middle = self._grouped(geometry.points[None])[0].unflatten(1, (self.cells, -1)).mean(1)
-        patches = Geometry(middle, volume.sum(1), tuple(n // patch for n in shape), geometry.periodic)
-        sizes = (self.cells * size for size in (channels, forcing, static))
-        self.among = Full(patches, *sizes, width=width, heads=heads, layers=layers)
+        self.native, self.patches = geometry, Patches(geometry, patch)
+        sizes = (self.patches.cells * size for size in (channels, forcing, static))
+        self.among = Full(self.patches.geometry(geometry), *sizes, width=width, heads=heads, layers=layers)
         self.stand_on(geometry)
 
     def stand_on(self, geometry: Geometry) -> None:
@@ -159,10 +151,10 @@ class Patched(nn.Module):
         self, h: Float[Tensor, "b point c"], forcing: Float[Tensor, "b point f"], static: Float[Tensor, "b point s"]
     ) -> Float[Tensor, "b point c"]:
         if self.held is None:
-            grouped = (self._grouped(x) for x in (h, forcing, static))
-            return self._points(self.among(*grouped), h.shape[-1])
+            grouped = (self.patches.grouped(x) for x in (h, forcing, static))
+            return self.patches.points(self.among(*grouped), h.shape[-1])
         native, *rest = (self.held @ x for x in (h, forcing, static))
-        changed = self._points(self.among(*(self._grouped(x) for x in (native, *rest))), h.shape[-1])
+        changed = self.patches.points(self.among(*(self.patches.grouped(x) for x in (native, *rest))), h.shape[-1])
         return h + self.back @ (changed - native)
 
     def kernels(
@@ -170,7 +162,7 @@ class Patched(nn.Module):
     ) -> tuple[Float[Tensor, "b q c p c"], Float[Tensor, "b q c p f"] | None]:
         """K_h and K_f, as of `Full`."""
         given = (h, forcing, static) if self.held is None else tuple(self.held @ x for x in (h, forcing, static))
-        found = self.among.kernels(*(self._grouped(x) for x in given))
+        found = self.among.kernels(*(self.patches.grouped(x) for x in given))
         c = h.shape[-1]
         of_h, of_f = (
             None if k is None else self._apart(k, c, size)
@@ -181,29 +173,12 @@ class Patched(nn.Module):
     def _apart(self, kernel: Tensor, out: int, size: int) -> Tensor:
         """(b, patch, cell and c, patch, cell and size) -> (b, q, c, p, size), on the points stood on."""
         b, q, _, p, _ = kernel.shape
-        rows = self._points(kernel.reshape(b, q, -1), out * p * self.cells * size)
-        columns = rows.view(-1, out, p, self.cells * size).flatten(0, 1)
-        kernel = self._points(columns, size).view(b, -1, out, prod(self.shape), size)
+        rows = self.patches.points(kernel.reshape(b, q, -1), out * p * self.patches.cells * size)
+        columns = rows.view(-1, out, p, self.patches.cells * size).flatten(0, 1)
+        kernel = self.patches.points(columns, size).view(b, -1, out, len(self.native.points), size)
         if self.held is None:
             return kernel
         return torch.einsum("Qq,bqcpf,pP->bQcPf", self.back, kernel, self.held)
-
-    def _grouped(self, fields: Float[Tensor, "b point c"]) -> Float[Tensor, "b patch cellc"]:
-        """A patch's cells side by side."""
-        sides = [side for n in self.shape for side in (n // self.patch, self.patch)]
-        dims = len(self.shape)
-        order = [0, *range(1, 2 * dims, 2), *range(2, 2 * dims + 1, 2), 2 * dims + 1]
-        coarse = prod(n // self.patch for n in self.shape)
-        size = self.cells * fields.shape[-1]
-        return fields.reshape(len(fields), *sides, fields.shape[-1]).permute(order).reshape(len(fields), coarse, size)
-
-    def _points(self, grouped: Float[Tensor, "b patch cellc"], channels: int) -> Float[Tensor, "b point c"]:
-        """Back to the points of the grid, in their order."""
-        dims = len(self.shape)
-        coarse = [n // self.patch for n in self.shape]
-        fields = grouped.reshape(len(grouped), *coarse, *(self.patch,) * dims, channels)
-        order = [0, *(axis for a in range(dims) for axis in (1 + a, 1 + dims + a)), 1 + 2 * dims]
-        return fields.permute(order).reshape(len(grouped), prod(self.shape), channels)
 
 
 def _between(native: Geometry, other: Geometry) -> tuple[Tensor, Tensor]:

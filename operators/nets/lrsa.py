@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from operators.nets.attention import CONVOLUTIONS, Attention, FeedForward, Place, log_volume
 from operators.nets.norm import RmsNorm
+from operators.nets.patches import Patches
 from operators.problem import Geometry
 
 
@@ -70,25 +71,35 @@ class Block(nn.Module):
 
 
 class Lrsa(nn.Module):
-    """Fields on points to fields on points: lift, blocks, project. `where` tells each sample's points."""
+    """Fields on points to fields on points: lift, blocks, project. `where` tells each sample's points. On a grid a
+    token may be a `patch` of cells instead of a point: as fine, at the cost of the patches."""
 
     def __init__(
         self, geometry: Geometry, inputs: int, outputs: int, width: int = 64, heads: int = 4, latents: int = 64,
-        layers: int = 4,
+        layers: int = 4, patch: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.patches, cells = None, 1
+        if patch > 1:
+            self.patches = Patches(geometry, patch)
+            geometry, cells = self.patches.geometry(geometry), self.patches.cells
+        self.outputs = outputs
         self.register_buffer("log_volume", log_volume(geometry), persistent=False)
-        self.lift = nn.Linear(inputs, width)
+        self.lift = nn.Linear(cells * inputs, width)
         self.place = Place(geometry.points.shape[1], width)
         self.blocks = nn.ModuleList(
             Block(width, heads, latents, geometry.shape, geometry.periodic) for _ in range(layers)
         )
-        self.norm, self.project = RmsNorm(width), nn.Linear(width, outputs)
+        self.norm, self.project = RmsNorm(width), nn.Linear(width, cells * outputs)
 
     def forward(
         self, x: Float[Tensor, "b point inputs"], where: Float[Tensor, "b point dim"]
     ) -> Float[Tensor, "b point outputs"]:
+        if self.patches is not None:
+            where = self.patches.grouped(where).unflatten(2, (self.patches.cells, -1)).mean(2)
+            x = self.patches.grouped(x)
         y = self.lift(x) + self.place(where)
         for block in self.blocks:
             y = block(y, self.log_volume)
-        return self.project(self.norm(y))
+        found = self.project(self.norm(y))
+        return found if self.patches is None else self.patches.points(found, self.outputs)

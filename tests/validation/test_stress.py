@@ -1,5 +1,6 @@
 """Laws of what else is asked of a row that reads its law from the past."""
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -82,6 +83,16 @@ def test_lost_cells_are_means_of_their_neighbours(geometry: Geometry) -> None:
 def test_a_product_of_matrices_is_counted() -> None:
     net = torch.nn.Linear(50, 20)
     assert score.gflop(lambda: net(torch.zeros(3, 50))) == pytest.approx(2 * 3 * 50 * 20 / 1e9)
+
+
+def test_the_operations_of_every_contender_are_counted() -> None:
+    """Also of those that hand a slice of a parameter to a module."""
+    problem = replace(standing(), in_context=False, geometry=STRIP)
+    part = problem.tests["id"]
+    for name, contender in contenders.learned(problem).items():
+        if name != "fno":  # neuraloperator is an extra
+            model = contender.matched(problem, 20_000)
+            assert score.gflop(lambda model=model: model(part.state[:1, :3], part.forcing[:1, :4], part.static[:1])) > 0
 
 
 def test_a_code_that_holds_the_coefficients_tells_them_and_noise_does_not() -> None:

@@ -76,7 +76,7 @@ def latency_ms(call: Callable[[], Any]) -> float:
 
 def gflop(call: Callable[[], Any]) -> float:
     """Of one evaluation at batch 1: products of matrices, convolutions and attention, 2 for a multiply-add."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+    with torch.enable_grad(), FlopCounterMode(display=False) as counted:  # its hooks want a graph
         call()
     return counted.get_total_flops() / 1e9
 
