@@ -270,6 +270,33 @@ def test_a_local_step_on_a_periodic_grid_commutes_with_shifts(reach: int, modes:
     torch.testing.assert_close(model(*(rolled(g) for g in given)), rolled(model(*given)))
 
 
+def test_lrsa_by_patches_is_as_fine_as_the_grid() -> None:
+    """Every cell of a patch counts and is told apart; and a field moved by a patch gives what it gave, moved."""
+    grid = Geometry.grid(6, 8, periodic=True)
+    model = loud(Lrsa(grid, 3, 2, width=16, heads=2, latents=4, layers=2, patch=2))
+    x, where = torch.randn(2, 48, 3), grid.points.expand(2, -1, -1)
+    before = model(x, where)
+    assert before.shape == (2, 48, 2)
+    for cell in (0, 1, 8, 9):
+        changed = x.clone()
+        changed[0, cell] += 1
+        after = model(changed, where)
+        assert not torch.allclose(after[0], before[0], atol=1e-5)
+        torch.testing.assert_close(after[1], before[1])
+    cells = before[0, [0, 1, 8, 9]]
+    assert (cells[:, None] - cells).abs().amax(-1)[~torch.eye(4, dtype=torch.bool)].min() > 1e-4
+    with torch.no_grad():
+        for value in model.place.parameters():
+            value.zero_()
+
+    def moved(fields: Tensor) -> Tensor:
+        return fields.unflatten(1, (6, 8)).roll((2, -4), (1, 2)).flatten(1, 2)
+
+    torch.testing.assert_close(model(moved(x), where), moved(model(x, where)), atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match="want a grid"):
+        Lrsa(CLOUD, 3, 2, width=16, heads=2, patch=2)
+
+
 def test_a_local_step_wants_a_grid() -> None:
     for geometry, patch in ((GRID, 4), (CLOUD, 1)):
         with pytest.raises(ValueError, match="want a grid"):

@@ -37,6 +37,7 @@ SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with th
 PATCH_WIDTH = 32  # the same where a token is a patch
 CELLS = 100  # a side, up to which waves may cross as many cells a step as they may by default; more on a finer grid
 FITTED_WIDTH = 16  # of the basis in which a law is fitted: a function of one state needs no more, and it is asked often
+MANY_POINTS, WIDEST_PATCH = 1024, 4  # above so many LRSA's tokens are patches, of up to so many points a side
 FLAT_POINTS = 1000  # up to here its explicit step is the paper's flattened one; above by patches
 
 
@@ -139,8 +140,17 @@ def _fno(geometry: Geometry, inputs: int, outputs: int, width: int) -> nn.Module
 
 
 def _lrsa(geometry: Geometry, inputs: int, outputs: int, width: int, latents: int | None = None) -> nn.Module:
+    """Like the Transformer here, by patches of a grid where points are many."""
+    patch = min(_patch(geometry), WIDEST_PATCH) if geometry.shape and len(geometry.points) > MANY_POINTS else 1
+    return _lrsa_on_points(geometry, inputs, outputs, width, latents, patch)
+
+
+def _lrsa_on_points(
+    geometry: Geometry, inputs: int, outputs: int, width: int, latents: int | None = None, patch: int = 1
+) -> nn.Module:
+    """As published: a token a point."""
     latents = latents or min(64, max(8, len(geometry.points) // 4))
-    return Lrsa(geometry, inputs, outputs, width, HEADS, latents)
+    return Lrsa(geometry, inputs, outputs, width, HEADS, latents, patch=patch)
 
 
 MARCHING = (
@@ -208,8 +218,11 @@ def learned(problem: Problem) -> dict[str, Learned]:
     """Every learned contender that a problem of this kind has; some may still refuse its geometry. Where a kernel does
     not compress, LRSA stands there with several numbers of latents."""
     some: tuple[Learned, ...] = NETS
+    in_context = isinstance(problem, March) and problem.in_context
     if isinstance(problem, March):
-        some = (*IN_CONTEXT, *(n for n in NETS if n.name == "fno")) if problem.in_context else (*MARCHING, *NETS)
+        some = (*IN_CONTEXT, *(n for n in NETS if n.name == "fno")) if in_context else (*MARCHING, *NETS)
+    if problem.geometry.shape is not None and len(problem.geometry.points) > MANY_POINTS and not in_context:
+        some += (Learned("lrsa-points", _netted(_lrsa_on_points)),)
     if problem.name == "transport":
         some += tuple(Learned(f"lrsa-{m}", _netted(partial(_lrsa, latents=m))) for m in SWEPT_LATENTS)
     return {c.name: c for c in some}
