@@ -179,14 +179,18 @@ def _viscous(reader: type[nn.Module], widest: int) -> Callable[[Problem, int], n
     return build
 
 
-IN_CONTEXT = (
+CONSERVING = (
     Learned("flux-no", _flux(FluxNo), once=True),
     Learned("hfluxno", _flux(HFluxNo), once=True),
     Learned("hfluxno-viscous", _viscous(Written, 64), once=True),
     Learned("fitted-flux-no", _viscous(Fitted, FITTED_WIDTH), once=True),
+)
+"""Where all that happens in a cell is what passes through its faces."""
+READING = (
     Learned("dpot", Dpot),
     Learned("disco", Disco, once=True),
     Learned("icon", Icon),
+    *(net for net in NETS if net.name == "fno"),
 )
 """Where a trajectory's law is its own, and only its past tells it."""
 
@@ -196,7 +200,8 @@ def learned(problem: Problem) -> dict[str, Learned]:
     not compress, LRSA stands there with several numbers of latents."""
     some: tuple[Learned, ...] = NETS
     if isinstance(problem, March):
-        some = (*IN_CONTEXT, *(n for n in NETS if n.name == "fno")) if problem.in_context else (*MARCHING, *NETS)
+        some = READING if problem.in_context else (*MARCHING, *NETS)
+        some = (*CONSERVING, *some) if problem.conserved else some
     if problem.name == "transport":
         some += tuple(Learned(f"lrsa-{m}", _netted(partial(_lrsa, latents=m))) for m in SWEPT_LATENTS)
     return {c.name: c for c in some}

@@ -25,15 +25,16 @@ from tests.validation.harness.rows import Results, Row, made
 ROOT = Path(__file__).parents[1]
 MARCHES = (
     "heat", "lorenz", "darcy_march", "navier_stokes_30", "navier_stokes_64", "gray_scott", "cubic", "burgers",
-    "shallow_water",
+    "shallow_water", "advection", "inviscid_burgers",
 )  # fmt: skip
 MAPS = ("darcy_steady", "points", "transport")
 GROUPS = {
     "asno": ("heat", "lorenz", "darcy_march", "navier_stokes_30", "gray_scott"),
     "lrsa": ("darcy_steady", "points", "navier_stokes_64", "transport"),
     "hfluxno": ("cubic", "burgers", "shallow_water"),
+    "flux": ("advection", "inviscid_burgers"),
 }
-SMOKE = ("persistence", "linear", "mean", "asno", "lrsa", "hfluxno", "fitted-flux-no")
+SMOKE = ("persistence", "linear", "mean", "asno", "lrsa", "flux-no", "hfluxno", "fitted-flux-no")
 PLAIN = "plain"  # what --operators may say for every trivial and classical row
 MOST_STEPS = 1_000_000
 FEW_POINTS = 64
@@ -168,7 +169,7 @@ def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, 
         if isinstance(problem, March):
             errors[name] = score.march(model, problem, part, steps)
             if hasattr(case, "extra"):
-                errors[name] |= case.extra(model, problem, part)
+                errors[name] |= case.extra(model, problem, part, steps)
         else:
             errors[name] = score.one_map(model, problem, part)
     part, growth = next(iter(problem.tests.values())), []
