@@ -119,6 +119,8 @@ class March:
     """Whether each trajectory has a law of its own, which nothing but its past tells."""
     positive: tuple[int, ...] = ()
     """Channels that are never below zero."""
+    conserved: bool = False
+    """Whether all that happens in a cell is what passes through its faces."""
 
 
 @dataclass(frozen=True)

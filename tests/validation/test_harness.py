@@ -144,7 +144,9 @@ def test_every_suite_runs_at_smoke(name: str, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     began = time.process_time()
     problem = suite.problem_of(name, "smoke", "cpu")
-    learned = "lrsa" if isinstance(problem, Map) else "fitted-flux-no" if problem.in_context else "asno"
+    learned = "lrsa"
+    if isinstance(problem, March):
+        learned = "fitted-flux-no" if problem.in_context else "flux-no" if problem.conserved else "asno"
     given = suite.given_rows(name, problem)
     found = suite.run(name, replace(BUDGETS["smoke"], seconds=1), [*given, learned], results=tmp_path / "r.json")
     rows = {key[1]: row for key, row in found.rows.items()}
@@ -169,8 +171,8 @@ def test_data_that_are_kept_are_the_data_that_were_made(tmp_path: Path, march: M
         for a, b in zip((again.fit, *again.tests.values()), (problem.fit, *problem.tests.values()), strict=True):
             for name, value in vars(b).items():
                 assert value is getattr(a, name) is None or torch.equal(getattr(a, name), value)
-    told = replace(march, in_context=True, positive=(1,))
-    for field in ("dt", "lags", "horizon", "in_context", "positive"):
+    told = replace(march, in_context=True, positive=(1,), conserved=True)
+    for field in ("dt", "lags", "horizon", "in_context", "positive", "conserved"):
         assert getattr(told, field) == getattr(kept.load(_saved(told, tmp_path)), field)
     assert kept.path_of("heat", "smoke") != kept.path_of("lorenz", "smoke")
 

@@ -1,6 +1,8 @@
-"""Laws of the baselines: they learn, samples are independent, and each keeps the symmetry it is built with."""
+"""Laws of the baselines: they learn, samples are independent, and each keeps the symmetry it is built with; those in
+context read their past."""
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +11,11 @@ from torch import Tensor, nn
 from operators.problem import Geometry, March, Trajectories
 from tests.validation.baselines import fno
 from tests.validation.baselines.deeponet import DeepOnet
+from tests.validation.baselines.disco import STEPS, Disco
+from tests.validation.baselines.dpot import Dpot, Mixer
 from tests.validation.baselines.fno import Fno
+from tests.validation.baselines.icon import EXAMPLES, Icon
+from tests.validation.baselines.patches import Patches
 from tests.validation.baselines.pod import Basis, Pod
 from tests.validation.baselines.transformer import Transformer, patch_of
 from tests.validation.baselines.transolver import Transolver
@@ -225,3 +231,142 @@ def test_an_fno_is_its_tensors() -> None:
     other.load_state_dict(told)
     x, where = torch.randn(2, 64, 1), torch.rand(2, 64, 2)
     torch.testing.assert_close(other[0](x, where), net(x, where))
+
+
+READERS = [Dpot, Disco, Icon]
+BOXES = [((20,), 1, True), ((21,), 2, False), ((8, 12), 2, True), ((4, 8, 4), 1, True)]
+LAGS, AHEAD = 8, 3
+
+
+def moving(shape: tuple[int, ...], channels: int = 1, periodic: bool = True, lags: int = LAGS) -> March:
+    """Fields with forcing and something static, about nothing: what a reader may read."""
+    geometry = Geometry.grid(*shape, periodic=periodic)
+    points = len(geometry.points)
+    every = Trajectories.of(
+        torch.randn(4, lags + AHEAD, points, channels),
+        torch.randn(4, lags + AHEAD, points, 1),
+        torch.randn(4, points, 2),
+    )
+    return March("moving", geometry, 1.0, lags, every, every, {}, AHEAD)
+
+
+def window(problem: March) -> tuple[Tensor, Tensor, Tensor]:
+    """What it is asked: lags, the forcing then and at every planned time, and what is static."""
+    fit = problem.fit
+    return fit.state[:, : problem.lags], fit.forcing, fit.static
+
+
+def roused(module: nn.Module) -> nn.Module:
+    """Its last layer starts at nothing, or near it: with weights everywhere, everything that counts shows."""
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=draw))
+    return module.eval()
+
+
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize(("shape", "channels", "periodic"), BOXES, ids=lambda x: str(x))
+def test_a_reader_gives_one_step_or_every_planned_one(
+    kind: type[nn.Module], shape: tuple[int, ...], channels: int, periodic: bool
+) -> None:
+    problem = moving(shape, channels, periodic)
+    model, (lags, forcing, static) = roused(kind(problem, 16)), window(problem)
+    for ahead in (1, AHEAD):
+        found = model(lags, forcing[:, : LAGS + ahead], static)
+        assert found.shape == (4, ahead if kind is Disco else 1, len(problem.geometry.points), channels)
+        assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_reader_reads_its_own_sample_and_every_frame_that_it_is_told_of(kind: type[nn.Module]) -> None:
+    """ICON's examples, pairs a step apart, leave some frames out where there are many: with twelve lags they are those
+    of its docstring."""
+    problem = moving((8, 8), lags=12)
+    model, (lags, forcing, static) = roused(kind(problem, 16)), window(problem)
+    known = model(lags, forcing, static)
+    torch.testing.assert_close(model(lags[1:2], forcing[1:2], static[1:2]), known[1:2], rtol=1e-4, atol=1e-5)
+    first = torch.linspace(0, 10, EXAMPLES).round().int().tolist()
+    read = {*first, *(t + 1 for t in first), 11} if kind is Icon else set(range(12))
+    for t in range(11):  # the newest is where it starts from, too
+        other = lags.clone()
+        other[0, t] += torch.randn(64, 1)
+        moved = (model(other, forcing, static) - known).abs().amax((1, 2, 3))
+        assert (moved[0] > 1e-6) == (t in read)
+        assert moved[1:].max() < 1e-6
+    for other in ((lags, forcing + 1, static), (lags, forcing, static + 1)):
+        assert (model(*other) - known).abs().amax((1, 2, 3)).min() > 1e-6
+
+
+@pytest.mark.parametrize("kind", [Dpot, Icon])
+def test_what_gives_an_increment_starts_as_persistence(kind: type[nn.Module]) -> None:
+    problem = moving((8, 8))
+    lags, forcing, static = window(problem)
+    torch.testing.assert_close(kind(problem, 16)(lags, forcing, static)[:, 0], lags[:, -1])
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_reader_wants_a_grid(kind: type[nn.Module]) -> None:
+    problem = replace(moving((60,)), geometry=cloud())
+    with pytest.raises(ValueError, match="grid"):
+        kind(problem, 16)
+
+
+def test_widths_that_do_not_divide_into_blocks_are_refused() -> None:
+    with pytest.raises(ValueError, match="blocks"):
+        Dpot(moving((8,)), 18)
+
+
+def test_disco_reads_once_and_integrates_by_itself() -> None:
+    """du/dt knows the state and the written weights alone: what is planned changes nothing, later steps go on from
+    earlier ones by Runge and Kutta's weights, and where the net does not, nothing moves."""
+    problem = moving((8, 12))
+    model, (lags, forcing, static) = roused(Disco(problem, 16)), window(problem)
+    known = model(lags, forcing, static)
+    other = forcing.clone()
+    other[:, LAGS + 1 :] += 1
+    torch.testing.assert_close(model(lags, other, static), known)
+    torch.testing.assert_close(model(lags, forcing[:, : LAGS + 1], static), known[:, :1])
+    model._rate = lambda layers, u: -u
+    decayed = model(lags, forcing, static)[:, -1] / lags[:, -1]
+    h = 1 / STEPS
+    once = 1 - h + h**2 / 2 - h**3 / 6 + h**4 / 24
+    torch.testing.assert_close(decayed, torch.full_like(decayed, once ** (STEPS * AHEAD)))
+
+
+def test_disco_on_a_periodic_grid_has_a_rate_that_commutes_with_shifts_by_two() -> None:
+    """Of which its half resolution knows the parity."""
+    problem = moving((8, 12), 2)
+    model = roused(Disco(problem, 16))
+    layers = [torch.randn(4, *size) / 3 for size in model.sizes]
+    u = torch.randn(4, 2, 8, 12)
+    shifted = model._rate(layers, u.roll((2, 4), (2, 3)))
+    torch.testing.assert_close(shifted, model._rate(layers, u).roll((2, 4), (2, 3)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "side"), [((20,), 4), ((15, 10), 5), ((9,), 3), ((6, 10), 2), ((7, 4), 1)], ids=str)
+def test_patches_are_cut_where_they_are_and_joined_there(shape: tuple[int, ...], side: int) -> None:
+    problem = moving(shape)
+    patches, (lags, forcing, static) = Patches(problem, 8), window(problem)
+    assert patches.coarse == tuple(n // side for n in shape)
+    nn.init.normal_(patches.out.weight)
+    tokens = patches.cut(lags, forcing, static)
+    assert tokens.shape == (4, LAGS, torch.Size(patches.coarse).numel(), 8)
+    point = len(problem.geometry.points) - 1  # of the last patch
+    other = lags.clone()
+    other[:, 3, point] += 1
+    moved = (patches.cut(other, forcing, static) - tokens).abs().amax((0, 3)) > 1e-6
+    assert moved.nonzero().tolist() == [[3, tokens.shape[2] - 1]]
+    one = torch.zeros(1, tokens.shape[2], 8)
+    one[:, -1] = 1
+    touched = patches.joined(one)[0, :, 0].view(shape).nonzero()
+    assert (touched >= torch.tensor(shape) - side).all()
+    assert len(touched) == side ** len(shape)
+
+
+def test_a_mixers_layers_are_complex_the_same_at_every_wave_and_in_blocks() -> None:
+    mixer, waves = roused(Mixer(8, (4, 6))), torch.randn(3, 4, 4, 4, 2, dtype=torch.complex64)
+    real, turned = mixer._layer(waves.real, waves.imag, mixer.first, mixer.bias[0])
+    weight, bias = torch.complex(*mixer.first), torch.complex(*mixer.bias[0])
+    wanted = torch.stack([waves[..., k, :] @ weight[k] + bias[k] for k in range(4)], -2)
+    torch.testing.assert_close(torch.complex(real, turned), wanted)

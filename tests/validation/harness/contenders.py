@@ -201,15 +201,19 @@ def _inner(model: Scaled, times: int) -> None:
     model.stepper.inner = times
 
 
-IN_CONTEXT = (
+CONSERVING = (
     Learned("flux-no", _flux(FluxNo), once=True),
     Learned("hfluxno", _flux(HFluxNo), once=True),
     Learned("hfluxno-viscous", _viscous(Written, 64), once=True),
     Learned("fitted-flux-no", _viscous(Fitted, FITTED_WIDTH), once=True),
     Learned("fitted-flux-no-finer", _viscous(Fitted, FITTED_WIDTH), once=True, finish=lambda model: _inner(model, 2)),
+)
+"""Where all that happens in a cell is what passes through its faces."""
+READING = (
     Learned("dpot", Dpot),
     Learned("disco", Disco, once=True),
     Learned("icon", Icon),
+    *(net for net in NETS if net.name == "fno"),
 )
 """Where a trajectory's law is its own, and only its past tells it."""
 
@@ -220,7 +224,8 @@ def learned(problem: Problem) -> dict[str, Learned]:
     some: tuple[Learned, ...] = NETS
     in_context = isinstance(problem, March) and problem.in_context
     if isinstance(problem, March):
-        some = (*IN_CONTEXT, *(n for n in NETS if n.name == "fno")) if in_context else (*MARCHING, *NETS)
+        some = READING if in_context else (*MARCHING, *NETS)
+        some = (*CONSERVING, *some) if problem.conserved else some
     if problem.geometry.shape is not None and len(problem.geometry.points) > MANY_POINTS and not in_context:
         some += (Learned("lrsa-points", _netted(_lrsa_on_points)),)
     if problem.name == "transport":

@@ -43,7 +43,7 @@ def save(problem: Problem, path: Path) -> None:
     told = {"name": problem.name, "shape": geometry.shape, "periodic": geometry.periodic, "about": dict(problem.about)}
     if isinstance(problem, March):
         told |= {"dt": problem.dt, "lags": problem.lags, "horizon": problem.horizon}
-        told |= {"in_context": problem.in_context, "positive": problem.positive}
+        told |= {"in_context": problem.in_context, "positive": problem.positive, "conserved": problem.conserved}
     half = path.with_suffix(f".{hashlib.sha256(str(id(problem)).encode()).hexdigest()[:8]}.half")
     save_file({k: v.contiguous() for k, v in tensors.items()}, half, {"problem": json.dumps(told)})
     half.replace(path)
@@ -67,7 +67,7 @@ def load(path: Path) -> Problem:
         return Map(told["name"], geometry, fit, validation, tests, told["about"])
     return March(
         told["name"], geometry, told["dt"], told["lags"], fit, validation, tests, told["horizon"],
-        told["about"], told["in_context"], tuple(told["positive"]),
+        told["about"], told["in_context"], tuple(told["positive"]), told["conserved"],
     )  # fmt: skip
 
 

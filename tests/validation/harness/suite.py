@@ -25,15 +25,16 @@ from tests.validation.harness.rows import Results, Row, made
 ROOT = Path(__file__).parents[1]
 MARCHES = (
     "heat", "lorenz", "darcy_march", "navier_stokes_30", "navier_stokes_64", "gray_scott", "cubic", "burgers",
-    "shallow_water",
+    "shallow_water", "advection", "inviscid_burgers",
 )  # fmt: skip
 MAPS = ("darcy_steady", "points", "transport")
 GROUPS = {
     "asno": ("heat", "lorenz", "darcy_march", "navier_stokes_30", "gray_scott"),
     "lrsa": ("darcy_steady", "points", "navier_stokes_64", "transport"),
     "hfluxno": ("cubic", "burgers", "shallow_water"),
+    "flux": ("advection", "inviscid_burgers"),
 }
-SMOKE = ("persistence", "linear", "mean", "asno", "lrsa", "hfluxno", "fitted-flux-no")
+SMOKE = ("persistence", "linear", "mean", "asno", "lrsa", "flux-no", "hfluxno", "fitted-flux-no")
 PLAIN = "plain"  # what --operators may say for every trivial and classical row
 MOST_STEPS = 1_000_000
 EVERY_STEP = MOST_STEPS  # of a rollout, from a context that is read once
@@ -214,7 +215,7 @@ def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, 
         if isinstance(problem, March):
             errors[name] = score.march(model, problem, part, steps)
             if hasattr(case, "extra"):
-                errors[name] |= case.extra(model, problem, part)
+                errors[name] |= case.extra(model, problem, part, steps)
             if problem.in_context:
                 errors[name] |= stress.march(model, problem, part, steps)
         else:
@@ -237,7 +238,7 @@ def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, 
 
 def _drawn(problem: Problem) -> bool:
     """Whether its states are drawn as lines: those of a law along one axis, where shocks are to be seen."""
-    return isinstance(problem, March) and problem.in_context and problem.geometry.points.shape[1] == 1
+    return isinstance(problem, March) and problem.conserved and problem.geometry.points.shape[1] == 1
 
 
 def _true_profiles(problem: March) -> dict[str, dict[str, list[float]]]:

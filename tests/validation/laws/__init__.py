@@ -1,1 +1,1 @@
-"""Conservation laws on a periodic line: the laws, their solver and exact solutions, what three suites share."""
+"""Conservation laws: the laws, their solver and exact solutions, and what the suites of them share."""

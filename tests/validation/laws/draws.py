@@ -23,9 +23,17 @@ def uniform(random: np.random.Generator, count: int, *ranges: tuple[float, float
 
 def smooth(random: np.random.Generator, count: int) -> Float[Tensor, "count 1 cell"]:
     covariance = np.exp(np.cos(2 * np.pi * np.arange(64) / 64) - 1)
-    spread = np.sqrt(np.fft.rfft(covariance).real[: MODES + 1] / 64 * np.where(np.arange(MODES + 1) > 0, 2, 1))
-    a, b = spread * random.standard_normal((2, count, MODES + 1))
-    angle = 2 * np.pi * np.arange(MODES + 1)[:, None] * (np.arange(FINEST) + 0.5) / FINEST
+    return gaussian(random, count, covariance, MODES, FINEST)
+
+
+def gaussian(
+    random: np.random.Generator, count: int, covariance: np.ndarray, modes: int, cells: int
+) -> Float[Tensor, "count 1 cell"]:
+    """A field whose covariance is told at distances k / n across the line, k = 0 to n - 1."""
+    wave, n = np.arange(modes + 1), len(covariance)
+    spread = np.sqrt(np.fft.rfft(covariance).real[: modes + 1].clip(0) / n * np.where(wave > 0, 2, 1))
+    a, b = spread * random.standard_normal((2, count, modes + 1))
+    angle = 2 * np.pi * wave[:, None] * (np.arange(cells) + 0.5) / cells
     return torch.from_numpy(a @ np.cos(angle) + b @ np.sin(angle))[:, None]
 
 

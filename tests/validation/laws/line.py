@@ -1,4 +1,4 @@
-"""What the three suites of conservation laws share: sizes, the run of a trajectory, the classical rows, convergence.
+"""What three suites share whose laws their past tells: sizes, the run of a trajectory, classical rows, convergence.
 
 A suite is a `Line`: its name, what each test split is drawn from, and how its law is fitted. Trajectories are made on a
 grid finer than that of the data and averaged to it, so that the data obey the law more nearly than any scheme does on
@@ -88,7 +88,7 @@ class Line:
         geometry = Geometry.grid(CELLS, periodic=True)
         return March(
             self.name, geometry, DT, LAGS, made["fit"], made["validation"], tests, HORIZON, about, in_context=True,
-            positive=self.positive,
+            positive=self.positive, conserved=True,
         )  # fmt: skip
 
     def finer(self, budget: str, seed: int = 0) -> March:

@@ -135,11 +135,13 @@ def statistics(found: Tensor, wanted: Tensor) -> Tensor:
     return torch.stack(apart).mean()
 
 
-def extra(stepper: Callable[[Tensor, Tensor, Tensor], Tensor], problem: March, part: Trajectories) -> dict[str, float]:
+def extra(
+    stepper: Callable[[Tensor, Tensor, Tensor], Tensor], problem: March, part: Trajectories, steps: int = 1
+) -> dict[str, float]:
     """valid time (mean over trajectories, time units), and statistics: of the second half of one long rollout."""
     n = problem.lags
     with torch.no_grad():
-        found = rollout(stepper, part.state[:, :n], part.forcing, part.static)
+        found = rollout(stepper, part.state[:, :n], part.forcing, part.static, steps)
     wanted = part.state[:, n:]
     half = wanted.shape[1] // 2
     return {
