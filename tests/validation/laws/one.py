@@ -101,7 +101,7 @@ def smooth(random: np.random.Generator, count: int, length: float = LENGTH) -> S
     """The distance is round the circle, which the source leaves open."""
     distance = np.arange(FINEST) / FINEST
     covariance = np.exp(-((np.minimum(distance, 1 - distance) / length) ** 2))
-    return draws.gaussian(random, count, covariance, MODES, FINEST)
+    return draws.gaussian(random, count, draws.waves(covariance, MODES, FINEST))
 
 
 def rough(random: np.random.Generator, count: int) -> State:
