@@ -54,8 +54,8 @@ Frames = Callable[[State, int], Tensor]
 @dataclass(frozen=True)
 class One:
     """A suite: what first states (count, 1, FINEST) its test splits are drawn from, and how one goes on for so many
-    frames (b, frame, 1, CELLS). Trajectories of `id` go on to the source's last time, `far`; the others end where the
-    fitted ones do, at `until`."""
+    frames (b, frame, 1, CELLS). Trajectories of `id` go on until `far`, about the source's last time; the others end
+    where the fitted ones do, at `until`."""
 
     name: str
     dt: float
