@@ -25,13 +25,13 @@ from tests.validation.harness.rows import Results, Row, made
 ROOT = Path(__file__).parents[1]
 MARCHES = (
     "heat", "lorenz", "darcy_march", "navier_stokes_30", "navier_stokes_64", "gray_scott", "cubic", "burgers",
-    "shallow_water", "advection", "inviscid_burgers",
+    "shallow_water", "cubic_2d", "advection", "inviscid_burgers",
 )  # fmt: skip
 MAPS = ("darcy_steady", "points", "transport")
 GROUPS = {
     "asno": ("heat", "lorenz", "darcy_march", "navier_stokes_30", "gray_scott"),
     "lrsa": ("darcy_steady", "points", "navier_stokes_64", "transport"),
-    "hfluxno": ("cubic", "burgers", "shallow_water"),
+    "hfluxno": ("cubic", "burgers", "shallow_water", "cubic_2d"),
     "flux": ("advection", "inviscid_burgers"),
 }
 SMOKE = ("persistence", "linear", "mean", "asno", "lrsa", "flux-no", "hfluxno", "fitted-flux-no")

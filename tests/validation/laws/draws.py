@@ -15,6 +15,7 @@ FINEST = 1600
 FACES = 100
 MODES = 12
 PIECES = (2, 5)
+COVARIANCE = np.exp(np.cos(2 * np.pi * np.arange(64) / 64) - 1)
 
 
 def uniform(random: np.random.Generator, count: int, *ranges: tuple[float, float]) -> list[Float[Tensor, " count"]]:
@@ -22,19 +23,24 @@ def uniform(random: np.random.Generator, count: int, *ranges: tuple[float, float
 
 
 def smooth(random: np.random.Generator, count: int) -> Float[Tensor, "count 1 cell"]:
-    covariance = np.exp(np.cos(2 * np.pi * np.arange(64) / 64) - 1)
-    return gaussian(random, count, covariance, MODES, FINEST)
+    return gaussian(random, count, waves(COVARIANCE, MODES, FINEST))
 
 
 def gaussian(
-    random: np.random.Generator, count: int, covariance: np.ndarray, modes: int, cells: int
+    random: np.random.Generator, count: int, waves: Float[Tensor, "2 wave cell"]
 ) -> Float[Tensor, "count 1 cell"]:
-    """A field whose covariance is told at distances k / n across the line, k = 0 to n - 1."""
+    """A field of waves, each times a normal number."""
+    a, b = torch.from_numpy(random.standard_normal((2, count, waves.shape[1])))
+    return (a @ waves[0] + b @ waves[1])[:, None]
+
+
+def waves(covariance: np.ndarray, modes: int, cells: int) -> Float[Tensor, "2 wave cell"]:
+    """Cosines and sines across the line, as large as this covariance, told at distances k / n, k = 0 to n - 1, wants
+    them."""
     wave, n = np.arange(modes + 1), len(covariance)
     spread = np.sqrt(np.fft.rfft(covariance).real[: modes + 1].clip(0) / n * np.where(wave > 0, 2, 1))
-    a, b = spread * random.standard_normal((2, count, modes + 1))
     angle = 2 * np.pi * wave[:, None] * (np.arange(cells) + 0.5) / cells
-    return torch.from_numpy(a @ np.cos(angle) + b @ np.sin(angle))[:, None]
+    return torch.from_numpy(spread[:, None] * np.stack([np.cos(angle), np.sin(angle)]))
 
 
 def steps(

@@ -18,9 +18,11 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from tests.validation.laws.law import Burgers, Cubic, ShallowWater
+from tests.validation.laws.law import Burgers, Cubic, Plane, ShallowWater
 
 MODES = 12
+PLANE_MODES = 4
+"""Along each axis: frames of a plane are farther apart."""
 HALF = 5
 """Of a bump's width, in frames."""
 POWER = 4
@@ -48,6 +50,20 @@ def shallow_water(lags: Lags, dt: float) -> ShallowWater:
     (gamma,) = _solve(_modes(h), [_inflow(m)], dt)
     alpha, beta = _solve(_modes(m), [_inflow(m * m / h), _inflow(h * h / 2)], dt)
     return ShallowWater(gamma, alpha, beta)
+
+
+def cubics(lags: Float[Tensor, "b lag x y"], dt: float) -> Plane:
+    """On a plane: a cubic along each axis, from the same equations. What does not vary along one tells nothing of its
+    cubic, which is then none."""
+    along = torch.cat([torch.arange(PLANE_MODES + 1), torch.arange(-PLANE_MODES, 0)])
+
+    def modes(u: Tensor) -> Spectrum:
+        return torch.fft.rfft2(u, norm="forward")[..., along, : PLANE_MODES + 1].flatten(-2)
+
+    x, y = torch.meshgrid(along, torch.arange(PLANE_MODES + 1), indexing="ij")
+    tendencies = [-2j * math.pi * waves.flatten() * modes(lags**power) for waves in (x, y) for power in (3, 2, 1)]
+    found = _solve(modes(lags), tendencies, dt)
+    return Plane(Cubic(*found[:3]), Cubic(*found[3:]))
 
 
 def _solve(u: Spectrum, tendencies: list[Spectrum], dt: float) -> tuple[Tensor, ...]:

@@ -1,6 +1,7 @@
 """Laws of conservation on a line, u_t + f(u)_x = nu u_xx, batched: each trajectory has coefficients (b,) of its own.
 
-States are (b, channel, cell), one channel for a scalar law. Source of the families: arXiv 2605.05488.
+States are (b, channel, cell), one channel for a scalar law; a plane has a scalar law along each axis.
+Source of the families: arXiv 2605.05488.
 """
 
 import math
@@ -158,6 +159,18 @@ class ShallowWater(Law):
         v = m / h
         push, apart = alpha * v, ((alpha * (alpha - gamma)) * v * v + (gamma * beta) * h).clamp(min=0).sqrt()
         return push - apart, push + apart, gamma * m, push * m + (beta / 2) * h * h
+
+
+@dataclass(frozen=True)
+class Plane:
+    """u_t + f(u)_x + g(u)_y = 0: a scalar law along each axis; states are (b, x, y)."""
+
+    f: Scalar
+    g: Scalar
+
+    def of(self, rows: slice | Tensor) -> "Plane":
+        """The laws of some of the trajectories."""
+        return Plane(self.f.of(rows), self.g.of(rows))
 
 
 def _columns(*coefficients: Coefficient) -> list[Float[Tensor, "b 1 1"]]:

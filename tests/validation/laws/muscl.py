@@ -1,4 +1,4 @@
-"""Finite volumes for laws on the periodic unit line: MUSCL, SSP-RK2, float64, cell means that are conserved exactly.
+"""Finite volumes for laws on the periodic unit line or square: MUSCL, SSP-RK2, float64, means conserved exactly.
 
 Slopes of the conserved quantities by the MC limiter, the law's own numerical flux at the faces, viscosity by central
 differences. Where f' turns among a cell and its neighbours the slope is minmod's: steeper ones settle on shocks that no
@@ -17,13 +17,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tests.validation.laws.law import Law, State
+from tests.validation.laws.law import Law, Plane, State
 
-TOGETHER = 32
-"""Trajectories marched at once, with one step for all: what fits a core's cache."""
+TOGETHER, CACHED = 32, 32_768
+"""Trajectories marched at once, with one step for all, and numbers: what fits a core's cache."""
 
 
-def advance(law: Law, u: State, span: float, finer: int = 1) -> State:
+def advance(law: Law | Plane, u: State, span: float, finer: int = 1) -> State:
     """A time on, in steps `finer` times as short as they need to be."""
     while span > 0:
         slope, rate = change(law, u)
@@ -35,8 +35,12 @@ def advance(law: Law, u: State, span: float, finer: int = 1) -> State:
     return u
 
 
-def change(law: Law, u: State) -> tuple[State, Float[Tensor, " b"]]:
-    """du/dt of the cell means, and how many steps a unit of time wants at least."""
+def change(law: Law | Plane, u: State) -> tuple[State, Float[Tensor, " b"]]:
+    """du/dt of the cell means, and how many steps a unit of time wants at least. On a plane axis by axis: to the law
+    along one of them the lines of cells along it are what channels are on a line."""
+    if isinstance(law, Plane):
+        (along_x, rate_x), (along_y, rate_y) = change(law.f, u.mT.contiguous()), change(law.g, u)
+        return along_x.mT + along_y, rate_x + rate_y
     cells, ahead = u.shape[-1], u.roll(-1, -1) - u
     half = half_slopes(ahead, law.turns(u - ahead.roll(1, -1), u + ahead))
     out, speed = law.through(u + half, (u - half).roll(-1, -1))
@@ -58,11 +62,14 @@ def half_slopes(ahead: State, turns: Bool[Tensor, "b 1 cell"] | None = None) -> 
     return ((ahead + behind) / 4).clamp(-most, most)
 
 
-def run(law: Law, first: State, dt: float, frames: int, finer: int = 1) -> Float[Tensor, "b frame channel cell"]:
+def run(
+    law: Law | Plane, first: State, dt: float, frames: int, finer: int = 1
+) -> Float[Tensor, "b frame channel cell"]:
     """States at 0, dt, ..., the fast trajectories apart from the slow ones."""
     kept = first.new_empty(len(first), frames, *first.shape[1:])
     with one_thread():
-        for rows in change(law, first)[1].argsort().split(TOGETHER):
+        together = max(1, min(TOGETHER, CACHED // first[0].numel()))
+        for rows in change(law, first)[1].argsort().split(together):
             some, u = law.of(rows), first[rows]
             kept[rows, 0] = u
             for i in range(1, frames):

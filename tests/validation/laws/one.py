@@ -54,8 +54,8 @@ Frames = Callable[[State, int], Tensor]
 @dataclass(frozen=True)
 class One:
     """A suite: what first states (count, 1, FINEST) its test splits are drawn from, and how one goes on for so many
-    frames (b, frame, 1, CELLS). Trajectories of `id` go on to the source's last time, `far`; the others end where the
-    fitted ones do, at `until`."""
+    frames (b, frame, 1, CELLS). Trajectories of `id` go on until `far`, about the source's last time; the others end
+    where the fitted ones do, at `until`."""
 
     name: str
     dt: float
@@ -101,7 +101,7 @@ def smooth(random: np.random.Generator, count: int, length: float = LENGTH) -> S
     """The distance is round the circle, which the source leaves open."""
     distance = np.arange(FINEST) / FINEST
     covariance = np.exp(-((np.minimum(distance, 1 - distance) / length) ** 2))
-    return draws.gaussian(random, count, covariance, MODES, FINEST)
+    return draws.gaussian(random, count, draws.waves(covariance, MODES, FINEST))
 
 
 def rough(random: np.random.Generator, count: int) -> State:
