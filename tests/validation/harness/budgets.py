@@ -13,7 +13,7 @@ class Budget:
     seconds: float
     parameters: int
     rates: tuple[float, ...] = (1e-3, 4e-3, 1.6e-2)
-    noises: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
+    noises: tuple[float, ...] = (1e-3, 3e-2)
     seeds: int = 3
     looks: int = 12  # at validation, in a training
 
@@ -27,4 +27,4 @@ BUDGETS = {
         Budget("full", 120, 1_500_000),
     )
 }
-TRIAL_SHARE = 0.08
+TRIAL_SHARE = 0.1

@@ -35,6 +35,7 @@ TIME_WIDTH = 32  # at most, of the tokens of a local explicit step, which are on
 FEW_POINTS = 64  # below, a step costs what its optimiser does: larger batches, and kernels from H and F as they are
 SPACE_WIDTH = 16  # at most, of the correction's tokens: their cost goes with the points, that of the flat step does not
 PATCH_WIDTH = 32  # the same where a token is a patch
+LIGHT_WIDTH = 8  # beside a local step, which has looked around already
 CELLS = 100  # a side, up to which waves may cross as many cells a step as they may by default; more on a finer grid
 FITTED_WIDTH = 16  # of the basis in which a law is fitted: a function of one state needs no more, and it is asked often
 MANY_POINTS, WIDEST_PATCH = 1024, 4  # above so many LRSA's tokens are patches, of up to so many points a side
@@ -114,11 +115,16 @@ def _space(problem: March, width: int, light: bool = False) -> nn.Module:
     if len(geometry.points) <= FULL_POINTS:
         layers = 0 if len(geometry.points) < FEW_POINTS else 1
         return correction.Full(geometry, *sizes, width=min(width, SPACE_WIDTH), heads=HEADS // 2, layers=layers)
-    if geometry.shape is None:
-        narrow = min(width, SPACE_WIDTH)
-        return correction.LowRank(geometry, *sizes, width=narrow, heads=HEADS // 2, layers=1, latents=LATENTS)
-    how = {"width": SPACE_WIDTH, "heads": 2, "layers": 1} if light else {"width": PATCH_WIDTH, "heads": 4, "layers": 2}
-    return correction.Patched(geometry, *sizes, patch=_patch(geometry), **how)
+    if light or geometry.shape is None:
+        how = (
+            {"width": LIGHT_WIDTH, "heads": 1, "latents": LATENTS // 2}
+            if light
+            else {"width": min(width, SPACE_WIDTH), "heads": HEADS // 2, "latents": LATENTS}
+        )
+        return correction.LowRank(geometry, *sizes, layers=1, **how)
+    return correction.Patched(
+        geometry, *sizes, patch=_patch(geometry), width=min(width, PATCH_WIDTH), heads=HEADS, layers=2
+    )
 
 
 def _netted(net: Callable[..., nn.Module]) -> Callable[[Problem, int], nn.Module]:
