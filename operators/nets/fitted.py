@@ -31,6 +31,8 @@ HALF = 5
 """Frames, of a bump's width; a shorter past has narrower ones."""
 POWER = 4
 LEAST_FRAMES = 3
+UNIT = 100
+"""Cells a side, in whose units the unknowns, their prior and ridge are: so they hold on any grid."""
 FALLS = 4.0
 """Waves after which the weight of an equation has fallen to 1/e at the start: time is sampled too coarsely for short
 ones."""
@@ -55,18 +57,23 @@ class Fitted(nn.Module):
             self.basis.append(nn.Parameter(torch.randn(into, out) / math.sqrt(into)))
             self.basis.append(nn.Parameter(torch.zeros(out)))
         unknowns = dims * (features + channels**2 + 1)
+        # what an unknown is in the units of these cells, from those of UNIT cells a side
+        sides = torch.tensor(geometry.shape) / UNIT
+        scale = torch.cat([sides[:, None].expand(-1, features + channels**2), sides[:, None] ** 2], 1)
+        self.register_buffer("scale", scale.flatten(), persistent=False)
         self.weight = nn.Parameter(-length / FALLS)  # logarithms
         self.ridge = nn.Parameter(torch.full((unknowns,), -9.0))
         self.prior = nn.Parameter(torch.zeros(unknowns))
 
     def code(self, lags: Float[Tensor, "b n point c"]) -> Float[Tensor, "b unknown"]:
-        """(w, L, nu) of each axis."""
+        """(w, L, nu) of each axis, in units that the grid does not change."""
         if lags.shape[1] < LEAST_FRAMES:
             raise ValueError(f"a law is fitted to {LEAST_FRAMES} past frames or more, got {lags.shape[1]}")
-        return self._solved(*self.equations(lags))
+        known, wanted = self.equations(lags)
+        return self._solved(known * self.scale, wanted)
 
     def forward(self, lags: Float[Tensor, "b n point c"]) -> Law:
-        return self._law(self.code(lags))
+        return self._law(self.code(lags) * self.scale)
 
     def equations(self, lags: Tensor) -> tuple[Float[Tensor, "b equation unknown"], Float[Tensor, "b equation"]]:
         """What the law says of these frames, weighted."""
