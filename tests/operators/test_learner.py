@@ -121,9 +121,9 @@ def test_half_precision_trains(march: March) -> None:
 
 
 def test_seconds_cut_the_steps(march: March) -> None:
-    run = _short(march, steps=1_000_000, seconds=0.3)
+    run = _short(march, steps=1_000_000, seconds=0.6)
     run.go()
-    assert 6 < run.step < 1000
+    assert 6 < run.step < 2000
     assert run.spent < 3
 
 

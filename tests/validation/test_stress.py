@@ -156,7 +156,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Line:
     def law(random: object, count: int) -> Cubic:
         return Cubic(*(torch.full((count,), value, dtype=torch.float64) for value in (0.0, 0.5, 0.3)))
 
-    monkeypatch.setitem(line.SIZES, "smoke", line.Size(4, 2, 2, cells=100))
+    monkeypatch.setitem(line.SIZES, "small", line.Size(4, 2, 2, cells=100))
     return Line("cubic", {"id": Draw(law, smooth)}, fitted.cubic)
 
 
@@ -165,15 +165,16 @@ def test_a_law_read_from_the_past_serves_on_finer_cells(quick: Line, monkeypatch
     than standing still. A row whose weights belong to its grid has no such figure."""
     monkeypatch.setattr(quick_case := suite.case_of("cubic"), "LINE", quick)
     suite._finer.cache_clear()
-    problem = quick_case.problem("smoke")
+    problem = quick_case.problem("small")
+    budget = replace(BUDGETS["smoke"], name="small")
     monkeypatch.setattr(suite, "problem_of", lambda *_: problem)
-    found = suite.row("cubic", "fitted-flux-no", 0, BUDGETS["smoke"], "cpu", lambda _: None)
+    found = suite.row("cubic", "fitted-flux-no", 0, budget, "cpu", lambda _: None)
     told = found.errors["id"]
     still = stress.march(contenders.persistence, problem, problem.tests["id"], 1)
     assert {"200 cells", "noise 1 %", "noise 5 %", "cells lost", "to the end"} <= set(told)
     assert told["200 cells"] < max(1.5 * told["rollout"], 0.02) < 0.5 * still["cells lost"]
     assert found.gflop > 0
     assert found.code_r2 is not None
-    disco = suite.row("cubic", "hfluxno", 0, BUDGETS["smoke"], "cpu", lambda _: None)
+    disco = suite.row("cubic", "hfluxno", 0, budget, "cpu", lambda _: None)
     assert "200 cells" not in disco.errors["id"]
     suite._finer.cache_clear()
