@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from operators.nets.context import Context
 from operators.problem import Geometry
+from operators.reference.beam import SIGMA
 
 HOTTEST = 4.0
 """h of the last knot; beyond it the last slope goes on. Melting ends near 1.5, nickel boils near 3."""
@@ -27,8 +28,6 @@ FASTEST = 3.0
 SLOWEST = 0.02
 MOST_LOSS = 1.0
 STABLE = 0.95
-SIGMA = 0.25
-"""Standard deviation of the beam in its diameters (D4-sigma = 4 sigma)."""
 
 Box = Float[Tensor, "b z y x"]
 
@@ -50,9 +49,6 @@ class Curve(NamedTuple):
         piece = (flat.detach() / step).floor().long().clamp(0, pieces - 1)
         below, above = self.values.gather(1, piece), self.values.gather(1, piece + 1)
         return (below + (above - below) * (flat / step - piece)).view(h.shape)
-
-    def of(self, rows: Tensor) -> "Curve":
-        return Curve(self.values[rows])
 
 
 class Matter(NamedTuple):
