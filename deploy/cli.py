@@ -4,11 +4,15 @@ import os
 
 import typer
 
+from deploy.commands.broker import broker
 from deploy.commands.check import test
+from deploy.commands.db import db
 from deploy.commands.demo import demo
 from deploy.commands.doctor import doctor
+from deploy.commands.files import export, import_
 from deploy.commands.live import run, simulate, ui
 from deploy.commands.melt_pool import melt_pool, train
+from deploy.commands.rejects import rejects
 from deploy.commands.replay import publish, replay
 from deploy.commands.validate import bench, validate
 from deploy.errors import told
@@ -28,6 +32,11 @@ app = typer.Typer(
 )
 for verb in (demo, run, ui, simulate, replay, melt_pool, validate, doctor):
     app.command()(told(verb))
+app.add_typer(broker, name="broker")
+app.command("import")(told(import_))
+app.command()(told(export))
+app.add_typer(db, name="db")
+app.add_typer(rejects, name="rejects")
 app.command(hidden=True)(told(publish))  # the half of `replay` that is a process of its own
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(context_settings=PASSES_ON)(bench)

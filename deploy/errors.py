@@ -41,11 +41,12 @@ def told(verb: Callable[P, None]) -> Callable[P, None]:
     @wraps(verb)
     def telling(*arguments: P.args, **options: P.kwargs) -> None:
         from ingest.errors import IngestError
+        from twin.export.table import ExportError
         from twin.store.port import StoreError
 
         try:
             verb(*arguments, **options)
-        except (MeltwinError, IngestError, StoreError) as error:
+        except (MeltwinError, IngestError, StoreError, ExportError) as error:
             print(f"meltwin: {error}", file=sys.stderr)
             sys.exit(2)
 

@@ -82,8 +82,10 @@ def _table(loop: RunLoop) -> Table:
 def _line(loop: RunLoop, said: dict[str, Any]) -> str:
     tally, latency = loop.tally, loop.tally.latency_ms()
     wait = f", latency p50 {latency['p50']:.0f} ms p95 {latency['p95']:.0f} ms" if latency["p50"] is not None else ""
+    waits = "".join(f"; WAITS ({kind}): {why}" for kind, why in loop.waits.items())
     outcomes = ", ".join(f"{count:,} {kind}" for kind, count in tally.outcomes.most_common())
     return (
         f"published {said.get('messages_published', 0):,}, committed {tally.messages_committed:,}, "
-        f"rejected {tally.rejected:,}, frames forecast {tally.frames_forecast:,} ({outcomes or 'none yet'}){wait}"
+        f"rejected {tally.rejected:,}, frames forecast {tally.frames_forecast:,} ({outcomes or 'none yet'})"
+        f"{wait}{waits}"
     )

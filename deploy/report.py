@@ -1,10 +1,10 @@
 """Tally: what a run counted, and the JSON report made of it.
 
 The counts are laws, not decoration: after draining, published = committed + rejected + duplicates absorbed, and
-windows = forecasts with leads + withheld.
+windows = forecasts with leads + withheld + skipped.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,11 +30,16 @@ class Tally:
     windows: int = 0
     frames_forecast: int = 0
     withheld: int = 0
+    skipped: int = 0  # windows without a forecast, because newer ones waited
+    conflicts: int = 0  # duplicates whose key was taken by another content
+    reingested: int = 0  # rejects that could be read after all
+    store_tries: int = 0  # tries to write to a store that was away
     alerts: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)  # by machine
     outcome_now: dict[str, str] = field(default_factory=dict)  # by machine
     operators: Counter[str] = field(default_factory=Counter)
+    opinions: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # their outcomes
     process_s: Counter[str] = field(default_factory=Counter)
     latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))  # the newest
     first_commit_s: float | None = None
@@ -48,10 +53,18 @@ class Tally:
         self.rejected += written.rejects
         self.duplicates_absorbed += written.duplicates
         self.gaps += written.gaps
+        self.conflicts += written.conflicts
+        self.reingested += written.reingested
         self.windows += len(windows)
         for window in windows:
+            if window.skipped:
+                self.skipped += 1
+                self.outcomes["skipped"] += 1
             self.process_s[window.machine] += window.end_s - window.start_s  # type: ignore[assignment]
         for forecast in forecasts:
+            if forecast.opinion:
+                self.opinions[forecast.opinion][forecast.outcome.kind] += 1
+                continue
             self.outcomes[forecast.outcome.kind] += 1
             self.frames[forecast.machine] += 1
             self.outcome_now[forecast.machine] = str(forecast.outcome)

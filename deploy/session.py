@@ -14,11 +14,15 @@ from typing import Any
 
 from deploy import wiring
 from deploy.errors import ChildFailedError
+from deploy.monitor.monitor import Monitor
 from deploy.ports import need_port
-from deploy.run import RunLoop
+from deploy.report import Tally
+from deploy.run import RunLoop, settle
 from deploy.settings import Settings, as_environment
 from deploy.supervise import Child, StopSignals
+from ingest.mqtt import MqttSource
 from ingest.source import Source
+from ingest.sparkplug.stage import Stage
 from twin.clock import Clock, SystemClock
 
 DRAIN_S = 10.0  # wall seconds without a message after which what is missing is given up
@@ -38,16 +42,16 @@ def through_broker(settings: Settings, publisher: Sequence[str], *, headless: bo
     """Run `publisher` (a verb and its arguments) through broker, twin and store, to its end or until Ctrl-C."""
     with ExitStack() as parts:
         stop = parts.enter_context(StopSignals())
-        parts.enter_context(wiring.broker(settings))
-        source = parts.enter_context(closing(wiring.mqtt_source(settings)))
-        loop, page = parts.enter_context(_consumer(settings, source, headless))
+        monitor = parts.enter_context(wiring.monitor(settings, serve=False))
+        source = _from_broker(settings, parts, monitor)
+        loop, page = parts.enter_context(_consumer(settings, source, headless, monitor))
         feeder = parts.enter_context(Child(*publisher, environment=as_environment(settings), talks=True))
         loop.run(lambda: stop() or feeder.code is not None, each_turn=lambda tally: each_turn(loop, feeder.said))
         code = feeder.stop()
         published = feeder.said.get("messages_published", 0)
-        drain(loop, published, SystemClock(), each_turn=lambda: each_turn(loop, feeder.said))
+        drain(loop, published, SystemClock(), each_turn=lambda: each_turn(loop, feeder.said), stop=stop)
         if not stop():
-            loop.finish()
+            loop.finish(stop)
         if code != 0:
             raise ChildFailedError(f"`{publisher[0]}` ended with exit code {code}; what it said stands above")
         ended = Ended(loop, feeder.said, stop())
@@ -56,25 +60,35 @@ def through_broker(settings: Settings, publisher: Sequence[str], *, headless: bo
         return ended
 
 
-def straight(settings: Settings, source: Source, *, headless: bool, each_turn: EachTurn) -> Ended:
-    """Everything of `source` into the twin, without a broker between."""
+def straight(settings: Settings, source: Source, *, headless: bool, each_turn: EachTurn, ends: bool = True) -> Ended:
+    """Everything of `source` into the twin, without a broker between. `ends`: nothing more will come of its layers."""
     with ExitStack() as parts:
         stop = parts.enter_context(StopSignals())
-        loop, page = parts.enter_context(_consumer(settings, source, headless))
-        while not stop() and (loop.turn() or not source.exhausted):
+        monitor = parts.enter_context(wiring.monitor(settings, serve=False))
+        loop, page = parts.enter_context(_consumer(settings, source, headless, monitor))
+        while not stop() and (loop.turn() or loop.waits or not source.exhausted):
             each_turn(loop, {"messages_published": loop.tally.messages_taken})
-        if not stop():
-            loop.finish()
+        if ends and not stop():
+            loop.finish(stop)
         ended = Ended(loop, {"messages_published": loop.tally.messages_taken}, stop())
         _linger(loop, page, stop)
         return ended
 
 
-def drain(loop: RunLoop, published: int, clock: Clock, each_turn: Callable[[], None] = lambda: None) -> None:
-    """Turn until everything that was published is in, or nothing has come for `DRAIN_S`."""
+def drain(
+    loop: RunLoop,
+    published: int,
+    clock: Clock,
+    each_turn: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Turn until everything that was published is in, or nothing has come for `DRAIN_S` although nothing is waited for.
+
+    After `stop()` nothing is waited for that is away: it comes again.
+    """
     last_s = clock.now_s()
     while loop.tally.messages_taken < published and clock.now_s() - last_s < DRAIN_S:
-        if loop.turn():
+        if loop.turn() or (loop.waits and not stop()):
             last_s = clock.now_s()
         each_turn()
 
@@ -83,24 +97,53 @@ def live(settings: Settings, each_turn: EachTurn) -> None:
     """Take messages until Ctrl-C or SIGTERM; what has reached the broker by then is committed before it is stopped."""
     with ExitStack() as parts:
         stop = parts.enter_context(StopSignals())
-        parts.enter_context(wiring.broker(settings))
-        source = parts.enter_context(closing(wiring.mqtt_source(settings)))
-        loop, _ = parts.enter_context(_consumer(settings, source, headless=True))
-        loop.run(stop, each_turn=lambda tally: each_turn(loop, {}))
+        monitor = parts.enter_context(wiring.monitor(settings, serve=True))
+        source = _from_broker(settings, parts, monitor)
+        sparkplug = parts.enter_context(wiring.sparkplug_stage(settings))
+        loop, _ = parts.enter_context(_consumer(settings, source, True, monitor, sparkplug))
+        monitor.watch(source, lambda: _lost(source, loop), lambda: wiring.store_lost(settings), settings.queue_messages)
+
+        def turned(tally: Tally) -> None:
+            monitor.turn(tally, loop.late)
+            each_turn(loop, {})
+
+        loop.run(stop, turned)
         clock = SystemClock()
         until_s = clock.now_s() + DRAIN_S
         while loop.turn() and clock.now_s() < until_s:
             pass
+        monitor.stopped(loop.tally)
+
+
+def _from_broker(settings: Settings, parts: ExitStack, monitor: Monitor) -> MqttSource:
+    """The broker, where it is ours, and what it says."""
+    with monitor.starting("broker"):
+        parts.enter_context(wiring.broker(settings))
+        return parts.enter_context(closing(wiring.mqtt_source(settings)))
+
+
+def _lost(source: MqttSource, loop: RunLoop) -> dict[str, str]:
+    """What the loop waits for; a broker from the first moment, and with its own reason."""
+    waits = dict(loop.waits)
+    if not source.connected:
+        waits["broker"] = source.refusal or waits.get("broker", "the broker does not answer")
+    return waits
 
 
 @contextmanager
-def _consumer(settings: Settings, source: Source, headless: bool) -> Iterator[tuple[RunLoop, Child | None]]:
+def _consumer(
+    settings: Settings, source: Source, headless: bool, monitor: Monitor, sparkplug: Stage | None = None
+) -> Iterator[tuple[RunLoop, Child | None]]:
     """The store, the warm run loop, and the page beside them."""
     if not headless:
         need_port(settings.ui_port, "ui_port")
-    with closing(wiring.open_store(settings)) as store, ExitStack() as parts:
-        loop = wiring.run_loop(settings, source, store)
-        loop.resume()
+    with ExitStack() as parts:
+        with monitor.starting("store"):
+            store = parts.enter_context(closing(wiring.open_store(settings)))
+        with monitor.starting("operator"):
+            loop = wiring.run_loop(settings, source, store, monitor.step, sparkplug)
+            loop.resume()
+            settle()
         page = None if headless else parts.enter_context(Child("ui", environment=as_environment(settings)))
         yield loop, page
 

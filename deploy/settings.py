@@ -4,20 +4,30 @@ What is not here is not a setting. An unknown name is an error, so that a misspe
 docs/settings.md explains every field; a test holds it to that.
 """
 
+import json
 import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import (
+    SettingsError as SourceError,
+)
 
 from deploy.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE_NAME = "meltwin.toml"
 PREFIX = "MELTWIN_"
+IN_FILE = "file:"  # before the path of a file whose first line is the value
 NOT_SETTINGS = frozenset({"MELTWIN_PYTHON"})  # the launcher's
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -32,11 +42,23 @@ class Settings(BaseSettings):
         str, Field(pattern=r"^[A-Za-z0-9_.\-]+$", description="name of the place, second part of every topic")
     ] = "local"
     data_dir: Annotated[Path, Field(description="folder of everything written: database, broker files")] = ROOT / "var"
-    database: Annotated[str, Field(description="SQLAlchemy URL; empty: sqlite in data_dir")] = ""
+    database: Annotated[
+        str, Field(repr=False, description="URL, or file:PATH of a file that holds it; empty: sqlite in data_dir")
+    ] = ""
     durability: Annotated[
         Literal["full", "normal"],
         Field(description="full: a commit survives a power cut; normal: a crash of the program"),
     ] = "normal"
+    keep_days: Annotated[
+        dict[Literal["fields", "parameters", "signals", "observations", "frames"], Annotated[float, Field(ge=0)]],
+        Field(description="days after which `db prune` deletes rows of a kind; not named or 0: never"),
+    ] = {"fields": 30.0, "frames": 30.0, "parameters": 365.0, "signals": 365.0, "observations": 365.0}
+    disk_spare_mib: Annotated[
+        float, Field(ge=0, description="free MiB on the store's disk below which fields and pictures are not kept")
+    ] = 2048.0
+    disk_stop_mib: Annotated[
+        float, Field(ge=0, description="free MiB below which nothing is taken from the broker, which holds it")
+    ] = 512.0
 
     broker: Annotated[
         Literal["embedded", "external"],
@@ -44,13 +66,37 @@ class Settings(BaseSettings):
     ] = "embedded"
     mqtt_host: Annotated[str, Field(description="address of an external broker")] = "127.0.0.1"
     mqtt_port: Annotated[Port, Field(description="port of the broker")] = 18830
+    mqtt_tls_ca: Annotated[
+        Path | None, Field(description="certificate of the CA that vouches for an external broker; empty: no TLS")
+    ] = None
+    mqtt_username: Annotated[str, Field(description="who we are to an external broker; empty: nobody")] = ""
+    mqtt_password_file: Annotated[
+        Path | None, Field(description="file whose first line is our password at the broker")
+    ] = None
     ui_port: Annotated[Port, Field(description="port of the page on 127.0.0.1")] = 8050
+    metrics_port: Annotated[
+        int, Field(ge=0, le=65535, description="port of /metrics, /healthz, /readyz of `run` on 127.0.0.1; 0: none")
+    ] = 9464
+    log_format: Annotated[
+        Literal["auto", "console", "json"], Field(description="auto: for people on a terminal, lines of JSON elsewhere")
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="the least important event that is logged")
+    ] = "info"
+
+    sparkplug_group: Annotated[
+        str, Field(pattern=r"^[^/#]*$", description="Sparkplug B group that is read too; + is every group; empty: none")
+    ] = ""
+    sparkplug_rebirth: Annotated[
+        bool, Field(description="ask Sparkplug edge nodes for a rebirth; false: only say that one is needed")
+    ] = False
 
     queue_messages: Annotated[
         int, Field(ge=1, le=65_535, description="messages taken from the broker and not yet committed, at most")
     ] = 2000
-    batch_messages: Annotated[int, Field(ge=1, le=10_000, description="messages in one transaction, at most")] = 500
-    batch_wait_s: Annotated[float, Field(gt=0, le=5, description="wall seconds that a batch waits to fill")] = 0.05
+    backlog_frames: Annotated[
+        int, Field(ge=1, le=4096, description="frames of one machine forecast in one step, the newest; not in a replay")
+    ] = 128
     late_s: Annotated[
         float, Field(gt=0, le=3600, description="wall seconds to wait for a missing sequence before it is a gap")
     ] = 2.0
@@ -59,8 +105,15 @@ class Settings(BaseSettings):
     ] = 5.0
 
     operator: Annotated[
-        str, Field(description="card of the operator that forecasts, or `auto` (shipped weights) or `reference`")
+        str, Field(description="card that forecasts, or `auto` (shipped weights), `reference` or `conservative`")
     ] = "auto"
+    operators: Annotated[
+        dict[str, str], Field(description="machines that another operator forecasts, each with its card")
+    ] = {}
+    opinions: Annotated[
+        tuple[str, ...],
+        Field(description="cards asked for a second opinion on every frame: kept and shown beside, no alerts"),
+    ] = ()
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where operators run")] = "auto"
     horizon_frames: Annotated[int, Field(ge=1, le=64, description="how many frames ahead a forecast reaches")] = 8
     snapshot_frames: Annotated[int, Field(ge=1, description="a temperature field is kept every so many frames")] = 10
@@ -77,38 +130,85 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=Path(FILE_NAME)))
 
+    @field_validator("mqtt_tls_ca", "mqtt_password_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _credentials_are_whole_and_stay_private(self) -> "Settings":
+        here = self.mqtt_host in ("127.0.0.1", "localhost", "::1")
+        if self.broker == "embedded" and (self.mqtt_tls_ca or self.mqtt_username):
+            raise ValueError("the embedded broker has no TLS and no users: mqtt_tls_ca, mqtt_username need an external")
+        if bool(self.mqtt_username) != (self.mqtt_password_file is not None):
+            raise ValueError("mqtt_username and mqtt_password_file go together")
+        if self.mqtt_username and self.mqtt_tls_ca is None and not here:
+            raise ValueError(f"without mqtt_tls_ca the password would go readable to {self.mqtt_host}")
+        return self
+
     @property
     def database_url(self) -> str:
-        """Where the rows go."""
+        """Where the rows go. It may hold a password: show `database_place` instead."""
+        if self.database.startswith(IN_FILE):
+            return _first_line(Path(self.database.removeprefix(IN_FILE)))
         return self.database or f"sqlite:///{self.data_dir.absolute() / 'meltwin.db'}"
 
     @property
     def database_place(self) -> str:
         """The same for people to read: without the password."""
-        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.database_url)
+        from twin.store.engine import told
+
+        return told(self.database_url)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        lines = path.expanduser().read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"setting database: cannot read {path}: {getattr(error, 'strerror', error)}") from error
+    if not lines or not lines[0].strip():
+        raise SettingsError(f"setting database: the first line of {path} is empty; it should be the database's URL")
+    return lines[0].strip()
 
 
 def load(**given: Any) -> Settings:
     """The settings in force, what is `given` (and not None) before all; a mistake is a `SettingsError` of one line."""
     known = Settings.model_fields
+    if re.search(r"://[^/@]*:[^@]*@|[?&]\w*passw\w*=", given.get("database") or "", re.IGNORECASE):
+        raise SettingsError(
+            "a password among the options of a command is seen by whoever lists its processes: put the URL into "
+            "MELTWIN_DATABASE, or into a file and say --database file:PATH"
+        )
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name not in NOT_SETTINGS and name.removeprefix(PREFIX).lower() not in known:
             raise SettingsError(f"{name} is not a setting{_nearest(name.removeprefix(PREFIX).lower())}")
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
+    except SourceError as error:
+        raise SettingsError(f'{error}: what has several values is JSON, such as {{"ded-1": "reference"}}') from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{FILE_NAME} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            raise SettingsError(f"settings: {first['msg'].removeprefix('Value error, ')}") from None
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{FILE_NAME}: {name} is not a setting{_nearest(name)}") from error
-        raise SettingsError(f"setting {name} = {first['input']!r}: {first['msg']}") from error
+        value = "***" if name == "database" else repr(first["input"])
+        raise SettingsError(f"setting {name} = {value}: {first['msg']}") from None
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """`MELTWIN_*` variables by which a child process gets the same settings."""
-    return {PREFIX + name.upper(): str(value) for name, value in settings.model_dump().items()}
+    """`MELTWIN_*` variables by which a child process gets the same settings; of secrets the path of the file."""
+    return {
+        PREFIX + name.upper(): json.dumps(value)
+        if isinstance(value, dict | tuple)
+        else ""
+        if value is None
+        else str(value)
+        for name, value in settings.model_dump().items()
+    }
 
 
 def _nearest(name: str) -> str:

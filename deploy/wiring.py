@@ -3,26 +3,39 @@
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.errors import DatabaseError, MeltwinError
-from deploy.run import Advance, Batch, RunLoop
+from deploy.errors import DatabaseError, MeltwinError, SettingsError
+from deploy.monitor.logs import configure, without_secrets
+from deploy.monitor.monitor import Monitor
+from deploy.monitor.server import served
+from deploy.run import Advance, Batch, Heard, Opinions, RunLoop
 from deploy.settings import Settings
+from ingest.access import Access
 from ingest.broker import EmbeddedBroker
+from ingest.files.again import Again
+from ingest.files.again import forecast_again as forecast_stored
+from ingest.files.bring import Brought
+from ingest.files.bring import bring as bring_in
 from ingest.machines.machine import Machine
-from ingest.mqtt import MqttPublisher, MqttSource
+from ingest.mqtt import MqttPublisher, MqttSource, take_turns
 from ingest.order import HORIZON_FRAMES, Order
-from ingest.readers import Recording, open_source
+from ingest.readers import Recording, open_source, opened
 from ingest.replay import DirectSource
 from ingest.simulate import last_will, machines
 from ingest.source import Publisher, Source
+from ingest.sparkplug.stage import Stage
+from ingest.sparkplug.topics import subscription
 from ingest.topics import every_kind
 from twin.clock import SystemClock
-from twin.store.port import Step, Store
+from twin.store.holdings import Holdings
+from twin.store.port import Step, Store, StoreError, StoreMissingError
 from twin.store.sql import SqlStore
+from twin.store.upkeep.disk import Room
 
 if TYPE_CHECKING:
     from operators.operator import Operator
@@ -33,12 +46,48 @@ def open_store(settings: Settings) -> Store:
     """The writer; makes the folder, the file and the schema where they are missing."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return SqlStore.create(settings.database_url, durability=settings.durability)
+        return SqlStore.create(
+            settings.database_url,
+            durability=settings.durability,
+            backups=settings.data_dir / "backups",
+            room=Room(settings.disk_spare_mib, settings.disk_stop_mib),
+        )
     except (OSError, SQLAlchemyError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise DatabaseError(
-            f"cannot write to {settings.database_place}: {reason}; see the settings database, data_dir"
+            f"cannot write to {settings.database_place}: {_reason(error)}; see the settings database, data_dir"
         ) from error
+
+
+def read_store(settings: Settings) -> Store:
+    """A reader of what was written."""
+    return SqlStore.open_reader(settings.database_url)
+
+
+def store_lost(settings: Settings) -> dict[str, str]:
+    """Why a reader cannot open the store now; empty when it can."""
+    try:
+        SqlStore.open_reader(settings.database_url).close()
+    except (SQLAlchemyError, StoreError, SettingsError) as error:
+        return {"store": _reason(error)}
+    return {}
+
+
+def _reason(error: Exception) -> str:
+    """The first line, without what a driver may have put in of the URL."""
+    return without_secrets(str(getattr(error, "orig", None) or error).splitlines()[0])
+
+
+@contextmanager
+def monitor(settings: Settings, *, serve: bool) -> Iterator[Monitor]:
+    """Logs as the settings say; with `serve` also /metrics, /healthz, /readyz, from before anything else starts."""
+    clock = SystemClock()
+    configure(settings.log_format, settings.log_level, clock)
+    watching = Monitor(clock, settings.data_dir)
+    if not serve or settings.metrics_port == 0:
+        yield watching
+        return
+    with served(settings.metrics_port, watching.metrics, watching.readiness):
+        yield watching
 
 
 @contextmanager
@@ -59,15 +108,42 @@ def broker(settings: Settings) -> Iterator[None]:
         embedded.stop()
 
 
+SESSION_S = {"embedded": 3600, "external": 7 * 86_400}  # how long a broker keeps for a twin that is away
+
+
+def access(settings: Settings) -> Access:
+    """How the broker lets us in."""
+    return Access(settings.mqtt_tls_ca, settings.mqtt_username, settings.mqtt_password_file)
+
+
 def mqtt_source(settings: Settings) -> MqttSource:
     """Everything that the machines of this site say."""
+    take_turns()
     return MqttSource(
         settings.mqtt_host,
         settings.mqtt_port,
-        client_id=f"meltwin-run-{settings.site}",
+        client_id=access(settings).session_name(f"meltwin-run-{settings.site}"),
         topic_filter=every_kind(settings.site),
         receive_maximum=max(1, settings.queue_messages // 2),
+        session_expiry_s=SESSION_S[settings.broker],
+        access=access(settings),
+        more_filters=[subscription(settings.sparkplug_group)] if settings.sparkplug_group else [],
     )
+
+
+@contextmanager
+def sparkplug_stage(settings: Settings) -> Iterator[Stage]:
+    """What reads Sparkplug. Where the setting allows it, it can say one thing to edge nodes: `Node Control/Rebirth`."""
+    if not (settings.sparkplug_group and settings.sparkplug_rebirth):
+        yield Stage()
+        return
+    name = f"meltwin-rebirth-{settings.site}"
+    with closing(
+        MqttPublisher(
+            settings.mqtt_host, settings.mqtt_port, name, access=access(settings), kinds=(), may_ask_rebirth=True
+        )
+    ) as publisher:
+        yield Stage(publisher.ask_rebirth)
 
 
 @contextmanager
@@ -85,6 +161,67 @@ def open_recording(source: Path, build_file: Path | None = None, run: str = "") 
     return open_source(source, build_file, run)
 
 
+@contextmanager
+def opened_recording(source: Path, build_file: Path | None = None) -> Iterator[Recording]:
+    """A log of a build, packed or not, for as long as it is used."""
+    with opened(source, build_file) as recording:
+        yield recording
+
+
+@contextmanager
+def holdings(settings: Settings, *, writes: bool) -> Iterator[SqlStore | None]:
+    """The store whole: for a writer made where there is none, for a reader None then."""
+    if writes:
+        store: SqlStore | None = open_store(settings)  # type: ignore[assignment]
+    else:
+        try:
+            store = SqlStore.open_reader(settings.database_url)
+        except StoreMissingError:
+            store = None
+    try:
+        yield store
+    finally:
+        if store is not None:
+            store.close()
+
+
+@contextmanager
+def stored(settings: Settings) -> Iterator[Holdings]:
+    """What is stored, for reading."""
+    with closing(SqlStore.open_reader(settings.database_url)) as store:
+        yield store
+
+
+def bring(
+    recording: Recording,
+    store: Holdings | None,
+    settings: Settings,
+    dry_run: bool,
+    stopped: Callable[[], bool],
+    progress: Callable[[Brought], None],
+) -> Brought:
+    """A recording into the store, by the clock of this computer."""
+    return bring_in(recording, store, SystemClock(), settings.site, dry_run=dry_run, stopped=stopped, progress=progress)
+
+
+def forecast_again(
+    store: Holdings,
+    settings: Settings,
+    machine: str,
+    build: str,
+    stopped: Callable[[], bool],
+    progress: Callable[[Again], None],
+) -> Again:
+    """Forecasts of a stored build that has none, or not all, by the operators of the settings."""
+    twins, clock = warm_twins(settings), SystemClock()
+    store.write(Step(cards=_cards(twins)))
+    advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
+    return forecast_stored(
+        store, advance, clock, machine, build,
+        horizon_frames=settings.horizon_frames, stopped=stopped, progress=progress,
+    )  # fmt: skip
+
+
 def direct_source(recording: Recording, settings: Settings) -> DirectSource:
     """A log as a source, without a broker."""
     return DirectSource(recording, settings.site)
@@ -95,8 +232,18 @@ def publisher_of(machine: Machine, settings: Settings) -> Iterator[Publisher]:
     """What a machine speaks through, with its last will."""
     name = f"meltwin-{machine.name}-{settings.site}"
     will = last_will(settings.site, machine)
-    with closing(MqttPublisher(settings.mqtt_host, settings.mqtt_port, client_id=name, will=will)) as publisher:
+    host, port = settings.mqtt_host, settings.mqtt_port
+    with closing(MqttPublisher(host, port, client_id=name, will=will, access=access(settings))) as publisher:
         yield publisher
+
+
+@contextmanager
+def publisher(settings: Settings, name: str) -> Iterator[MqttPublisher]:
+    """A line to the broker for messages that are said again."""
+    host, port = settings.mqtt_host, settings.mqtt_port
+    client_id = f"meltwin-{name}-{settings.site}"
+    with closing(MqttPublisher(host, port, client_id=client_id, access=access(settings))) as line:
+        yield line
 
 
 def closer(publishers: Iterable[Publisher]) -> Callable[[], None]:
@@ -120,42 +267,59 @@ def choose_device(device: str) -> str:
     return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def operator_of(settings: Settings) -> "Operator":
-    """The operator that `settings.operator` names: a card of the shipped weights, or the reference solver."""
+def operator_of(settings: Settings, name: str = "") -> "Operator":
+    """The operator of this name (none: that of `settings.operator`): a card of the shipped weights, the reference
+    solver, or the conservative engine without a card."""
     from operators import card
+    from operators.conservative.engine import Conservative
     from operators.engine import Engine
     from operators.reference.operator import ReferenceOperator
 
-    if settings.operator == "reference":
+    asked = name or settings.operator
+    if asked == "reference":
         return ReferenceOperator()
     device = choose_device(settings.device)
+    if asked == "conservative":
+        return Conservative({"name": "conservative", "operator": "conservative"}, device)
     shipped = card.names()
-    if settings.operator == "auto" and not shipped:
+    if asked == "auto" and not shipped:
         return ReferenceOperator()
     try:
-        model, told = card.load(shipped[0] if settings.operator == "auto" else settings.operator, device=device)
-        return Engine(model, told, device)
+        model, told = card.load(shipped[0] if asked == "auto" else asked, device=device)
+        return Conservative(told, device) if told.get("operator") == "HFluxNO" else Engine(model, told, device)
     except card.CardError as error:
-        raise MeltwinError(f"{error}; see the setting operator") from error
+        raise MeltwinError(f"{error}; see the settings operator, operators, opinions") from error
 
 
 def twin(settings: Settings) -> Advance:
     """The twin's one verb, warm."""
-    return warm_twin(settings).advance
+    return warm_twins(settings)[""].advance
 
 
-def warm_twin(settings: Settings) -> "Twin":
-    """The twin with its operator loaded, and each kernel run once: the first message does not wait for a compiler."""
+def warm_twins(settings: Settings) -> "dict[str, Twin]":
+    """The twin of record under no name, and one for each second opinion under that of its card. Each operator is loaded
+    once and each of its kernels run once: the first message does not wait for a compiler."""
     from operators.operator import warm
     from operators.reference.operator import ReferenceOperator
     from twin.twin import Twin
 
-    serving = operator_of(settings)
-    fallback = None if serving.card["name"] == "reference" else ReferenceOperator()
-    for operator in (serving, fallback):
-        if operator is not None:
-            warm(operator)
-    return Twin(serving, fallback, horizon_frames=settings.horizon_frames, snapshot_frames=settings.snapshot_frames)
+    every = {name: operator_of(settings, name) for name in {settings.operator, *settings.operators.values()}}
+    every |= {name: operator_of(settings, name) for name in settings.opinions if name not in every}
+    fallback = every.setdefault("reference", ReferenceOperator())
+    for operator in every.values():
+        warm(operator)
+    new = partial(
+        Twin,
+        fallback=fallback,
+        horizon_frames=settings.horizon_frames,
+        snapshot_frames=settings.snapshot_frames,
+    )
+    by_machine = {machine: every[name] for machine, name in settings.operators.items()}
+    twins = {"": new(every[settings.operator], operators=by_machine)}
+    for name in settings.opinions:
+        opinion = every[name].card["name"]
+        twins[opinion] = new(every[name], opinion=opinion)
+    return twins
 
 
 def melt_pool_query(device: str = "auto", **query: Any) -> Any:
@@ -168,10 +332,17 @@ def melt_pool_query(device: str = "auto", **query: Any) -> Any:
         raise MeltwinError(str(error)) from error
 
 
-def run_loop(settings: Settings, source: Source, store: Store) -> RunLoop:
+def _cards(twins: "dict[str, Twin]") -> list[dict[str, Any]]:
+    cards = {operator.card["name"]: operator.card for twin in twins.values() for operator in twin.serving}
+    return list(cards.values())
+
+
+def run_loop(settings: Settings, source: Source, store: Store, heard: Heard, sparkplug: Stage | None = None) -> RunLoop:
     """The consumer, warm: the first message is forecast as fast as the thousandth."""
-    order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames))
-    batch = Batch(settings.batch_messages, settings.batch_wait_s)
-    warm = warm_twin(settings)
-    store.write(Step(cards=[operator.card for operator in (warm.operator, warm.fallback) if operator is not None]))
-    return RunLoop(source, order, warm.advance, store, SystemClock(), batch)
+    order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames), kept=store)
+    batch = Batch(backlog=settings.backlog_frames, behind_s=0.6 * settings.stale_s)
+    twins, clock = warm_twins(settings), SystemClock()
+    store.write(Step(cards=_cards(twins)))
+    advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
+    take_up = twins[""].take_up
+    return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug)

@@ -3,30 +3,89 @@
 Threads: paho's network thread puts deliveries into one bounded queue; one consumer takes them, commits the rows that
 they cause, and acknowledges. The broker sends at most `receive_maximum` unacknowledged messages, which bounds the
 queue (rumqttd ignores the wish and keeps its own limit, `max_inflight_count`; a full queue stops the network thread).
+Reconnecting is automatic and for ever. Two programs with one client id take the session from each other at every
+reconnect; each gets what the other did not acknowledge. That is told as `take_over`, and not fought.
 The session outlives the connection, so what was not acknowledged comes again, and its key makes that harmless.
 An acknowledgement belongs to the connection that delivered: one for an earlier connection is not sent.
 """
 
-import queue
+import ssl
+import struct
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 from paho.mqtt.client import MQTT_ERR_SUCCESS, CallbackAPIVersion, Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest.decode import CONTENT_TYPE
+from ingest.access import OPEN, Access
+from ingest.codecs.text import CONTENT_TYPE
 from ingest.errors import BrokerError
 from ingest.source import Delivery
-from ingest.topics import every_kind
+from ingest.sparkplug.session import rebirth_request
+from ingest.sparkplug.topics import rebirth_topic
+from ingest.topics import KINDS, ForbiddenTopicError, allowed, every_kind
 
 KEEPALIVE_S = 30
+SWITCH_S = 1e-4
+READ_AHEAD = 1 << 16  # bytes
+FULL_S = 0.02  # between looks whether the consumer has made room
+GATHER_S = 2e-3  # a batch is waited for in such steps, as long as more than one message comes in each
 CONNECT_TIMEOUT_S = 10.0
+RECONNECT_MAX_S = 8  # tries to reconnect lie 1, 2, 4 and then so many seconds apart
+TAKE_OVERS = 3  # lines lost so soon after each other are another program's doing
+TAKE_OVER_S = 60.0
+_TAKEN_OVER = 0x8E  # MQTT 5 reason code: session taken over
 _QOS = 1
+_PUBACK = struct.Struct("!BBH")
+
+
+def take_turns() -> None:
+    """Let the network thread and the consumer take turns every `SWITCH_S`, for a process that lives by both.
+
+    The interpreter's own 5 ms are waited for at each of the few reads of a message while the consumer computes: with
+    them a second core stands idle, and ingest reaches half of what it does without (`./meltwin bench ingest`).
+    """
+    sys.setswitchinterval(SWITCH_S)
+
+
+class _Subscriber(Client):
+    """paho, which asks the system for each part of each packet, reading ahead; and many acknowledgements in one packet.
+
+    A byte that was read ahead is handled before the socket is looked at again, and dropped with its connection.
+    """
+
+    _ahead, _at = b"", 0
+
+    def ack_all(self, mids: Sequence[int]) -> None:
+        """PUBACK for each, in order."""
+        if mids:
+            packets = b"".join(_PUBACK.pack(PacketTypes.PUBACK << 4, 2, mid) for mid in mids)
+            self._packet_queue(PacketTypes.PUBACK << 4, packets, 0, _QOS)
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        code = super().loop_read(max_packets)
+        while code == MQTT_ERR_SUCCESS and self._at < len(self._ahead):
+            code = super().loop_read(max_packets)
+        return code
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._at >= len(self._ahead):
+            self._ahead, self._at = super()._sock_recv(max(bufsize, READ_AHEAD)), 0
+        begin, self._at = self._at, self._at + bufsize
+        return self._ahead[begin : self._at]
+
+    def _sock_close(self) -> None:
+        self._ahead, self._at = b"", 0
+        super()._sock_close()
 
 
 class MqttSource:
@@ -44,15 +103,26 @@ class MqttSource:
         session_expiry_s: int = 3600,
         receive_maximum: int = 1000,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        access: Access = OPEN,
+        more_filters: Sequence[str] = (),
     ) -> None:
-        self._topic_filter = topic_filter
+        self._filters = [(each, SubscribeOptions(qos=_QOS)) for each in (topic_filter, *more_filters)]
         self._receive_maximum = receive_maximum
-        self._queue: queue.Queue[Delivery] = queue.Queue(maxsize=2 * receive_maximum)
+        self._queue: deque[Delivery] = deque()  # one thread appends, one takes: no lock is needed between them
+        self._most = 2 * receive_maximum
+        self._hungry, self._fed = False, threading.Event()
         self._lock = threading.Lock()
         self._connection = 0  # counts connections; a token carries the one that delivered
         self._closed = False
+        self._place = f"{host}:{port}"
+        self._client_id = client_id
+        self._lost_s: float | None = None  # since when there is no connection
+        self._connected_s = 0.0
+        self._short: deque[float] = deque(maxlen=TAKE_OVERS)  # when lines were lost that had just been made
+        self._taken_s = -float("inf")  # when the broker last said that the session was taken over
         self._subscribed = threading.Event()
-        self._client = _client(client_id, manual_ack=True)
+        self._refusal = ""
+        self._client = _client(client_id, manual_ack=True, access=access)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
@@ -61,26 +131,31 @@ class MqttSource:
         properties.SessionExpiryInterval = session_expiry_s
         properties.ReceiveMaximum = receive_maximum
         _connect(self._client, host, port, clean_start=False, properties=properties)
-        if not self._subscribed.wait(connect_timeout_s):
+        if not self._subscribed.wait(connect_timeout_s) or self._refusal:
             self.close()
-            raise BrokerError(f"broker at {host}:{port} did not confirm the subscription; see mqtt_port")
+            raise _not_let_in(host, port, self._refusal or "did not confirm the subscription")
 
     def take(self, max_messages: int, timeout_s: float) -> list[Delivery]:
+        if not self._queue and timeout_s > 0:
+            self._fed.clear()
+            self._hungry = True
+            if not self._queue:
+                self._fed.wait(timeout_s)
+            self._hungry = False
         taken: list[Delivery] = []
-        try:
-            taken.append(self._queue.get(timeout=timeout_s) if timeout_s > 0 else self._queue.get_nowait())
-            while len(taken) < max_messages:
-                taken.append(self._queue.get_nowait())
-        except queue.Empty:
-            pass
-        return taken
+        until_s = time.monotonic() + timeout_s
+        while True:
+            before = len(taken)
+            while self._queue and len(taken) < max_messages:
+                taken.append(self._queue.popleft())
+            if len(taken) == max_messages or len(taken) - before <= 1 or time.monotonic() > until_s:
+                return taken
+            time.sleep(GATHER_S)  # they come fast: the network thread has the interpreter to itself meanwhile
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
         with self._lock:
-            for delivery in deliveries:
-                connection, mid = delivery.token
-                if connection == self._connection:
-                    self._client.ack(mid, _QOS)
+            tokens = [delivery.token for delivery in deliveries]  # QoS 0 has no mid and wants no word
+            self._client.ack_all([mid for connection, mid in tokens if connection == self._connection and mid])
 
     @property
     def exhausted(self) -> bool:
@@ -91,6 +166,31 @@ class MqttSource:
         """Whether the broker hears us now. Reconnecting is automatic."""
         return self._client.is_connected()
 
+    @property
+    def waiting(self) -> int:
+        """Deliveries that nobody has taken yet."""
+        return len(self._queue)
+
+    @property
+    def losses(self) -> int:
+        """How often the connection was lost."""
+        return self._connection
+
+    @property
+    def refusal(self) -> str:
+        """Why the broker did not let us in when we last asked; empty when it did."""
+        return self._refusal
+
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        now_s, lost_s, short = time.monotonic(), self._lost_s, list(self._short)
+        often = len(short) == TAKE_OVERS and now_s - short[0] < TAKE_OVER_S
+        if often or now_s - self._taken_s < TAKE_OVER_S:
+            return "take_over", f"another program takes the session {self._client_id} at {self._place}"
+        if lost_s is not None and now_s - lost_s > 1.0:
+            return "broker", f"the broker at {self._place} has not answered for {now_s - lost_s:.0f} s"
+        return None
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True
@@ -100,26 +200,42 @@ class MqttSource:
     def _on_connect(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        if not reason.is_failure:
-            client.subscribe(self._topic_filter, qos=_QOS)
+        self._refusal = f"refused the connection ({reason})" if reason.is_failure else ""
+        if reason.is_failure:
+            self._subscribed.set()
+        else:
+            self._connected_s, self._lost_s = time.monotonic(), None
+            client.subscribe(self._filters)
+            if flags.session_present:  # it holds the subscription; rumqttd confirms ours only behind what waits in it
+                self._subscribed.set()
 
-    def _on_subscribe(self, *_: Any) -> None:
+    def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[ReasonCode], _: Any) -> None:
+        refused = [reason for reason in reasons if reason.is_failure]
+        self._refusal = f"refused the subscription ({refused[0]})" if refused else ""
         self._subscribed.set()
 
     def _on_disconnect(
         self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
+        now_s = time.monotonic()
         with self._lock:
             self._connection += 1
+        if self._lost_s is None and not self._closed:
+            self._lost_s = now_s
+            if now_s - self._connected_s < TAKE_OVER_S / TAKE_OVERS:
+                self._short.append(now_s)
+            if reason.value == _TAKEN_OVER:
+                self._taken_s = now_s
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        delivery = Delivery(message.topic, bytes(message.payload), (self._connection, message.mid))
-        while not self._closed:
-            try:
-                self._queue.put(delivery, timeout=0.2)
-            except queue.Full:  # only after reconnects: what is here unacknowledged was delivered again
-                continue
-            return
+        content_type = str(getattr(message.properties, "ContentType", ""))
+        mid = message.mid if message.qos else 0
+        delivery = Delivery(message.topic, bytes(message.payload), (self._connection, mid), content_type)
+        while len(self._queue) >= self._most and not self._closed:
+            time.sleep(FULL_S)  # only after reconnects: what is here unacknowledged was delivered again
+        self._queue.append(delivery)
+        if self._hungry:
+            self._fed.set()
 
 
 class MqttPublisher:
@@ -133,29 +249,37 @@ class MqttPublisher:
         will: tuple[str, bytes] | None = None,
         max_in_flight: int = 100,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        access: Access = OPEN,
+        kinds: Collection[str] = KINDS,
+        may_ask_rebirth: bool = False,
     ) -> None:
-        """`will`: topic and payload that the broker publishes, retained, when we are lost without a goodbye."""
+        """`will`: topic and payload that the broker publishes, retained, when we are lost without a goodbye.
+
+        `kinds`: what it may say, a machine's by default; on any other topic `publish` raises ForbiddenTopicError.
+        `may_ask_rebirth`: the one command; without it `ask_rebirth` raises too.
+        """
         self._max_in_flight = max_in_flight
         self._changed = threading.Condition()
         self._sent = 0
         self._published = 0
         self._refused = 0
         self._closed = False
-        self._connected = threading.Event()
-        self._content = Properties(PacketTypes.PUBLISH)
-        self._content.ContentType = CONTENT_TYPE
-        self._client = _client(client_id, manual_ack=False)
+        self._kinds = kinds
+        self._may_ask_rebirth = may_ask_rebirth
+        self._answered = threading.Event()
+        self._refusal = ""
+        self._client = _client(client_id, manual_ack=False, access=access)
         self._client.max_inflight_messages_set(max_in_flight)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         if will is not None:
             properties = Properties(PacketTypes.WILLMESSAGE)
             properties.ContentType = CONTENT_TYPE
-            self._client.will_set(*will, qos=_QOS, retain=True, properties=properties)
+            self._client.will_set(allowed(will[0], kinds), will[1], qos=_QOS, retain=True, properties=properties)
         _connect(self._client, host, port, clean_start=True, properties=None)
-        if not self._connected.wait(connect_timeout_s):
+        if not self._answered.wait(connect_timeout_s) or self._refusal:
             self.close()
-            raise BrokerError(f"broker at {host}:{port} did not accept the connection; see mqtt_port")
+            raise _not_let_in(host, port, self._refusal or "did not accept the connection")
 
     @property
     def published(self) -> int:
@@ -166,13 +290,20 @@ class MqttPublisher:
         """Messages that the broker answered with a failure."""
         return self._refused
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+    def publish(self, topic: str, payload: bytes, retain: bool = False, content_type: str = CONTENT_TYPE) -> None:
+        allowed(topic, self._kinds)
         with self._changed:
             self._changed.wait_for(lambda: self._in_flight < self._max_in_flight or self._closed)
             if self._closed:
                 raise BrokerError("the publisher is closed")
             self._sent += 1
-        self._client.publish(topic, payload, qos=_QOS, retain=retain, properties=self._content)
+        self._client.publish(topic, payload, qos=_QOS, retain=retain, properties=_content(content_type))
+
+    def ask_rebirth(self, group: str, node: str, now_s: float) -> None:
+        """Ask a Sparkplug edge node to be born again, at most once (QoS 0). No other command can be said."""
+        if not self._may_ask_rebirth:
+            raise ForbiddenTopicError(f"not published: asking {node} for a rebirth is not allowed here")
+        self._client.publish(rebirth_topic(group, node), rebirth_request(now_s), qos=0)
 
     def drain(self, timeout_s: float) -> bool:
         with self._changed:
@@ -196,8 +327,8 @@ class MqttPublisher:
     def _on_connect(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        if not reason.is_failure:
-            self._connected.set()
+        self._refusal = f"refused the connection ({reason})" if reason.is_failure else ""
+        self._answered.set()
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties) -> None:
         with self._changed:
@@ -229,17 +360,32 @@ def answers(host: str, port: int, timeout_s: float) -> bool:
     return done.is_set()
 
 
-def _client(client_id: str, manual_ack: bool) -> Client:
-    client = Client(
+@lru_cache(maxsize=16)
+def _content(content_type: str) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.ContentType = content_type
+    return properties
+
+
+def _client(client_id: str, manual_ack: bool, access: Access = OPEN) -> _Subscriber:
+    client = _Subscriber(
         CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack
     )
-    client.reconnect_delay_set(min_delay=1, max_delay=30)
+    client.reconnect_delay_set(min_delay=1, max_delay=RECONNECT_MAX_S)
+    access.give_to(client)
     return client
+
+
+def _not_let_in(host: str, port: int, why: str) -> BrokerError:
+    return BrokerError(f"broker at {host}:{port} {why}; see mqtt_port, mqtt_username, mqtt_password_file")
 
 
 def _connect(client: Client, host: str, port: int, clean_start: bool, properties: Properties | None) -> None:
     try:
         code = client.connect(host, port, keepalive=KEEPALIVE_S, clean_start=clean_start, properties=properties)
+    except ssl.SSLError as wrong:
+        reason = getattr(wrong, "verify_message", "") or wrong.reason or wrong
+        raise BrokerError(f"no TLS with the broker at {host}:{port} ({reason}); see mqtt_tls_ca, mqtt_port") from wrong
     except OSError as wrong:
         raise BrokerError(f"no broker at {host}:{port} ({wrong.strerror or wrong}); see mqtt_port") from wrong
     if code != MQTT_ERR_SUCCESS:

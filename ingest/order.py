@@ -3,37 +3,49 @@
     observation -> Stream (sequence, duplicates, gaps) -> Track (samples of one layer, cut into frames) -> Window
 
 `state`, `build` and `layer` are retained: the newest stands and the ones before it may never come, so they pass without
-waiting and leave no gaps. `parameters`, `plan` and each signal are streams in the order of their sequence.
+waiting and leave no gaps. `parameters`, `plan` each signal and each camera are streams in the order of their sequence.
 
-What depends on arrival is only this: how soon a window closes, and `Window.plan`, the plan as known at that moment.
-A source that restarts its count must take a new source name, because (source, channel, sequence) is a message's key.
+What depends on arrival is only this: how soon a window closes, and `Window.plan` and `Window.frames`, the plan and the
+newest pictures as known at that moment. Observations come with the life of their source (`ingest/births.py`); each life
+has its own streams. A stream that is new here goes on after what the store has of it, so that a restart makes no gaps.
+
+The watermark: a window is closed when its last sample is in order. A missing sequence is waited for until `patience`
+later messages or `patience_s` seconds have passed and the store does not have it either; then it is a gap, and what
+still comes of it is late: kept, counted, and in no window.
 
 Time is an argument; nothing here reads a clock. Everything that waits is bounded.
 """
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
+from ingest.births import Kept, Nothing
+from ingest.paths.pace import Pace
 from ingest.paths.planned import Planned
 from ingest.paths.stream import Released, Stream
 from ingest.paths.track import Track
-from twin.observation import Build, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
+from twin.observation import Build, Frame, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
+from twin.store.port import StoreUnavailableError
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 HORIZON_FRAMES = 24
 MAX_HELD = 20_000  # parameters that wait for their build
+WINDOW_FRAMES = 10  # pictures that go with a window
+MAX_PICTURE_BYTES = 64 << 20  # pictures released and not asked for
 MAX_REMEMBERED = 1024  # layers, builds and plans that are no longer in hand
 
 
 @dataclass
 class Counts:
-    """What became of every message: received = released + duplicates + late + waiting."""
+    """What became of every message: received + found = released + duplicates + late + waiting."""
 
     received: int = 0
+    found: int = 0  # in the store, brought there by another process
     released: int = 0
     duplicates: int = 0
     late: int = 0  # came after its sequence had been given up as a gap
@@ -49,10 +61,20 @@ class Counts:
 class Order:
     """Puts the observations of all machines in order. One caller, one thread."""
 
-    def __init__(self, patience: int = 64, patience_s: float = 2.0, horizon_frames: int = HORIZON_FRAMES) -> None:
+    def __init__(
+        self,
+        patience: int = 64,
+        patience_s: float = 2.0,
+        horizon_frames: int = HORIZON_FRAMES,
+        kept: Kept | None = None,
+    ) -> None:
         self._patience = patience
         self._patience_s = patience_s
         self._horizon_frames = horizon_frames
+        self._kept = kept or Nothing()
+        self._resuming = False
+        self._paces: dict[tuple[str, str], Pace] = {}
+        self._states: dict[str, State] = {}  # of machines
         self._streams: dict[tuple[str, str], Stream] = {}
         self._newest: dict[tuple[str, str], _Newest] = {}
         self._tracks: dict[tuple[str, str], Track] = {}
@@ -62,6 +84,9 @@ class Order:
         self._held: dict[tuple[str, str], deque[Released]] = {}
         self._gaps: list[Gap] = []
         self._signals: deque[Observation] = deque(maxlen=65_536)
+        self._frames: deque[Observation] = deque()
+        self._frame_bytes = 0
+        self._newest_frames = _Remembered[str, deque[Frame]]()
         self._counts = Counts()
 
     def add(self, observation: Observation, now_s: float) -> list[Window]:
@@ -69,7 +94,7 @@ class Order:
         self._counts.received += 1
         message = observation.message
         if isinstance(message, State | Build | Layer):
-            return self._counted(self._take_retained(observation))
+            return self._counted(self._take_retained(observation, now_s))
         return self._counted(self._take(self._stream_of(observation).add(observation, now_s), now_s))
 
     def resume(self, observation: Observation, now_s: float) -> list[Window]:
@@ -78,9 +103,21 @@ class Order:
         A stream begins with the first that is told, so that windows are those of the earlier process; what is missing
         between them may still be redelivered and is waited for as ever.
         """
-        if not isinstance(observation.message, State | Build | Layer):
-            self._stream_of(observation).begin_at(observation.message.sequence)
-        return self.add(observation, now_s)
+        self._resuming = True
+        try:
+            if not isinstance(observation.message, State | Build | Layer):
+                self._stream_of(observation).begin_at(observation.message.sequence)
+            return self.add(observation, now_s)
+        finally:
+            self._resuming = False
+
+    def meet(self, observation: Observation) -> None:
+        """Ask the store for what must be known before `add`; what it raises passes through, and nothing is changed."""
+        message = observation.message
+        if not isinstance(message, State | Build | Layer):
+            self._stream_of(observation)
+        if isinstance(message, Parameters):
+            self._first_frame(observation.machine, message.build, message.layer)
 
     def tick(self, now_s: float) -> list[Window]:
         """Time passes: give up sequences that have been waited for too long. Call it at least once a second."""
@@ -110,41 +147,66 @@ class Order:
         self._signals.clear()
         return signals
 
+    def frames(self) -> list[Observation]:
+        """The pictures released in order since the last call; the newest 64 MiB of pixels when nobody asks."""
+        frames, self._frames, self._frame_bytes = list(self._frames), deque(), 0
+        return frames
+
     def counts(self) -> Counts:
         """Where every message is now."""
         counts = self._counts
         streams, newest = self._streams.values(), self._newest.values()
         counts.duplicates = sum(s.duplicates for s in streams) + sum(n.duplicates for n in newest)
         counts.late = sum(s.late for s in streams)
+        counts.found = sum(s.found for s in streams)
         counts.waiting = sum(s.waiting for s in streams)
         counts.held = sum(len(held) for held in self._held.values())
         return Counts(**vars(counts))
 
     def _stream_of(self, observation: Observation) -> Stream:
-        key = (observation.message.source, observation.message.channel)
+        key = (observation.source, observation.message.channel)
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = Stream(self._patience, self._patience_s)
+            newest = [] if self._resuming else self._kept.messages(*key, newest=1)
+            stream = self._streams[key] = Stream(self._patience, self._patience_s, partial(self._find, *key))
+            if newest:
+                stream.begin_at(newest[0].message.sequence + 1)
         return stream
 
+    def _find(self, source: str, channel: str, first: int, last: int) -> list[Observation] | None:
+        """What the store has of a stretch that is about to be given up."""
+        try:
+            return self._kept.messages(source, channel, first=first, last=last)
+        except StoreUnavailableError:
+            return None
+
     def _counted(self, windows: Iterable[Window]) -> list[Window]:
-        closed = list(windows)
+        closed = [self._with_frames(window) for window in windows]
         self._counts.windows += len(closed)
         return closed
 
-    def _take_retained(self, observation: Observation) -> Iterator[Window]:
+    def _with_frames(self, window: Window) -> Window:
+        """A window with the newest pictures of its layer that are not later than its end."""
+        place = (window.build, window.layer)
+        newest = self._newest_frames.get(window.machine, ())
+        frames = tuple(f for f in newest if (f.build, f.layer) == place and f.time_s <= window.end_s)
+        return replace(window, frames=frames[-WINDOW_FRAMES:]) if frames else window
+
+    def _take_retained(self, observation: Observation, now_s: float) -> Iterator[Window]:
         message = observation.message
-        newest = self._newest.setdefault((message.source, message.channel), _Newest())
+        newest = self._newest.setdefault((observation.source, message.channel), _Newest())
         if not newest.is_new(message.sequence):
             return
         self._counts.released += 1
+        if isinstance(message, State) and message.status == "online":
+            self._states[observation.machine] = message
         if isinstance(message, Build):
             key = (observation.machine, message.build)
             known = self._builds.get(key)
-            if known is None or known.message.source != message.source or known.message.sequence < message.sequence:
+            if known is None or known.source != observation.source or known.message.sequence < message.sequence:
                 self._builds[key] = observation
             for released in self._held.pop(key, ()):
-                yield from self._advance(released)
+                yield from self._advance(released, now_s)
 
     def _take(self, released: Iterator[Released], now_s: float) -> Iterator[Window]:
         for each in released:
@@ -153,24 +215,38 @@ class Order:
                 self._note_gap(each, now_s)
             message = each.observation.message
             if isinstance(message, Parameters):
-                yield from self._advance(each)
+                yield from self._advance(each, now_s)
             elif isinstance(message, Plan):
                 self._planned(each.observation.machine, message.build).replace(message)
             elif isinstance(message, Signal):
                 self._signals.append(each.observation)
+            elif isinstance(message, Frame):
+                self._keep_frame(each.observation, message)
+
+    def _keep_frame(self, observation: Observation, message: Frame) -> None:
+        if observation.machine not in self._newest_frames:
+            self._newest_frames[observation.machine] = deque(maxlen=2 * WINDOW_FRAMES)
+        self._newest_frames[observation.machine].append(message)
+        self._frames.append(observation)
+        self._frame_bytes += message.value.nbytes
+        while self._frame_bytes > MAX_PICTURE_BYTES:
+            oldest = self._frames.popleft().message
+            assert isinstance(oldest, Frame)
+            self._frame_bytes -= oldest.value.nbytes
 
     def _note_gap(self, released: Released, now_s: float) -> None:
         assert released.missing is not None
         first, last = released.missing
         message = released.observation.message
         self._counts.gaps += 1
-        self._gaps.append(Gap(released.observation.machine, message.source, message.channel, first, last, now_s))
+        machine, source = released.observation.machine, released.observation.source
+        self._gaps.append(Gap(machine, source, message.channel, first, last, now_s))
 
-    def _advance(self, released: Released) -> Iterator[Window]:
+    def _advance(self, released: Released, now_s: float) -> Iterator[Window]:
         """Give parameters, in order, to the track of their layer; hold them while their build is not known."""
         machine, message = released.observation.machine, released.observation.message
         assert isinstance(message, Parameters)
-        key, after_gap = (machine, message.source), released.missing is not None
+        key, after_gap = (machine, released.observation.source), released.missing is not None
         track = self._tracks.get(key)
         if track is not None and (track.build, track.layer) != (message.build, message.layer):
             yield from self._close_track(key, after_gap)
@@ -180,9 +256,12 @@ class Order:
             if build is None:
                 self._hold((machine, message.build), released)
                 return
+            yield from self._close_earlier_lives(machine, message.source)
             track = self._tracks[key] = self._open_track(machine, build.message, message)  # type: ignore[arg-type]
+        pace = self._paces.setdefault(key, Pace())
+        told = pace.take(message, self._states.get(machine), now_s)
         steps, left_out = track.clock_steps, track.frames_left_out
-        yield from track.add(message, after_gap)
+        yield from track.add(message, after_gap, told)
         self._counts.clock_steps += track.clock_steps - steps
         self._counts.frames_left_out += track.frames_left_out - left_out
         if message.final:
@@ -196,8 +275,20 @@ class Order:
             build.frame_s,
             self._planned(machine, message.build),
             self._horizon_frames,
-            first_index=self._ended.get((machine, message.build, message.layer), 0),
+            first_index=self._first_frame(machine, message.build, message.layer),
         )
+
+    def _first_frame(self, machine: str, build: str, layer: int) -> int:
+        """Where a layer's count of frames goes on: a layer that is said again after it had ended counts on."""
+        key = (machine, build, layer)
+        if key not in self._ended:
+            self._ended[key] = 0 if self._resuming else self._kept.next_frame(*key)
+        return self._ended[key]
+
+    def _close_earlier_lives(self, machine: str, source: str) -> Iterator[Window]:
+        """A source that began anew does not go on with the layer that it was in."""
+        for key in [k for k in self._tracks if k[0] == machine and k[1].partition("#")[0] == source]:
+            yield from self._close_track(key)
 
     def _close_track(self, key: tuple[str, str], missing: bool = False) -> Iterator[Window]:
         track = self._tracks.pop(key)

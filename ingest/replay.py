@@ -83,8 +83,37 @@ class DirectSource:
     def exhausted(self) -> bool:
         return self._exhausted
 
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        return None
+
     def close(self) -> None:
         self._exhausted = True
+
+
+class KeptSource:
+    """Deliveries that are at hand, once."""
+
+    def __init__(self, kept: Sequence[Delivery]) -> None:
+        self._left = list(kept)
+
+    def take(self, max_messages: int, timeout_s: float) -> list[Delivery]:
+        taken, self._left = self._left[:max_messages], self._left[max_messages:]
+        return taken
+
+    def ack(self, deliveries: Sequence[Delivery]) -> None:
+        return None
+
+    @property
+    def exhausted(self) -> bool:
+        return not self._left
+
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        return None
+
+    def close(self) -> None:
+        self._left = []
 
 
 def _paced(message: Message, speed: float | None) -> Message:

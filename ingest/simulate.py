@@ -1,8 +1,10 @@
 """Simulate: let machines speak through publishers at the pace of a clock, each by its own time factor."""
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ingest.decode import encode
 from ingest.machines.ded import ded_wall
@@ -13,6 +15,7 @@ from ingest.topics import RETAINED, topic_of
 from twin.clock import Clock
 from twin.observation import Message
 
+REHEARSED = 24  # messages of a machine, its first picture among them
 _NAP_S = 0.1  # how soon a wish to stop is heard
 
 
@@ -53,6 +56,8 @@ def simulate(
     """Let the machines named in `publishers` speak for `for_s` wall seconds, then say goodbye and drain."""
     speaking = [machine for machine in machines(seed, run) if machine.name in publishers]
     said = Said({m.name: 0 for m in speaking}, {m.name: 0.0 for m in speaking})
+    for machine in speaking:  # to nobody: what a camera needs is loaded before the clock runs
+        deque(islice(machine.messages(), REHEARSED), maxlen=0)
     began_s = clock.now_s()
     try:
         for wall_s, machine, due in _merged(speaking):

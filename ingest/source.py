@@ -7,13 +7,16 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from ingest.codecs.text import CONTENT_TYPE
+
 
 class Delivery(NamedTuple):
-    """One message from a source; `token` is the source's own, for `ack`."""
+    """One message from a source; `token` is the source's own, for `ack`. The content type says the codec."""
 
     topic: str
     payload: bytes
     token: tuple[int, ...] = ()
+    content_type: str = ""
 
 
 class Source(Protocol):
@@ -32,6 +35,12 @@ class Source(Protocol):
         """True when no further delivery will ever come (a file read to its end; never a broker)."""
         ...
 
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        """(kind, why) when something is wrong with the line: `broker`, it does not answer; `take_over`, another program
+        takes our session. None when all is well."""
+        ...
+
     def close(self) -> None:
         """Let go. What was taken and not acknowledged stays with the sender. Safe to call twice."""
         ...
@@ -45,7 +54,7 @@ class Publisher(Protocol):
         """Messages that the other side has confirmed."""
         ...
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+    def publish(self, topic: str, payload: bytes, retain: bool = False, content_type: str = CONTENT_TYPE) -> None:
         """Send; block while too many are unconfirmed."""
         ...
 
@@ -79,6 +88,10 @@ class FakeSource:
     def exhausted(self) -> bool:
         return self._ends and not self._ready
 
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        return None
+
     def close(self) -> None:
         self.reconnect()
 
@@ -93,14 +106,16 @@ class FakePublisher:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []
+        self.content_types: list[str] = []
         self.retained: dict[str, bytes] = {}
 
     @property
     def published(self) -> int:
         return len(self.sent)
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+    def publish(self, topic: str, payload: bytes, retain: bool = False, content_type: str = CONTENT_TYPE) -> None:
         self.sent.append((topic, payload))
+        self.content_types.append(content_type)
         if retain:
             self.retained[topic] = payload
 

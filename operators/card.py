@@ -6,27 +6,32 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
+from torch import nn
 
+from operators.camera.operator import CameraFluxNo
 from operators.melt_pool.asno import Asno
 
 WEIGHTS = Path(__file__).parent / "weights"
+DEFAULT = "ASNO"
+KINDS: dict[str, type[nn.Module]] = {DEFAULT: Asno, "HFluxNO": CameraFluxNo}
+"""By the card's `operator`; each is built from the card's `sizes`."""
 
 
 class CardError(Exception):
     """A card or its weights cannot be used."""
 
 
-def save(folder: Path, name: str, model: Asno, card: dict[str, Any]) -> None:
+def save(folder: Path, name: str, model: nn.Module, card: dict[str, Any]) -> None:
     """Write NAME.safetensors and NAME.json."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{name}.safetensors"
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    told = {"name": name, "sizes": model.sizes, "sha256": digest, **card}
+    told = {"name": name, "sizes": getattr(model, "sizes", {}), "sha256": digest, **card}
     (folder / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
-def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Asno, dict[str, Any]]:
+def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Any, dict[str, Any]]:
     """The operator, ready to evaluate, and its card; CardError where a file is missing or its checksum differs."""
     path, weights = folder / f"{name}.json", folder / f"{name}.safetensors"
     if not path.is_file() or not weights.is_file():
@@ -34,11 +39,15 @@ def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Asno, 
     card = json.loads(path.read_text())
     if hashlib.sha256(weights.read_bytes()).hexdigest() != card["sha256"]:
         raise CardError(f"{weights} is not the file that its card describes (sha256 differs)")
-    model = Asno(**card["sizes"])
+    kind = card.get("operator", DEFAULT)
+    if kind not in KINDS:
+        raise CardError(f"card {name} is of an operator that is not known here, {kind}: there are {', '.join(KINDS)}")
+    model = KINDS[kind](**card["sizes"])
     model.load_state_dict(load_file(weights))
     return model.to(device).eval(), card
 
 
 def names(folder: Path = WEIGHTS) -> list[str]:
-    """Cards in a folder."""
-    return sorted(path.stem for path in folder.glob("*.json"))
+    """Cards in a folder; those of DEFAULT first: the first of all is what `auto` takes."""
+    kinds = {path.stem: json.loads(path.read_text()).get("operator", DEFAULT) for path in folder.glob("*.json")}
+    return sorted(kinds, key=lambda name: (kinds[name] != DEFAULT, name))

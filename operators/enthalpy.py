@@ -52,3 +52,13 @@ def theta_of(h: Float[Tensor, "b ..."], law: Numbers) -> Float[Tensor, "b ..."]:
     )
     solid = torch.where(h < h_f, root(h, c, c * c, 2 * slope, h_f), torch.addcmul(theta_f, h - h_f, tail))
     return torch.where(h < h_s, solid, melted)
+
+
+def phi_of(theta: Float[Tensor, "b ..."], law: Numbers) -> Float[Tensor, "b ..."]:
+    """The Kirchhoff potential at a theta."""
+    theta_s, k_cold, k_slope, phi_s, k_mushy, phi_l, k_liquid = law[3], *law[7:13]
+    solid = (k_cold + 0.5 * k_slope * theta) * theta
+    above = theta - theta_s
+    mushy = phi_s + above + 0.5 * k_mushy * above * above
+    melted = torch.where(theta < 1, mushy, phi_l + k_liquid * (theta - 1))
+    return torch.where(theta < theta_s, solid, melted)

@@ -75,6 +75,9 @@ class Mapped(nn.Module):
         return self.wanted.up(self.net(self.given.down(given), where))
 
 
+Term = Callable[[Scaled, torch.Generator], Tensor]
+
+
 def rollout(
     stepper: Stepper, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
     static: Float[Tensor, "b point s"], steps: int = 1,
@@ -99,13 +102,14 @@ def relative(found: Tensor, wanted: Tensor, volume: Tensor | None = None) -> Flo
 
 class MarchLearner:
     """Windows of trajectories, `unroll` forecasts in a row, noise on the lags; the rollout chooses. A stepper that
-    reads its context once and then takes any number of steps (`once`) does so in the loss and in the rollout."""
+    reads its context once and then takes any number of steps (`once`) does so in the loss and in the rollout. `also`
+    is added to the loss."""
 
     def __init__(
         self, stepper: nn.Module, march: March, batch: int = 16, unroll: int = 1, noise: float = 0.0, steps: int = 1,
-        once: bool = False,
+        once: bool = False, also: Term | None = None,
     ) -> None:  # fmt: skip
-        self.march, self.batch, self.noise = march, batch, noise
+        self.march, self.batch, self.noise, self.also = march, batch, noise, also
         self.steps, self.unroll = (unroll, 1) if once else (steps, unroll)
         self.rolled_steps = march.horizon if once else steps
         self.device = march.fit.state.device
@@ -124,7 +128,8 @@ class MarchLearner:
             lags = lags + self.noise * self.model.state.spread * noise
         found = rollout(self.model, lags, forcing, fit.static[trajectory], self.steps)
         down = self.model.state.down
-        return _loss(down(found), down(state[:, n:]), self.volume)
+        off = _loss(down(found), down(state[:, n:]), self.volume)
+        return off if self.also is None else off + self.also(self.model, draw)
 
     def score(self) -> tuple[float, str]:
         error = float(rolled(self.model, self.march, self.march.validation, self.rolled_steps, STARTS).mean())

@@ -20,27 +20,58 @@ FAKE_FORGETTING = 20.0  # per d^2/alpha
 
 
 @dataclass(frozen=True)
+class Scales:
+    """Units of the groups over the fixed ones of an operator that is not told the alloy (`melt_pool.scales`): Tl - T0,
+    k_ref and alpha. Times are divided by `diffusivity` on the way there, theta multiplied by `rise`, q by both of
+    `rise` and `conductivity`."""
+
+    rise: float = 1.0
+    conductivity: float = 1.0
+    diffusivity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a camera saw of the surface around the beam: theta on square pixels, rows along y and columns along x of the
+    beam's own place before they are turned by `turn` about it. Pixels are `pixel` wide, (x, y) of the picture's centre
+    is from the beam, both in diameters. Beyond low and high the sensor is blind: theta is clipped there."""
+
+    time: float
+    theta: np.ndarray
+    pixel: float
+    low: float
+    high: float
+    x: float = 0.0
+    y: float = 0.0
+    turn: float = 0.0
+
+
+@dataclass(frozen=True)
 class Stream:
     """What stays constant of one stream: its material, the Peclet number of its nominal scan speed, what its surface
-    loses, and the shape of its beam."""
+    loses, and the shape of its beam. What is inferred of a stream holds for all of its kin."""
 
     name: str
     groups: Groups
     peclet: float
     surface: Surface = INSULATED
     beam: BeamShape = "gaussian"
+    scales: Scales = Scales()
+    kin: str = ""
 
 
 @dataclass(frozen=True)
 class Task:
     """Observed stretches of a stream, oldest first, and the planned one at each lead (all from the newest end).
 
-    A path without the last column has its source in the surface.
+    A path without the last column has its source in the surface. Pictures are those that a camera took up to now, the
+    oldest first; the same one may come again with later tasks.
     """
 
     stream: Stream
     observed: list[np.ndarray]
     ahead: list[np.ndarray]
+    pictures: tuple[Picture, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("observed", "ahead"):
@@ -53,12 +84,20 @@ def _with_depth(rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Look:
-    """A field on the window, theta (x, y, z), with where the beam stood and which way it went."""
+    """A field on the window, theta (x, y, z), with where the beam stood and which way it went.
+
+    `defect`: what does not add up of the energy absorbed since the stream began, of that energy; None where an operator
+    keeps no ledger. `absorbs`: what the metal takes up over what the rows say, inferred from so many `pictures` (0: as
+    the rows say); None where an operator infers nothing.
+    """
 
     theta: np.ndarray
     x: float
     y: float
     heading: float
+    defect: float | None = None
+    absorbs: float | None = None
+    pictures: int = 0
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ A `Learner` says what is learned (its loss on a draw, its score on validation); 
 does it: Muon for matrices and AdamW for the rest, warm-up and a cosine, gradient clipping, autocast, a moving average
 of the weights that is what is scored and kept, a learning curve, and checkpoints. Deterministic given the seed on one
 device; killed and called again with the same checkpoint it goes on where it was. `python -m operators.train melt-pool`
-makes the shipped weights.
+makes the shipped weights, `melt-pool-camera` those of the camera operator.
 """
 
 import argparse
@@ -198,19 +198,29 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="operators.train", description="Train an operator and write its card.")
-    parser.add_argument("name", choices=["melt-pool"])
-    parser.add_argument("--trajectories", type=int, default=1600)
+    parser.add_argument("name", choices=["melt-pool", "melt-pool-camera"])
+    parser.add_argument("--trajectories", type=int, help="1600; of the camera operator 1400 coarse tracks")
     parser.add_argument("--data-seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=10_000, help="of each seed")
+    parser.add_argument("--fine", type=int, default=300, help="fine tracks, of the camera operator")
+    parser.add_argument("--validation", type=int, default=20, help="tracks, of the camera operator")
+    parser.add_argument("--test", type=int, default=40, help="tracks, of the camera operator; half as many of alloys")
+    parser.add_argument("--steps", type=int, help="of each seed: 10000; of the camera operator 600")
     parser.add_argument("--seeds", type=int, default=3, help="runs; the best by validation is shipped")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make the data")
     parser.add_argument("--work", type=Path, help="keep samples and checkpoints here, and go on from them")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
     told = parser.parse_args()
-    from operators.melt_pool.recipe import train  # a recipe trains by this module
+    if told.name == "melt-pool-camera":
+        from operators.camera import recipe as camera  # a recipe trains by this module
 
-    train(told.trajectories, told.data_seed, told.steps, told.seeds, told.device, told.workers, told.work, told.out)
+        some = told.trajectories or 1400, told.fine, told.validation, told.test, told.steps or 600, told.seeds
+        camera.train(*some, told.work, told.out)
+        return
+    from operators.melt_pool.recipe import train
+
+    some = told.trajectories or 1600, told.data_seed, told.steps or 10_000, told.seeds
+    train(*some, told.device, told.workers, told.work, told.out)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ them; with CI=true in the environment an absent program fails instead.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as deploy.cli: idle numeric threads must not spin
 
@@ -19,7 +22,11 @@ REMEDIES = {
     "chromium": "apt install chromium chromium-driver",
     "chromedriver": "apt install chromium chromium-driver",
     "mosquitto": "apt install mosquitto",
+    "postgres": "apt install postgresql",
+    "openssl": "apt install openssl",
+    "systemd-analyze": "apt install systemd",
 }
+NOT_ON_THE_PATH = ("/usr/sbin", "/sbin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
 
 
 def absent(line: str) -> NoReturn:
@@ -31,7 +38,7 @@ def absent(line: str) -> NoReturn:
 
 def need(program: str) -> str:
     """The path of a system program."""
-    path = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+    path = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *NOT_ON_THE_PATH]))
     return path or absent(f"{program} is not installed: {REMEDIES[program]}")
 
 
@@ -50,6 +57,28 @@ def _need() -> Callable[[str], str]:
 @pytest.fixture(name="shared_data", scope="session")
 def _shared_data() -> Callable[[str], Path]:
     return shared_data
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Server]":
+    """A PostgreSQL server of the tests' own (tests/postgres.py)."""
+    from tests.postgres import server
+
+    need("postgres")
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def empty_store(postgres: "Server") -> Callable[[], str]:
+    """Gives the URL of an empty store of the newest schema in PostgreSQL, as often as it is called.
+
+    There are three of them, emptied and lent again in turn: a database of its own for each of hundreds costs minutes.
+    A test that changes the schema, or needs more than three at once, takes `postgres.database()`.
+    """
+    from tests.postgres import StoresInTurn
+
+    return StoresInTurn(postgres)
 
 
 @pytest.fixture(autouse=True)

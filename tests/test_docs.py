@@ -9,6 +9,7 @@ import typer
 
 from deploy.cli import app
 from deploy.settings import Settings
+from ingest.codecs.fault import CODES
 from ingest.topics import KINDS, RETAINED
 from twin.observation import Message
 from twin.store.tables import Base
@@ -38,7 +39,7 @@ def test_every_setting_is_told_with_its_default() -> None:
         elif isinstance(field.default, float):
             assert float(default) == field.default, name
         else:
-            assert default == (str(field.default) or "empty"), name
+            assert default == ("empty" if field.default in (None, "") else str(field.default)), name
 
 
 def test_every_kind_of_message_is_told_with_its_schema() -> None:
@@ -48,6 +49,11 @@ def test_every_kind_of_message_is_told_with_its_schema() -> None:
         assert f"ingest/schemas/{kind}.json" in rows[kind][2]
     for name in Message.model_fields:
         assert f"`{name}`" in told("docs/wire.md"), name
+
+
+def test_every_code_of_a_reject_is_told() -> None:
+    told_codes = set(table_rows(told("docs/wire.md").split("## What is not taken")[1]))
+    assert told_codes == set(CODES)
 
 
 def test_every_table_is_told() -> None:

@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 
 Regime = Literal["conduction", "transition", "keyhole"]
-OutcomeKind = Literal["ok", "outside_envelope", "residual", "drift", "stale", "non_finite"]
+OutcomeKind = Literal[
+    "ok", "outside_envelope", "residual", "drift", "stale", "non_finite", "clock_skew", "silence", "skipped"
+]  # fmt: skip
 Severity = Literal["low", "medium", "high"]
 
 
@@ -25,6 +27,9 @@ class Outcome:
             return self.kind
         amount = f" by {self.by:.3g} {self.unit}".rstrip() if self.by else ""
         return f"{self.kind}({self.which}{amount})"
+
+
+OK = Outcome()
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,19 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Absorbed:
+    """How much of the beam the metal takes up, of 1: as an operator infers it from so many camera frames (0: it has
+    seen none, and goes by the nominal one), and as the build or the rule says."""
+
+    absorptivity: float
+    nominal: float
+    camera_frames: int
+
+
+@dataclass(frozen=True)
 class Forecast:
-    """One frame's forecast. `operator` names the card that made it; no leads means that it was withheld."""
+    """One frame's forecast. `operator` names the card that made it; no leads means that it was withheld. `opinion` is
+    empty for the forecast of record; a second opinion on the same frame carries the card that was asked for it."""
 
     machine: str
     build: str
@@ -81,6 +97,9 @@ class Forecast:
     keyhole_number: float | None
     laser_on: bool
     leads: tuple[Lead, ...] = ()
+    opinion: str = ""
+    ledger_defect: float | None = None  # what does not add up, of the energy absorbed; None: it keeps no ledger
+    absorbed: Absorbed | None = None  # None: the operator infers nothing
     fields: tuple[Field, ...] = field(default=(), repr=False)  # snapshots, at the cadence of the settings
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from operators.groups import Groups
+from operators.melt_pool.scales import CONDUCTIVITY, DIFFUSIVITY, RISE_K
+from operators.operator import Scales
 from operators.reference.beam import BEAM_SHAPES, BeamShape
 from operators.reference.rule import RULE
 from operators.reference.surface import Surface
@@ -98,6 +100,14 @@ class Process:
             zero=self.preheat_k / rise,
             radiation=m.emissivity * STEFAN_BOLTZMANN * rise**4 / unit,
             convection=CONVECTION_W_PER_M2_K * rise / unit,
+        )
+
+    def scales(self) -> Scales:
+        """Units of the groups over the fixed ones (`operators.melt_pool.scales`)."""
+        return Scales(
+            self.temperature_k_rise / RISE_K,
+            self.material.conductivity_w_per_m_k / CONDUCTIVITY,
+            self.diffusivity_m2_per_s / DIFFUSIVITY,
         )
 
     def strength(self, beam_power_w: float) -> float:

@@ -1,4 +1,5 @@
-"""Trust: what a forecast may claim. Here the first two reasons not to: outside the trained envelope, and not a number.
+"""Trust: what a forecast may claim. Here the first reasons not to: outside the trained envelope, a ledger of energy
+that does not close, and not a number.
 
 Each is an `Outcome` with the quantity, how far, and in which unit; the process groups are those of `operators.groups`.
 """
@@ -11,6 +12,8 @@ from twin.forecast import Outcome
 from twin.process import Process
 
 SPEED_UNIT = "m/s"
+LEDGER_CLOSES = 1e-3
+"""Share of the absorbed energy that may be missing in an operator's own ledger; round-off is 1e-6 at most."""
 
 
 def outside(
@@ -48,6 +51,13 @@ def _beyond(value: float, bounds: list[float]) -> float:
     """How far outside [low, high]: negative below, positive above, 0 inside."""
     low, high = bounds
     return value - high if value > high else value - low if value < low else 0.0
+
+
+def residual(defect: float | None) -> Outcome | None:
+    """Whether the ledger of an operator that keeps one closes; None where it does, or there is none."""
+    if defect is None or abs(defect) <= LEDGER_CLOSES:
+        return None
+    return Outcome("residual", "energy", defect, "of the absorbed heat")
 
 
 def finite(theta: np.ndarray) -> Outcome | None:

@@ -2,16 +2,16 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from operators.operator import Look, Operator, Stream, Task
+from operators.operator import Look, Operator, Picture, Stream, Task
 from twin import trust
-from twin.forecast import Alert, Field, Forecast, Lead, MeltPool, Outcome, Severity
+from twin.forecast import Absorbed, Alert, Field, Forecast, Lead, MeltPool, Outcome, Severity
 from twin.material import UnknownMaterialError, material
-from twin.observation import Build, Path, Window
+from twin.observation import Build, Frame, Path, Window
 from twin.process import Process
 from twin.regime import DEEP_KEYHOLE, keyhole_number, regime
 
@@ -43,25 +43,36 @@ class Work:
 
 
 class Twin:
-    """Forecasts by `operator`. A layer that is planned outside its envelope is forecast by the `fallback`, from its
-    first window on, so that its heat is whole; any other window outside carries no forecast."""
+    """Forecasts by `operator`, or by the one of `operators` that a machine has. A layer that is planned outside its
+    envelope is forecast by the `fallback`, from its first window on, so that its heat is whole; any other window
+    outside carries no forecast. With an `opinion` its forecasts are second ones under that name, and it warns of
+    nothing; operators may be shared with the twin of record."""
 
     def __init__(
         self,
         operator: Operator,
         fallback: Operator | None = None,
         *,
+        operators: Mapping[str, Operator] | None = None,
+        opinion: str = "",
         horizon_frames: int = 8,
         snapshot_frames: int = 10,
     ) -> None:
-        self.operator = operator
-        self.fallback = fallback
+        self._operator = operator
+        self._fallback = fallback
+        self._of_machine = dict(operators or {})
+        self._opinion = opinion
         self._leads = sorted({max(1, round(horizon_frames * part)) for part in (0.25, 0.5, 1.0)})
         self._snapshot_frames = snapshot_frames
         self._layers: dict[tuple[str, str], int] = {}
         self._start_s: dict[str, float] = {}
         self._serving: dict[str, Operator] = {}
         self._open: dict[tuple[str, str, str], Alert] = {}
+
+    def take_up(self, alerts: Sequence[Alert]) -> None:
+        """Alerts that an earlier run left open: they are updated and cleared like those of this one."""
+        for alert in alerts:
+            self._open[alert.machine, alert.build, alert.kind] = alert
 
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
@@ -73,23 +84,47 @@ class Twin:
         for places in self._by_stream(windows, context_of):
             process = places[-1].process
             if process is None:
-                forecasts += [_unusable(place, self.operator, now_s) for place in places]
+                operator = self._own(places[0].window.machine)
+                kept = [place for place in places if not place.window.skipped]
+                forecasts += [replace(_unusable(place, operator, now_s), opinion=self._opinion) for place in kept]
                 continue
             ended += self._turn_layer(places[0], process)
-            operator = self._serving[_name(places[0].window)]
-            works.append(Work(places, process, operator, self._task(places, process)))
+            operator = self._serving[self._name(places[0].window)]
+            kept = [place for place in places if not place.window.skipped]
+            works.append(Work(kept, process, operator, self._task(places, process)))
         for work, looks in self._looks(works):
             forecasts += self._tell(work, looks, now_s)
         for stream in ended:
             self._forget(stream)
-        return forecasts, self._warn(forecasts, now_s)
+        return forecasts, [] if self._opinion else self._warn(forecasts, now_s)
+
+    @property
+    def serving(self) -> list[Operator]:
+        """Every operator that may forecast here, each once."""
+        every = [self._operator, *self._of_machine.values(), self._fallback]
+        return list({id(operator): operator for operator in every if operator is not None}.values())
+
+    def _own(self, machine: str) -> Operator:
+        """The operator of a machine, as long as a layer is inside its envelope."""
+        return self._of_machine.get(machine, self._operator)
+
+    def _name(self, window: Window) -> str:
+        """Of a stream, as operators know it."""
+        return self._stream(window.machine, window.build, window.layer)
+
+    def _stream(self, machine: str, build: str, layer: int) -> str:
+        return f"{self._kin(machine, build)}/{layer}"
+
+    def _kin(self, machine: str, build: str) -> str:
+        """Streams that share what is inferred: a build's. Those of a second opinion are others."""
+        return (f"{self._opinion} on " if self._opinion else "") + f"{machine}/{build}"
 
     def _looks(self, works: list[Work]) -> list[tuple[Work, list[Look]]]:
         """Each operator takes one step, with the work of all its streams."""
         found: list[tuple[Work, list[Look]]] = []
-        for operator in (self.operator, self.fallback):
+        for operator in self.serving:
             mine = [work for work in works if work.operator is operator]
-            if operator is not None and mine:
+            if mine:
                 found += zip(mine, operator.step([work.task for work in mine]), strict=True)
         return found
 
@@ -109,40 +144,54 @@ class Twin:
         key = (window.machine, window.build)
         if self._layers.get(key) == window.layer:
             return []
-        ended = [f"{window.machine}/{window.build}/{self._layers[key]}"] if key in self._layers else []
+        ended = [self._stream(*key, self._layers[key])] if key in self._layers else []
         self._layers[key] = window.layer
-        self._start_s[_name(window)] = window.start_s
-        planned = self._outside(process, build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
+        self._start_s[self._name(window)] = window.start_s
+        own = self._own(window.machine)
+        planned = _outside(own, process, build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
         slow = process.peclet(build.nominal_scan_speed_m_per_s) < SLOWEST_PECLET
-        fallback = self.fallback if planned is not None and not slow else None
-        self._serving[_name(window)] = fallback or self.operator
+        fallback = self._fallback if planned is not None and not slow else None
+        self._serving[self._name(window)] = fallback or own
         return ended
 
     def _forget(self, stream: str) -> None:
-        for operator in (self.operator, self.fallback):
-            if operator is not None:
-                operator.forget(stream)
+        for operator in self.serving:
+            operator.forget(stream)
         self._start_s.pop(stream, None)
         self._serving.pop(stream, None)
-
-    def _outside(self, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Outcome | None:
-        envelope = self.operator.card.get("envelope")
-        return None if envelope is None else trust.outside(envelope, process, beam_power_w, scan_speed_m_per_s)
 
     def _judge(self, place: Place, process: Process) -> Outcome:
         if place.window.gap:
             missing = place.window.end_s - place.window.start_s
             return Outcome("stale", "parameters missing", missing, "s")
-        return self._outside(process, place.beam_power_w, place.scan_speed_m_per_s) or Outcome()
+        own = self._own(place.window.machine)
+        return _outside(own, process, place.beam_power_w, place.scan_speed_m_per_s) or place.window.told
 
     def _task(self, places: list[Place], process: Process) -> Task:
         newest = places[-1]
-        name = _name(newest.window)
+        name = self._name(newest.window)
         peclet = process.peclet(newest.build.nominal_scan_speed_m_per_s)
-        stream = Stream(name, process.groups(), peclet, process.surface(), process.beam_shape)
-        observed = [self._rows(name, process, place.window.path) for place in places]
-        ahead = [self._rows(name, process, path) for path in self._ahead(newest)]
-        return Task(stream, observed, ahead)
+        kin = self._kin(newest.window.machine, newest.window.build)
+        surface, shape = process.surface(), process.beam_shape
+        stream = Stream(name, process.groups(), peclet, surface, shape, process.scales(), kin)
+        observed = self._observed(name, process, places)
+        planned = [] if newest.window.skipped else self._ahead(newest)
+        ahead = [self._rows(name, process, path) for path in planned]
+        begin_s = self._start_s[name]
+        pictures = [_picture(process, frame, begin_s) for frame in newest.window.frames if _readable(frame)]
+        return Task(stream, observed, ahead, tuple(pictures))
+
+    def _observed(self, name: str, process: Process, places: list[Place]) -> list[np.ndarray]:
+        """A stretch for each window; one that is skipped is part of the next one's, so that its heat stays."""
+        stretches: list[np.ndarray] = []
+        passed: np.ndarray | None = None
+        for place in places:
+            rows = self._rows(name, process, place.window.path)
+            passed = rows if passed is None else np.concatenate([passed[:-1], rows])
+            if not place.window.skipped or place is places[-1]:
+                stretches.append(passed)
+                passed = None
+        return stretches
 
     def _ahead(self, place: Place) -> list[Path]:
         """The planned path from now to each lead; without a plan the last power, speed and direction hold."""
@@ -175,9 +224,11 @@ class Twin:
                     (lead * place.build.frame_s, look)
                     for lead, look in zip(self._leads, looks[len(places) :], strict=True)
                 ]
+            if outcome.kind == "ok":
+                outcome = trust.residual(looks[number].defect) or outcome
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
             withheld = outcome.kind in ("stale", "non_finite") or (
-                outcome.kind == "outside_envelope" and operator is self.operator
+                outcome.kind == "outside_envelope" and operator is not self._fallback
             )
             number_ke = keyhole_number(process, place.beam_power_w, place.scan_speed_m_per_s)
             number_b = process.source(place.beam_power_w, place.scan_speed_m_per_s).boiling_number
@@ -196,6 +247,9 @@ class Twin:
                     regime=regime(number_b) if on else None,
                     keyhole_number=number_ke if on else None,
                     laser_on=on,
+                    opinion=self._opinion,
+                    ledger_defect=looks[number].defect,
+                    absorbed=_absorbed(place, process, looks[number]),
                     leads=() if withheld else tuple(self._lead(place, process, operator, s, look) for s, look in mine),
                     fields=() if withheld else self._snapshots(place, process, operator, mine, now_s),
                 )
@@ -281,6 +335,8 @@ def _risks(forecast: Forecast) -> list[tuple[str, Severity, str, str]]:
 
 def _evidence(outcome: Outcome) -> str:
     """An outcome as a person says it: `scan speed 0.0056 m/s below the trained range`."""
+    if outcome.kind == "residual":
+        return f"{abs(outcome.by):.2%} of the absorbed heat is {'missing' if outcome.by > 0 else 'too much'}"
     if outcome.kind != "outside_envelope" or not outcome.by:
         return str(outcome)
     side = "above" if outcome.by > 0 else "below"
@@ -298,6 +354,35 @@ def _process(build: Build) -> tuple[Process | None, str]:
         return None, f"alloy {build.material}, which has no properties here"
     except ValueError as error:
         return None, str(error)
+
+
+def _readable(frame: Frame) -> bool:
+    """Whether a picture tells a temperature around the beam."""
+    return frame.quantity == "temperature_k" and frame.centre_from == "beam"
+
+
+def _picture(process: Process, frame: Frame, begin_s: float) -> Picture:
+    """A picture in the operators' units."""
+    d = process.beam_diameter_m
+    theta = (frame.picture().astype(np.float64) - process.preheat_k) / process.temperature_k_rise
+    return Picture(
+        (frame.time_s - begin_s) / process.time_s,
+        theta,
+        frame.pixel_m / d,
+        process.theta(frame.sensor_min),
+        process.theta(frame.sensor_max),
+        frame.x_m / d,
+        frame.y_m / d,
+        frame.rotation_rad,
+    )
+
+
+def _absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:
+    """What an operator has inferred, over what the build or the rule says; None where there is nothing to absorb."""
+    if look.absorbs is None or not place.beam_power_w > 0:
+        return None
+    nominal = process.source(place.beam_power_w, place.scan_speed_m_per_s).absorptivity
+    return Absorbed(min(float(look.absorbs * nominal), 1.0), float(nominal), look.pictures)
 
 
 def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
@@ -319,8 +404,9 @@ def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
     )
 
 
-def _name(window: Window) -> str:
-    return f"{window.machine}/{window.build}/{window.layer}"
+def _outside(operator: Operator, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Outcome | None:
+    envelope = operator.card.get("envelope")
+    return None if envelope is None else trust.outside(envelope, process, beam_power_w, scan_speed_m_per_s)
 
 
 def _power_and_speed(path: Path) -> tuple[float, float]:

@@ -170,6 +170,7 @@ class Feed:
                 "waiting": snapshot.waiting_for,
                 "trouble": snapshot.trouble,
                 "age_s": snapshot.age_s,
+                "forecast_age_s": snapshot.forecast_age_s,
                 "stale_after_s": self._stale_after_s,
             }
         )

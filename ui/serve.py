@@ -21,7 +21,13 @@ def serve(database_url: str, port: int, *, host: str = "127.0.0.1", stale_after_
     hosts = LOOPBACK if host in LOOPBACK else ("*",)
     app = build_app(database_url, stale_after_s=stale_after_s, allowed_hosts=hosts)
     config = uvicorn.Config(
-        app.server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2, ws_max_size=65536
+        app.server,
+        host=host,
+        port=port,
+        log_config=None,  # as the program that serves has set `logging`
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        ws_max_size=65536,
     )
     # uvicorn stops in order at SIGINT, then raises it again
     with _bound(host, port) as bound, suppress(KeyboardInterrupt):

@@ -10,8 +10,10 @@ from twin.forecast import Field, Outcome
 from twin.store.port import Store
 
 FRAMES = 160  # newest frames kept in the picture
+INFERRED = 400
 SIGNAL_SAMPLES = 1500
 ALERTS = 30
+MISSED = 5  # newest gaps, rejects and ranges of skipped frames
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Fresh:
     latest: dict[str, Any] | None = None
     frames: pd.DataFrame = field(default_factory=pd.DataFrame)
     signals: pd.DataFrame = field(default_factory=pd.DataFrame)
+    opinion: str = ""  # the operator that gives a second one; empty: none
+    second: pd.DataFrame = field(default_factory=pd.DataFrame)  # its frames, as `frames`
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,14 @@ class Slow:
     temperature_field: Field | None = None
     vectors: pd.DataFrame = field(default_factory=pd.DataFrame)
     alerts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gaps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rejects: pd.DataFrame = field(default_factory=pd.DataFrame)  # of all machines: no one can say of which
+    skipped: pd.DataFrame = field(default_factory=pd.DataFrame)
     counts: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     card: dict[str, Any] | None = None
+    absorptivity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    inferred_by: str = ""  # the operator behind it
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,12 @@ class Snapshot:
         sent_s = number(self.row.get("last_sent_s"))
         return None if sent_s is None else max(self.read_s - sent_s, 0.0)
 
+    @property
+    def forecast_age_s(self) -> float | None:
+        """Since the newest forecast was made: a twin at work on old data is behind, the machine need not be silent."""
+        issued_s = number(self.fresh.latest.get("issued_s")) if self.fresh.latest else None
+        return None if issued_s is None else max(self.read_s - issued_s, 0.0)
+
 
 def read_machines(store: Store) -> tuple[dict[str, Any], ...]:
     """All machines, in the order of their names."""
@@ -76,10 +91,30 @@ def read_fresh(store: Store, machine: str, before: Fresh) -> Fresh:
     latest = store.latest_forecast(machine)
     if latest is not None and before.latest is not None and _frame(latest) == _frame(before.latest):
         return before
-    past, newest = store.estimates(machine, limit=FRAMES), store.melt_pool(machine, limit=1)
-    frames = pd.concat([past, newest[newest["lead_s"] > 0]], ignore_index=True) if len(newest) else past
+    frames = _frames(store, machine, "")
     since_s = float(frames["time_s"].min()) if len(frames) else None
-    return Fresh(latest, frames, store.signals(machine, since_s=since_s, limit=SIGNAL_SAMPLES))
+    opinion = next(iter(store.opinions(machine)), "")
+    second = _frames(store, machine, opinion) if opinion else pd.DataFrame()
+    return Fresh(latest, frames, store.signals(machine, since_s=since_s, limit=SIGNAL_SAMPLES), opinion, second)
+
+
+def _frames(store: Store, machine: str, opinion: str) -> pd.DataFrame:
+    """Estimates of the newest frames, and the leads of the newest of all."""
+    past, newest = (
+        store.estimates(machine, limit=FRAMES, opinion=opinion),
+        store.melt_pool(machine, limit=1, opinion=opinion),
+    )
+    return pd.concat([past, newest[newest["lead_s"] > 0]], ignore_index=True) if len(newest) else past
+
+
+def _inferred(store: Store, machine: str) -> tuple[pd.DataFrame, str]:
+    """What the operator of record has inferred, or the first that was asked for a second opinion, and its name."""
+    rows = pd.DataFrame()
+    for opinion in ("", *store.opinions(machine)):
+        rows = store.absorptivity(machine, limit=INFERRED, opinion=opinion)
+        if len(rows):
+            return rows, str(rows["operator"].iloc[-1])
+    return rows, ""
 
 
 def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None) -> Slow:
@@ -88,13 +123,19 @@ def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None) 
     build = store.build(machine)
     name, layer = (build or {}).get("build") or row.get("build"), number(row.get("layer"))
     vectors = store.scan_vectors(machine, str(name), int(layer)) if name and layer is not None else pd.DataFrame()
+    inferred, inferred_by = _inferred(store, machine)
     return Slow(
+        absorptivity=inferred,
+        inferred_by=inferred_by,
         build=build,
         temperature_field=store.latest_field(machine),
         vectors=vectors,
         alerts=store.alerts(machine, limit=ALERTS),
+        gaps=store.gaps(machine, limit=MISSED),
+        rejects=store.rejects(limit=MISSED),
+        skipped=store.skipped(machine, limit=MISSED),
         counts=store.counts(),
-        outcomes=store.outcomes(machine),
+        outcomes=store.outcomes(),
         card=store.card(str(latest["operator"])) if latest else None,
     )
 

@@ -22,6 +22,7 @@ QUANTITIES = {
     "scan speed": "the scan speed",
     "parameters missing": "the stretch without parameters",
     "temperature": "the temperature",
+    "process time": "the process time",
     "scan_speed_m_per_s": "the scan speed",
     "beam_diameter_m": "the beam diameter",
     "peclet": "the scan speed",
@@ -38,12 +39,21 @@ ALERT_KINDS = {
     "outside_envelope": "Outside what the model has learned",
     "keyhole": "Too deep: keyhole",
     "stale": "Data too old",
+    "clock_skew": "Clock steps",
+    "silence": "Machine was silent",
+    "birth": "Source began anew",
+    "broker": "Broker does not answer",
+    "store": "Database did not answer",
+    "take_over": "Two twins on one stream",
     "gap": "Messages missing",
+    "rebirth_needed": "Sparkplug node must be born again",
     "drift": "Signal moves away from the forecast",
     "residual": "Energy does not add up",
     "non_finite": "Calculation failed",
     "lack_of_fusion": "Too shallow: lack of fusion",
     "balling": "Pool too long: balling",
+    "disk_low": "Disk filling up",
+    "disk_full": "Disk full: nothing is taken",
 }
 
 
@@ -78,6 +88,14 @@ def verdict(outcome: Outcome | None, withheld: bool = False) -> Verdict:
         case "stale":
             why = "The machine's messages came too late for a forecast."
             return Verdict("Data too old", f"{why} {shown}", "clock", "fault")
+        case "clock_skew":
+            return Verdict("Clock steps", f"The machine's clock does not go on evenly. {shown}", "triangle", "caution")
+        case "silence":
+            return Verdict(
+                "Machine was silent", f"Nothing came for longer than is usual. {shown}", "triangle", "caution"
+            )
+        case "skipped":
+            return Verdict("Skipped", "Newer frames waited: this one got no forecast.", "triangle", "caution")
         case "non_finite":
             return Verdict("Calculation failed", "The forecast is not a number and is not shown.", "cross", "fault")
 
@@ -119,6 +137,39 @@ def moment(field: Field | None, now_s: float) -> str:
     if field is None or not np.isfinite([field.time_s, field.issued_s]).all():
         return ""
     return f"at {duration(field.time_s)}, made {seen(field.issued_s, now_s)}"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a number comes from: short, in whole, and a tone for what is not in order."""
+
+    text: str
+    more: str
+    tone: Literal["", "caution", "fault"] = ""
+
+
+LATE_FRAMES = 40  # frames of the machine without one that says what is absorbed
+
+
+def provenance(rows: pd.DataFrame, now_s: float | None, operator: str, read_s: float) -> Provenance:
+    """Whence the inferred absorptivity is: from how many camera frames, by whom, and when; or what is wrong with it."""
+    if rows.empty or now_s is None:
+        return Provenance(
+            "not inferred", f"{operator or 'The operator'} takes the absorptivity as the build or rule says."
+        )
+    newest = rows.iloc[-1]
+    frames = int(newest["camera_frames"])
+    when = f"made {seen(float(newest['issued_s']), read_s)}"
+    whole = f"Inferred by {operator} from {frames} camera frames, {when}."
+    if newest["outcome"] in ("residual", "non_finite"):
+        return Provenance("not to be relied on", f"The energy of the forecast does not add up. {whole}", "fault")
+    if not frames:
+        return Provenance("no camera frame yet", f"{operator} goes by the nominal absorptivity.", "caution")
+    step_s = float(np.median(np.diff(rows["time_s"].to_numpy(float)))) if len(rows) > 1 else 0.0
+    late_s = now_s - float(newest["time_s"])
+    if step_s > 0 and late_s > LATE_FRAMES * step_s:
+        return Provenance(f"old: from {duration(late_s)} before now", f"Nothing inferred since. {whole}", "caution")
+    return Provenance(f"from {frames} camera frames, {when}", whole)
 
 
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:

@@ -19,8 +19,16 @@ def test(context: typer.Context) -> None:
     because the shape checker cannot be inside compiled code. Slow tests wait for `-m slow`.
     What needs a system program (chromium, mosquitto) skips with a line that says how to get it; with CI=true in the
     environment it fails instead.
+
+    `./meltwin test --long` is another thing: half an hour of faults (50 kills, 10 restarts of the broker and of the
+    database, cut lines, a full disk, an hour of simulated process at speed), whose results it leaves in docs/results;
+    `--long --quick` is a tenth of it. The tests run a small part of that every time.
     """
     rest = context.args
+    if "--long" in rest:
+        command = [sys.executable, "-P", "-m", "tests.chaos", *(each for each in rest if each != "--long")]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        raise typer.Exit(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
     python = [sys.executable, "-P", "-m"]
     second = [] if "-m" in rest else ["-m", "compile and not slow"]
     steps: list[tuple[str, list[str], dict[str, str]]] = [

@@ -16,17 +16,22 @@ def run(
 ) -> None:
     """Take messages from the broker, forecast, and write to the database, until Ctrl-C.
 
-    Starts the embedded broker on 127.0.0.1, unless the setting `broker` is `external`. A message is acknowledged after
-    the transaction that holds what it caused; after a restart the unfinished layers go on where they were.
+    Serves /metrics, /healthz and /readyz on the setting `metrics_port`. Starts the embedded broker on 127.0.0.1, unless
+    the setting `broker` is `external`. A message is acknowledged after the transaction that holds what it caused; after
+    a restart the unfinished layers go on where they were.
 
     Example: `./meltwin run`, and beside it `./meltwin ui` and a machine (or `./meltwin simulate`).
     """
+    from deploy.monitor.logs import as_json
     from deploy.progress import Progress
     from deploy.session import live
     from deploy.settings import load
 
     settings = load(database=database, mqtt_port=mqtt_port, device=device, operator=operator)
     place = f"{settings.mqtt_host}:{settings.mqtt_port}"
+    if as_json(settings.log_format):  # nobody watches: the log tells once a minute how it goes
+        live(settings, lambda loop, said: None)
+        return
     with Progress(f"Taking messages on {place}, writing to {settings.database_place}. Ctrl-C stops.") as progress:
         live(settings, progress)
 
@@ -37,10 +42,13 @@ def ui(database: Database = None, ui_port: UiPort = None) -> None:
     Example: `./meltwin ui --ui-port 8051`, then open http://127.0.0.1:8051
     """
     from deploy.errors import PortTakenError
+    from deploy.monitor.logs import configure
     from deploy.settings import load
+    from twin.clock import SystemClock
     from ui.serve import PortInUseError, serve
 
     settings = load(database=database, ui_port=ui_port)
+    configure(settings.log_format, settings.log_level, SystemClock())
     typer.echo(f"The page: http://127.0.0.1:{settings.ui_port}  (reads {settings.database_place}; Ctrl-C stops)")
     try:
         serve(settings.database_url, settings.ui_port, stale_after_s=settings.stale_s)

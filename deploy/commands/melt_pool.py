@@ -113,7 +113,7 @@ def melt_pool(
     typer.echo(f"{'by':>8}  {answer.operator}")
 
 
-def train(context: typer.Context, name: Annotated[str, typer.Argument(help="what to train: melt-pool")]) -> None:
+def train(context: typer.Context, name: Annotated[str, typer.Argument(help="melt-pool, or melt-pool-camera")]) -> None:
     """Make the weights of an operator again, from its committed recipe.
 
     Other options go to the recipe: `./meltwin train melt-pool --help` lists them. The same as

@@ -9,8 +9,8 @@ import typer
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
-    "reference, melt-pool; groups asno and lrsa; suites heat, lorenz, darcy_march, navier_stokes_30, navier_stokes_64, "
-    "gray_scott, radial, darcy_steady, points, transport"
+    "reference, melt-pool, melt_pool_camera; groups asno, lrsa, flux, hfluxno; suites heat, lorenz, darcy_march, "
+    "navier_stokes_30, navier_stokes_64, gray_scott, radial, darcy_steady, points, transport"
 )
 
 
@@ -59,10 +59,14 @@ def validate(
 def bench(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(help="what to time: forecast (operator against reference), reference, or attention")
+        str,
+        typer.Argument(
+            help="what to time: forecast (operator against reference), ingest, reference, attention, store, codecs"
+        ),
     ],
 ) -> None:
-    """How fast it is here: what a forecast costs beside the reference, or the reference beside a memory copy.
+    """How fast it is here: what a forecast costs beside the reference, the reference beside a memory copy, or ingest
+    to committed rows beside a bare subscriber.
 
     Other options go to the benchmark: `./meltwin bench forecast --help`. Quote ratios of one run on an idle machine,
     not times. The same as `python3 -m tests.bench NAME`.

@@ -1,4 +1,4 @@
-"""SimulatedMachine: says state, build, then layer after layer its plan, parameters and melt-pool signals, for ever."""
+"""SimulatedMachine: says state, build, then layer after layer plan, parameters, sizes and pictures, for ever."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ingest.machines.camera import SimulatedCamera
 from ingest.machines.machine import Due, Numbering, source_name
 from ingest.machines.sensor import MeltPoolSensor, decorrelation_s
 from twin.observation import Build, Layer, Origin, Parameters, Plan, Signal, SignalName, State
@@ -49,6 +50,8 @@ class Design(NamedTuple):
     lag_s: float
     readings_a_frame: int
     layer: Callable[[int, np.random.Generator], Sequence[Vector]]
+    absorbs: float  # hidden: what the metal takes up of the beam, over what the rule says; sizes and pictures show it
+    picture_frames: int  # a picture every so many frames
 
 
 class SimulatedMachine:
@@ -67,8 +70,10 @@ class SimulatedMachine:
     def messages(self) -> Iterator[Due]:
         """Endless. A message is due at the end of the stretch that it tells of."""
         self._number = Numbering()
-        layer_rng, sensor_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(self._seed).spawn(2))
-        build = self._design.build
+        seeds = np.random.SeedSequence(self._seed).spawn(3)
+        layer_rng, sensor_rng, camera_rng = (np.random.default_rng(seed) for seed in seeds)
+        build, design = self._design.build, self._design
+        camera = SimulatedCamera(build, design.absorbs, design.picture_frames, camera_rng)
         tau_s = decorrelation_s(build.beam_diameter_m, build.nominal_scan_speed_m_per_s)
         sensors = tuple(MeltPoolSensor(sensor_rng, self._design.lag_s, tau_s) for _ in _SIGNALS)
         yield Due(0.0, self._birth())
@@ -79,7 +84,7 @@ class SimulatedMachine:
         while True:
             following = self._design.layer(index + 1, layer_rng)
             end_s = start_s + sum(vector.duration_s for vector in vectors)
-            yield from self._one_layer(index, start_s, end_s, vectors, following, sensors)
+            yield from self._one_layer(index, start_s, end_s, vectors, following, sensors, camera)
             start_s, index, vectors = end_s, index + 1, following
 
     def _one_layer(
@@ -90,15 +95,17 @@ class SimulatedMachine:
         vectors: Sequence[Vector],
         following: Sequence[Vector],
         sensors: Sequence[MeltPoolSensor],
+        camera: SimulatedCamera,
     ) -> Iterator[Due]:
         build = self._design.build
+        camera.begin(start_s)
         z_m = index * build.layer_thickness_m
         head = {"source": self.source, "sequence": self._number.next("layer"), "time_s": start_s}
         yield Due(start_s, Layer(**head, build=build.build, layer=index, z_m=z_m))
         starts_s = [start_s, *(start_s + np.cumsum([v.duration_s for v in vectors])[:-1]).tolist()]
         frames = max(round((end_s - start_s) / build.frame_s), 1)
         plan_at = max(frames - PLAN_AHEAD_FRAMES, 0)
-        first = 0  # of the vectors that start in the frame in hand
+        first, now_s = 0, start_s  # first of the vectors that start in the frame in hand
         for frame in range(frames):
             if frame == plan_at:
                 yield from self._plan(index + 1, end_s, following, due_s=start_s + frame * build.frame_s)
@@ -110,6 +117,13 @@ class SimulatedMachine:
             yield Due(to_s, self._parameters(index, z_m, times, starts_s, vectors, final=frame == frames - 1))
             first = last
             yield from self._signals(index, to_s, starts_s, vectors, sensors)
+            between = [now_s, *(time_s for time_s in times if now_s < time_s < to_s)]
+            ends = [(time_s, *_beam_at(time_s, starts_s, vectors)) for time_s in (*between, to_s)]
+            camera.advance(ends)
+            now_s = to_s
+            if camera.due(frame):
+                number = self._number.next("frame/coaxial")
+                yield Due(to_s, camera.picture(self.source, number, index, to_s, *ends[-1][1:3]))
 
     def _birth(self) -> State:
         return State(

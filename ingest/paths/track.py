@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ingest.paths.planned import Planned
+from twin.forecast import Outcome
 from twin.observation import Parameters, Path, Window
 
 MAX_HOLD_FRAMES = 4096  # a scan vector longer than this in frames is no scan vector
@@ -49,6 +50,7 @@ class Track:
         self.clock_steps = 0
         self.frames_left_out = 0
         self.sent_s: float | None = None
+        self.told = Outcome()  # for the next frame
         self._time: list[float] = []
         self._x: list[float] = []
         self._y: list[float] = []
@@ -59,14 +61,16 @@ class Track:
         self._base_index = first_index
         self._gap_until_s = -float("inf")
 
-    def add(self, message: Parameters, after_gap: bool = False) -> Iterator[Window]:
-        """Take the next message of the layer; give the frames that it closes."""
+    def add(self, message: Parameters, after_gap: bool = False, told: Outcome | None = None) -> Iterator[Window]:
+        """Take the next message of the layer; give the frames that it closes. `told`: what the first of them carries,
+        but for one that a clock's step back closes."""
         time_s = message.sample_time_s
         if message.sent_s is not None:
             self.sent_s = message.sent_s if self.sent_s is None else max(self.sent_s, message.sent_s)
         if self._time and time_s[0] < self._time[-1]:
             self.clock_steps += 1
             yield from self.close()
+        self.told = told or self.told
         if after_gap:  # frames that begin before this sample; where it is the first, the one that begins with it
             self._gap_until_s = time_s[0] + (-_TOUCHES if self._time else _TOUCHES) * self.frame_s
         if not self._time:
@@ -153,7 +157,9 @@ class Track:
             gap=start_s < self._gap_until_s,
             sent_s=self.sent_s,
             plan=self._planned.ahead(end_s, end_s + self._horizon_s),
+            told=self.told,
         )
+        self.told = Outcome()
         self.next_index += 1
         self._at = stop - 1
         return window

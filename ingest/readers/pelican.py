@@ -26,6 +26,7 @@ from twin.observation import Path
 FORMAT: Literal["pelican"] = "pelican"
 CHANNELS = ("x", "y", "z", "onoff")
 LAYER_PAUSE_S = 1.0  # z is still for longer than this between layers, and for less while it moves to the next
+MAX_ABOUT_BYTES = 1 << 20
 _MAX_SAMPLES = 100_000_000
 _METRES = {"m": 1.0, "mm": 1e-3}
 
@@ -73,7 +74,7 @@ def read_channel(path: File, unit: str | None) -> Channel:
         with zipfile.ZipFile(path) as archive:
             time_s = _array(path, archive, "raw/times")
             value = _array(path, archive, "raw/data")
-            attributes = json.loads(archive.read("raw/.zattrs"))
+            attributes = json.loads(_read(path, archive, "raw/.zattrs", MAX_ABOUT_BYTES))
     except FileNotFoundError:
         raise BadSourceError(path, "this channel of the log is missing") from None
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, UnicodeDecodeError, EOFError, OSError) as wrong:
@@ -99,7 +100,7 @@ def _metres(path: File, attributes: dict, unit: str | None) -> float:
 
 def _array(path: File, archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """A one-dimensional, uncompressed zarr v2 array."""
-    about = json.loads(archive.read(f"{name}/.zarray"))
+    about = json.loads(_read(path, archive, f"{name}/.zarray", MAX_ABOUT_BYTES))
     if about.get("zarr_format") != 2 or about.get("compressor") is not None or about.get("filters"):
         raise BadSourceError(path, f"{name} is not an uncompressed zarr v2 array")
     if about["dtype"] not in ("<f8", "<f4", "|b1") or len(about["shape"]) != 1:
@@ -107,11 +108,21 @@ def _array(path: File, archive: zipfile.ZipFile, name: str) -> np.ndarray:
     (size,), (chunk,), dtype = about["shape"], about["chunks"], np.dtype(about["dtype"])
     if not (0 < size <= _MAX_SAMPLES and 0 < chunk <= _MAX_SAMPLES):
         raise BadSourceError(path, f"{name} has {size} samples in chunks of {chunk}")
-    pieces = [archive.read(f"{name}/{number}") for number in range(-(-size // chunk))]
+    whole = chunk * dtype.itemsize
+    pieces = [_read(path, archive, f"{name}/{number}", whole) for number in range(-(-size // chunk))]
     for number, piece in enumerate(pieces):
         if len(piece) != chunk * dtype.itemsize:
             raise BadSourceError(path, f"{name}/{number} has {len(piece)} bytes, not {chunk * dtype.itemsize}")
     return np.frombuffer(b"".join(pieces), dtype)[:size]
+
+
+def _read(path: File, archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """A member of at most so many bytes, whatever it declares; one more is read, so that it is noticed."""
+    with archive.open(name) as member:
+        content = member.read(most + 1)
+    if len(content) > most:
+        raise BadSourceError(path, f"{name} has more than {most:,} bytes")
+    return content
 
 
 def _holding(own_s: np.ndarray, time_s: np.ndarray) -> np.ndarray:

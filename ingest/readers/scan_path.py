@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ingest.errors import BadSourceError
+from ingest.files.text import MAX_TEXT_BYTES
 from ingest.readers.build_file import BuildFile
 from ingest.readers.recording import RecordedLayer, Recording, Vectors
 from twin.observation import Path
@@ -45,8 +46,8 @@ class Segment(NamedTuple):
 
 
 def holds(path: File) -> bool:
-    """Whether the path is a scan path, or a folder of them."""
-    return bool(_files(path))
+    """Whether the folder is one of scan paths."""
+    return path.is_dir() and bool(_files(path))
 
 
 def read(path: File, build: BuildFile, run: str) -> Recording:
@@ -65,13 +66,16 @@ def read(path: File, build: BuildFile, run: str) -> Recording:
             before = parts[at - 1][-1] if at else part[0]
             layers.append(_layer(layer, part, before, start_s, note, build.beam_power_w))
             end_s = float(layers[-1].path.time_s[-1])
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    told = [*files, *([files[0].parent / LAYER_TIMES] if times else [])]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in told)).hexdigest()
     name = re.sub(r"[^A-Za-z0-9_.\-]", "-", (path if path.is_dir() else files[0]).resolve().stem)[:48]
     return Recording(build, name, layers, digest, run)
 
 
 def read_segments(path: File, unit: Unit | None = None) -> list[Segment]:
     """The rows of one file, in SI. `unit`: of positions, where the header names none."""
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise BadSourceError(path, f"has {path.stat().st_size:,} bytes, more than {MAX_TEXT_BYTES:,}")
     try:
         text = path.read_text()
     except UnicodeDecodeError as wrong:
@@ -123,7 +127,7 @@ def split_by_z(rows: Sequence[Segment]) -> list[list[Segment]]:
 def _files(path: File) -> list[File]:
     if path.is_dir():
         return sorted(file for file in path.glob("*.txt") if not file.stem.lower().startswith("readme"))
-    return [path] if path.suffix.lower() == ".txt" else []
+    return [path]
 
 
 def _number_of(file: File) -> int:

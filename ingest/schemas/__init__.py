@@ -1,4 +1,4 @@
-"""The published JSON Schemas of the wire, one file a kind, generated from the types.
+"""The published JSON Schemas of the wire, one file a kind, and the AsyncAPI document, generated from the types.
 
 `python -m ingest.schemas` writes them; a test fails when a file and its type disagree.
 """
@@ -6,7 +6,7 @@
 import json
 from pathlib import Path
 
-from twin.observation import SCHEMA_VERSION, Build, Layer, Message, Parameters, Plan, Signal, State
+from twin.observation import SCHEMA_VERSION, Build, Frame, Layer, Message, Parameters, Plan, Signal, State
 
 FOLDER = Path(__file__).parent
 MESSAGES: dict[str, type[Message]] = {
@@ -16,6 +16,7 @@ MESSAGES: dict[str, type[Message]] = {
     "parameters": Parameters,
     "plan": Plan,
     "signal": Signal,
+    "frame": Frame,
 }
 
 
@@ -34,7 +35,17 @@ def text_of(kind: str) -> str:
     return json.dumps(schema_of(kind), indent=2) + "\n"
 
 
+def asyncapi_text() -> str:
+    """The AsyncAPI document as it stands in `docs/asyncapi.json`."""
+    from ingest.schemas.asyncapi import text_of as document
+
+    return document(MESSAGES, schema_of)
+
+
 def write(folder: Path = FOLDER) -> None:
-    """Write all schemas."""
+    """Write all schemas, and the document that gathers them."""
+    from ingest.schemas.asyncapi import FILE
+
+    FILE.write_text(asyncapi_text())
     for kind in MESSAGES:
         (folder / f"{kind}.json").write_text(text_of(kind))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from twin.forecast import Alert, Field, Forecast, Lead, MeltPool, Outcome
-from twin.observation import Build, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal, State
+from twin.observation import Build, Frame, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal, State
 from twin.store.port import Step
 
 
@@ -64,6 +64,23 @@ def signal(sequence: int, time_s: list[float], value: list[float], *, name: str 
     return Signal(
         source=source, sequence=sequence, time_s=time_s[0], build=name, layer=1, name="melt_pool_width_m",
         sample_time_s=time_s, value=value,
+    )  # fmt: skip
+
+
+def frame(
+    sequence: int, time_s: float = 0.0, *, name: str = "b1", source: str = "m1", level: float = 1500.0, **fields: Any
+) -> Frame:
+    constant: dict[str, Any] = {
+        "quantity": "temperature_k",
+        "pixel_m": 1e-5,
+        "exposure_s": 2e-5,
+        "sensor_min": 900.0,
+        "sensor_max": 3000.0,
+        "value": np.full((3, 4), level, dtype=np.float32) + np.arange(4, dtype=np.float32) / 3,
+    } | fields
+    rows, columns = constant["value"].shape
+    return Frame(
+        source=source, sequence=sequence, time_s=time_s, build=name, layer=1, rows=rows, columns=columns, **constant
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from operators import card
+from operators.conservative.engine import Conservative
 from operators.engine import Engine
 from operators.groups import Groups
 from operators.melt_pool.asno import Asno
@@ -38,8 +39,10 @@ OPERATORS: dict[str, Callable[[], Operator]] = {
     "reference": lambda: ReferenceOperator(cells_per_diameter=4),
     "untrained ASNO": untrained,
     "shipped ASNO": shipped,
+    "conservative": lambda: Conservative({"name": "hfluxno-melt-pool"}),
 }
-NEAR = {"fake": 1e-12, "reference": 0.03, "untrained ASNO": 2e-3, "shipped ASNO": 2e-3}  # of the peak: cells, float32
+NEAR = {"fake": 1e-12, "reference": 0.03, "untrained ASNO": 2e-3, "shipped ASNO": 2e-3, "conservative": 0.01}
+# of the peak: cells, float32
 
 
 @pytest.fixture(params=OPERATORS, scope="module")

@@ -46,5 +46,6 @@ def advance(windows: Sequence[Window], context_of: object, now_s: float) -> tupl
             leads=(Lead(0.0, w.end_s, MeltPool(w.end_s - w.start_s, 0, 0), w.path.x_m[-1], 0, 195),),
         )
         for w in windows
+        if not w.skipped
     ]  # fmt: skip
     return forecasts, []

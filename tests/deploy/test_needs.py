@@ -1,5 +1,7 @@
 """Where everything must be there, what is absent fails; elsewhere it skips, with the remedy."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import REMEDIES, need, shared_data
@@ -18,3 +20,11 @@ def test_what_is_absent_skips_or_fails(ci: bool, monkeypatch: pytest.MonkeyPatch
 
 def test_what_is_there_is_found() -> None:
     assert need("sh").endswith("/sh")
+
+
+def test_ci_installs_whatever_a_test_may_need() -> None:
+    """An absent program fails there, so the script must bring each of them."""
+    script = (Path(__file__).parents[2] / ".ci" / "run").read_text()
+    for program, remedy in REMEDIES.items():
+        package = remedy.split()[-1] if program == "chromedriver" else remedy.split()[2]
+        assert package in script, program

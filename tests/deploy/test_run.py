@@ -6,7 +6,7 @@ import pytest
 
 from deploy.run import Batch, RunLoop
 from ingest.order import Order
-from ingest.source import Delivery, FakeSource
+from ingest.source import FakeSource
 from tests.deploy.fakes import advance, stretch
 from twin.clock import FakeClock
 from twin.store.fake import FakeStore
@@ -37,7 +37,7 @@ class CrashingStore:
 
 
 def loop(source: FakeSource, store: Any, messages: int = 3) -> RunLoop:
-    return RunLoop(source, Order(), advance, store, FakeClock(100.5), Batch(messages, 0.0))
+    return RunLoop(source, Order(), advance, store, FakeClock(100.5), Batch(messages, 0.0, backlog=None))
 
 
 def drain(run: RunLoop, source: FakeSource) -> None:
@@ -128,9 +128,7 @@ def test_a_stop_finishes_the_turn_in_hand() -> None:
     run.run(stop=lambda: next(asked))
     source.reconnect()
     assert store.counts()["observations"] == 6
-    assert [Delivery(topic, payload).payload for topic, payload, _ in source.take(100, 0)] == [
-        p for _, p in stretch()[6:]
-    ]
+    assert [delivery.payload for delivery in source.take(100, 0)] == [p for _, p in stretch()[6:]]
 
 
 class Ticking(FakeClock):

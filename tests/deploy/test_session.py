@@ -168,10 +168,31 @@ def test_replaying_twice_into_one_database_changes_nothing(tmp_path: Path, scan_
     [
         (["nowhere"], "there is no such file or folder"),
         (["--speed", "fast", "docs"], "neither a number above 0 nor"),
-        (["docs"], "is neither a scan path"),
+        (["docs"], "which is not a scan path"),
     ],
 )
 def test_what_cannot_be_replayed_is_told_before_anything_starts(arguments: list[str], line: str) -> None:
     output = " ".join(invoke("replay", "--headless", *arguments, code=2).split())
     assert line in output
     assert "Traceback" not in output
+
+
+def test_a_replay_by_two_operators_keeps_both_and_compares_them(tmp_path: Path, scan_path: Path) -> None:
+    database, report = f"sqlite:///{tmp_path}/kept.db", tmp_path / "r.json"
+    both = ("--operator", "asno-melt-pool", "--operator", "reference")
+    output = invoke("replay", scan_path, "--direct", "--headless", "--database", database, "--report", report, *both)
+    assert "the counts add up" in output
+    row = json.loads(report.read_text())
+    (compared,) = row["compared"]
+    assert compared["operators"] == ["asno-melt-pool", "reference"]
+    assert compared["frames"] == row["frames_forecast"] > 300
+    assert 0 < compared["difference"]["width_m"]["median_share"] < 0.2
+    assert all(ms > 0 for ms in compared["forecast_ms"].values())
+    assert "asno-melt-pool and reference on m2" in output
+    store = SqlStore.open_reader(database)
+    assert store.opinions("m2") == ["reference"]
+    assert set(store.estimates("m2")["operator"]) == {"asno-melt-pool"}
+    assert set(store.estimates("m2", opinion="reference")["operator"]) == {"reference"}
+    assert store.counts()["opinions"] == store.counts()["forecasts"] == row["windows"]
+    assert store.card("reference") is not None
+    store.close()

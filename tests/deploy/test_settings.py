@@ -52,13 +52,26 @@ def test_a_value_that_cannot_be_is_one_line(tmp_path: Path, text: str, line: str
     assert "\n" not in str(caught.value)
 
 
+def test_operators_by_machine_from_the_file_and_from_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meltwin.toml").write_text('opinions = ["a"]\n[operators]\nded-1 = "reference"\n')
+    assert (load().operators, load().opinions) == ({"ded-1": "reference"}, ("a",))
+    monkeypatch.setenv("MELTWIN_OPERATORS", '{"lpbf-1": "a"}')
+    assert load().operators == {"ded-1": "reference", "lpbf-1": "a"}, "a variable adds to the file"
+    monkeypatch.setenv("MELTWIN_OPERATORS", "lpbf-1=a")
+    with pytest.raises(SettingsError, match=r"operators.*JSON"):
+        load()
+
+
 def test_the_launchers_variable_is_not_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MELTWIN_PYTHON", "python3.12")
     assert load() == Settings()
 
 
 def test_a_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    settings = load(mqtt_port=4001, data_dir=tmp_path / "x", seed=7, device="cpu")
+    several = {"operators": {"ded-1": "reference"}, "opinions": ("a", "b")}
+    settings = load(mqtt_port=4001, data_dir=tmp_path / "x", seed=7, device="cpu", **several)
     for name, value in as_environment(settings).items():
         monkeypatch.setenv(name, value)
     assert load() == settings
@@ -69,12 +82,62 @@ def test_the_database_follows_the_data_folder(tmp_path: Path) -> None:
     assert load(database="postgresql+psycopg://localhost/meltwin").database_url.startswith("postgresql")
 
 
-def test_a_password_is_never_shown() -> None:
-    settings = load(database="postgresql+psycopg://me:secret@db:5432/meltwin")
+SECRET = "postgresql+psycopg://me:hunter2@db:5432/meltwin"
+
+
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MELTWIN_DATABASE", SECRET)
+    settings = load()
     assert settings.database_place == "postgresql+psycopg://me:***@db:5432/meltwin"
-    assert "secret" in settings.database_url
+    assert settings.database_url == SECRET
+    assert "hunter2" not in f"{settings} {settings!r}"
+
+
+def test_a_password_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text(f"{SECRET}\n# and more\n")
+    settings = load(database=f"file:{tmp_path}/url")
+    assert settings.database_url == SECRET
+    assert as_environment(settings)["MELTWIN_DATABASE"] == f"file:{tmp_path}/url", "a child reads the file itself"
+    for content, line in (("\n", "is empty"), (None, "cannot read")):
+        (tmp_path / "url").unlink()
+        if content is not None:
+            (tmp_path / "url").write_text(content)
+        with pytest.raises(SettingsError, match=line):
+            _ = settings.database_url
+        (tmp_path / "url").touch()
+
+
+@pytest.mark.parametrize("url", [SECRET, "postgresql://db/meltwin?user=me&password=hunter2"])
+def test_a_password_is_refused_among_options(url: str) -> None:
+    with pytest.raises(SettingsError, match="MELTWIN_DATABASE") as caught:
+        load(database=url)
+    assert "hunter2" not in str(caught.value)
+    assert load(database="postgresql://me@db/meltwin").database_place == "postgresql+psycopg://me@db/meltwin"
+
+
+def test_what_is_kept_how_long_is_told_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MELTWIN_KEEP_DAYS", '{"fields": 7}')
+    assert load().keep_days == {"fields": 7.0}
+    monkeypatch.setenv("MELTWIN_KEEP_DAYS", '{"alerts": 7}')
+    with pytest.raises(SettingsError, match="keep_days"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"mqtt_username": "twin"}, "go together"),
+        ({"mqtt_password_file": "p"}, "go together"),
+        ({"mqtt_username": "twin", "mqtt_password_file": "p", "mqtt_host": "broker.local"}, "readable to broker.local"),
+        ({"mqtt_tls_ca": "ca.crt", "broker": "embedded"}, "embedded broker has no TLS"),
+    ],
+)
+def test_credentials_are_whole_and_never_cross_a_network_in_the_clear(given: dict[str, str], line: str) -> None:
+    with pytest.raises(SettingsError, match=line) as caught:
+        load(**({"broker": "external"} | given))
+    assert "\n" not in str(caught.value)
 
 
 def test_there_are_few_settings_and_each_says_what_it_is() -> None:
-    assert len(Settings.model_fields) <= 22
+    assert len(Settings.model_fields) <= 30
     assert all(field.description for field in Settings.model_fields.values())

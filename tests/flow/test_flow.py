@@ -57,7 +57,7 @@ class Counted:
 
 def play(messages: list[tuple[str, bytes]], store: Store, settings: Settings) -> tuple[RunLoop, Counted]:
     source, advance = FakeSource(messages), Counted(settings)
-    loop = RunLoop(source, Order(), advance, store, FakeClock(2000.0), Batch(50, 0.0))  # type: ignore[arg-type]
+    loop = RunLoop(source, Order(), advance, store, FakeClock(2000.0), Batch(50, 0.0, backlog=None))  # type: ignore[arg-type]
     while loop.turn() or not source.exhausted:
         pass
     loop.finish()

@@ -2,12 +2,13 @@
 
 import socket
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from ingest.machines.machine import Due
 from ingest.source import Delivery, Source
-from twin.observation import Build, Message, Observation, Origin, Parameters, Path, Plan, Window
+from twin.observation import Build, Frame, Message, Observation, Origin, Parameters, Path, Plan, Window
 
 FRAME_S = 0.02
 
@@ -80,6 +81,21 @@ def plan(sequence: int, start_s: Sequence[float], x0_m: Sequence[float], x1_m: S
         x1_m=list(x1_m),
         **given,
     )
+
+
+def frame(sequence: int, value: np.ndarray, **given: Any) -> Frame:
+    """A picture whose rows and columns are those of `value`, 10 um a pixel."""
+    rows, columns = value.shape
+    fields: dict[str, Any] = {
+        "quantity": "temperature_k",
+        "dtype": "uint16" if value.dtype == np.uint16 else "float32",
+        "pixel_m": 1e-5,
+        "exposure_s": 2e-5,
+        "sensor_min": 900.0,
+        "sensor_max": 3000.0,
+        "time_s": float(sequence),
+    } | given
+    return Frame(source="a", sequence=sequence, build="b", layer=0, rows=rows, columns=columns, value=value, **fields)
 
 
 def naive_windows(messages: Sequence[Parameters], frame_s: float) -> list[tuple[float, float, float, float, float]]:

@@ -7,32 +7,39 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+from paho.mqtt.client import CallbackAPIVersion, Client
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from ingest.broker import EmbeddedBroker
+from ingest.codecs import columns
 from ingest.decode import decode, encode
 from ingest.errors import BrokerError
 from ingest.machines.machine import farewell
 from ingest.mqtt import MqttPublisher, MqttSource, answers
 from ingest.order import Order
 from ingest.simulate import last_will, machines
-from ingest.topics import every_kind, topic_of
+from ingest.sparkplug.session import rebirth_request
+from ingest.topics import ForbiddenTopicError, every_kind, topic_of
 from tests.conftest import need
-from tests.ingest.said import build, free_port, parameters, take_all
+from tests.ingest.said import build, frame, free_port, parameters, take_all
 from twin.observation import Observation
 
 
-def listening(pid: int) -> list[str]:
-    return [c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+def listening(pid: int) -> list[tuple[str, int]]:
+    return [tuple(c.laddr) for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
 
 
 def test_the_broker_listens_on_the_loopback_only(broker: EmbeddedBroker) -> None:
-    (child,) = [p for p in psutil.Process().children() if listening(p.pid)]
-    assert listening(child.pid) == ["127.0.0.1"]
+    found = [listening(child.pid) for child in psutil.Process().children()]
+    (mine,) = [places for places in found if broker.port in {port for _, port in places}]
+    assert [address for address, _ in mine] == ["127.0.0.1"]
     assert answers(broker.host, broker.port, 1.0)
 
 
@@ -100,6 +107,40 @@ def test_what_is_retained_meets_whoever_comes_later(broker: EmbeddedBroker) -> N
     assert json.loads(said.payload)["sequence"] == 1
     source.close()
     publisher.close()
+
+
+def test_columns_and_pictures_cross_the_broker_with_their_content_type(broker: EmbeddedBroker) -> None:
+    source = MqttSource(broker.host, broker.port, "columns", every_kind("columns"))
+    publisher = MqttPublisher(broker.host, broker.port, "columns-p")
+    chunk = parameters(0, [1e-5 * n for n in range(10_000)])
+    said = [chunk, frame(0, np.ones((512, 512), dtype=np.uint16), offset=900.0)]
+    for message in said:
+        publisher.publish(topic_of("columns", "m", message.kind), columns.write(message), False, columns.CONTENT_TYPE)
+    publisher.publish(topic_of("columns", "m", "build"), encode(build()))
+    got = take_all(source, 3)
+    assert [d.content_type for d in got] == [columns.CONTENT_TYPE] * 2 + ["application/json"]
+    observations = [decode(d.topic, d.payload, d.content_type) for d in got]
+    assert [getattr(o, "message", o) for o in observations] == [*said, build()]
+    source.close()
+    publisher.close()
+
+
+def test_a_message_at_most_once_is_taken_and_wants_no_acknowledgement(broker: EmbeddedBroker) -> None:
+    source = MqttSource(broker.host, broker.port, "once", every_kind("once"))
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.connect(broker.host, broker.port)
+    client.loop_start()
+    for n in range(3):
+        client.publish(topic_of("once", "m", "build"), encode(build(sequence=n)), qos=0)
+        time.sleep(0.1)
+    assert len(take_all(source, 3)) == 3
+    assert source.connected, "an acknowledgement of nothing ends the connection"
+    client.publish(topic_of("once", "m", "build"), encode(build(sequence=3)), qos=1)
+    assert len(take_all(source, 1)) == 1
+    assert source.connected
+    client.disconnect()
+    client.loop_stop()
+    source.close()
 
 
 def test_the_publisher_waits_while_too_many_are_unconfirmed(broker: EmbeddedBroker) -> None:
@@ -182,7 +223,7 @@ def test_mosquitto_killed_and_back_loses_nothing(mosquitto: tuple[int, Path]) ->
     assert publisher.drain(5.0)
     publisher.close()
     time.sleep(0.3)
-    assert source._queue.qsize() == 20  # ReceiveMaximum bounds what waits here
+    assert len(source._queue) == 20  # ReceiveMaximum bounds what waits here
     source.ack(source.take(10, 1.0))
     time.sleep(0.3)
     _save(process, config.with_name("mosquitto.db"))  # what it has not saved, it loses when killed
@@ -197,6 +238,73 @@ def test_mosquitto_killed_and_back_loses_nothing(mosquitto: tuple[int, Path]) ->
     breaks = [n for n, (a, b) in enumerate(pairwise(sequences), 1) if b != a + 1]
     assert len(breaks) <= 1  # each connection delivers in order
     assert all(sequences[n] <= 10 for n in breaks)  # the second begins with what the broker did not know acknowledged
+    source.close()
+    process.terminate()
+    process.wait()
+
+
+def test_a_rebirth_is_the_only_command_and_wants_leave(broker: EmbeddedBroker) -> None:
+    heard = MqttSource(broker.host, broker.port, "node", every_kind("none"), more_filters=["spBv1.0/#"])
+    with closing(MqttPublisher(broker.host, broker.port, "asks", kinds=(), may_ask_rebirth=True)) as publisher:
+        for topic in ("spBv1.0/g/NCMD/n", "spBv1.0/g/DCMD/n/d", topic_of("none", "m", "state")):
+            with pytest.raises(ForbiddenTopicError):
+                publisher.publish(topic, b"")
+        publisher.ask_rebirth("g", "n", 1.0)
+        assert [(d.topic, d.payload) for d in take_all(heard, 1)] == [("spBv1.0/g/NCMD/n", rebirth_request(1.0))]
+    with closing(MqttPublisher(broker.host, broker.port, "silent")) as publisher, pytest.raises(ForbiddenTopicError):
+        publisher.ask_rebirth("g", "n", 1.0)
+    assert take_all(heard, 1, patience=2) == []
+    heard.close()
+
+
+def test_two_twins_with_one_name_are_told_of_each_other(mosquitto: tuple[int, Path]) -> None:
+    """Each takes the session from the other as soon as it is back, for ever; both say so, and nothing is lost."""
+    port, config = mosquitto
+    process = _start(port, config)
+    twins = [MqttSource("127.0.0.1", port, "run", every_kind("two")) for _ in range(2)]
+    publisher = MqttPublisher("127.0.0.1", port, "two-p")
+    sequences: set[int] = set()
+    for n in range(300):
+        publisher.publish(topic_of("two", "m", "parameters"), encode(parameters(n, [float(n)])))
+        time.sleep(0.01)
+        for twin in twins:
+            taken = twin.take(100, 0.0)
+            twin.ack(taken)
+            sequences |= {json.loads(each.payload)["sequence"] for each in taken}
+    deadline_s = time.monotonic() + 20.0
+    while len(sequences) < 300 and time.monotonic() < deadline_s:
+        for twin in twins:
+            taken = twin.take(100, 0.1)
+            twin.ack(taken)
+            sequences |= {json.loads(each.payload)["sequence"] for each in taken}
+    assert sequences == set(range(300))
+    told: set[str] = set()
+    while "take_over" not in told and time.monotonic() < deadline_s + 15.0:
+        told |= {twin.trouble[0] for twin in twins if twin.trouble is not None}
+        time.sleep(0.05)
+    assert "take_over" in told
+    for each in (*twins, publisher):
+        each.close()
+    process.terminate()
+    process.wait()
+
+
+def test_a_broker_that_is_gone_is_told_and_one_that_is_back_is_not(mosquitto: tuple[int, Path]) -> None:
+    port, config = mosquitto
+    process = _start(port, config)
+    source = MqttSource("127.0.0.1", port, "gone", every_kind("gone"))
+    assert source.trouble is None
+    process.terminate()
+    process.wait()
+    deadline_s = time.monotonic() + 10.0
+    while source.trouble is None and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert source.trouble is not None
+    assert source.trouble[0] == "broker"
+    process = _start(port, config)
+    while source.trouble is not None and time.monotonic() < deadline_s + 15.0:
+        time.sleep(0.05)
+    assert source.trouble is None
     source.close()
     process.terminate()
     process.wait()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.order import Order
-from tests.ingest.said import FRAME_S, build, energy_j, heard, naive_windows, parameters, plan, same
+from tests.ingest.said import FRAME_S, build, energy_j, frame, heard, naive_windows, parameters, plan, same
 from twin.observation import Observation, Parameters, Signal, Window
 
 
@@ -24,7 +24,7 @@ def run(observations: list[Observation], order: Order | None = None, now_s: floa
 
 def accounted(order: Order) -> bool:
     counts = order.counts()
-    return counts.received == counts.released + counts.duplicates + counts.late + counts.waiting
+    return counts.received + counts.found == counts.released + counts.duplicates + counts.late + counts.waiting
 
 
 @st.composite
@@ -226,6 +226,39 @@ def test_machines_do_not_mix() -> None:
     _, windows = run(mixed)
     assert [w.index for w in windows if w.machine == "m1"] == list(range(19))
     assert [w.index for w in windows if w.machine == "m2"] == list(range(10))
+
+
+def test_pictures_come_out_in_order_once_and_a_missing_one_is_a_gap() -> None:
+    pictures = [frame(n, np.full((2, 2), 1000.0 + n, dtype=np.float32)) for n in range(6) if n != 3]
+    order, _ = run([heard(p) for p in [*pictures[::-1], *pictures]])
+    assert [o.message.sequence for o in order.frames()] == [0, 1, 2]
+    assert order.frames() == []
+    order.tick(100.0)
+    assert [o.message.sequence for o in order.frames()] == [4, 5]
+    assert [(g.channel, g.first_sequence, g.last_sequence) for g in order.gaps()] == [("frame/coaxial", 3, 3)]
+    assert accounted(order)
+
+
+def test_a_window_carries_the_newest_pictures_of_its_layer_up_to_its_end() -> None:
+    dark = np.zeros((2, 2), dtype=np.float32)
+    pictures = [frame(n, dark, time_s=(n + 1) * FRAME_S) for n in range(25)]
+    other = frame(0, dark, camera="side", time_s=0.0).model_copy(update={"layer": 7})
+    moves = [parameters(n, [n * FRAME_S, (n + 1) * FRAME_S]) for n in range(25)]
+    said = [heard(build()), heard(other)]
+    for move, picture in zip(moves, pictures, strict=True):
+        said += [heard(move), heard(picture)]
+    _, windows = run(said)
+    for window in windows[:24]:
+        told = [picture.sequence for picture in window.frames]
+        assert told == list(range(max(0, window.index - 10), window.index)), "that of its own end comes after it"
+        assert all(picture.time_s <= window.end_s for picture in window.frames)
+
+
+def test_pictures_that_nobody_asks_for_are_bounded() -> None:
+    order = Order()
+    picture = np.zeros((512, 512), dtype=np.float32)
+    run([heard(frame(n, picture)) for n in range(100)], order)
+    assert [o.message.sequence for o in order.frames()] == list(range(36, 100)), "the newest 64 MiB"
 
 
 def test_signals_come_out_in_order_once() -> None:

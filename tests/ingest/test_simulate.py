@@ -12,10 +12,13 @@ from ingest.machines.machine import Machine
 from ingest.order import Order
 from ingest.simulate import machines, simulate
 from ingest.source import FakePublisher
+from operators.operator import Stream, Task
+from operators.reference.operator import ReferenceOperator
 from tests.ingest.said import energy_j
 from twin.clock import FakeClock
-from twin.observation import Build, Observation, Parameters, Plan, Signal, State, Window
-from twin.query import melt_pool
+from twin.material import material
+from twin.observation import Build, Frame, Observation, Parameters, Plan, Signal, State, Window
+from twin.process import Process
 
 NAMES = ("ded-1", "lpbf-1")
 
@@ -136,14 +139,45 @@ def test_it_stops_when_told() -> None:
 
 
 @pytest.mark.parametrize("machine", [ded, lpbf])
-def test_set_points_are_those_of_the_reference(machine: ModuleType) -> None:
+def test_set_points_are_those_of_the_reference_at_what_is_absorbed(machine: ModuleType) -> None:
     (made,) = (m for m in machines(0) if m.name.startswith(machine.__name__.rpartition(".")[2]))
     build = next(due.message for due in made.messages() if isinstance(due.message, Build))
+    process = Process(material(build.material), build.beam_diameter_m, build.preheat_k, build.absorptivity)
+    peclet = process.peclet(build.nominal_scan_speed_m_per_s)
+    at = 0.5 * np.arange(41)
     for power_w in (min(machine.SET_POINTS), max(machine.SET_POINTS)):
-        told = machine.SET_POINTS[power_w]
-        speed, absorptivity = build.nominal_scan_speed_m_per_s, build.absorptivity
-        answer = melt_pool(
-            build.material, power_w, speed, build.beam_diameter_m, build.preheat_k, absorptivity, by="reference"
-        )
-        assert told.width_m == pytest.approx(answer.melt_pool.width_m, rel=0.02)
-        assert told.length_m == pytest.approx(answer.melt_pool.length_m, rel=0.02)
+        source, told = process.source(power_w, build.nominal_scan_speed_m_per_s), machine.SET_POINTS[power_w]
+        rows = np.stack([at / peclet, at, 0 * at, 0 * at + machine.ABSORBS * source.q, 0 * at + source.depth], 1)
+        reference = ReferenceOperator(8)
+        stream = Stream("s", process.groups(), peclet, process.surface())
+        theta = reference.step([Task(stream, [rows], [])])[0][0].theta
+        length, width, _ = reference.grid.sizes(theta, process.groups().solidus)
+        assert told.width_m == pytest.approx(width * build.beam_diameter_m, rel=0.02)
+        assert told.length_m == pytest.approx(length * build.beam_diameter_m, rel=0.02)
+
+
+def test_pictures_show_a_warm_pool_where_the_beam_is_and_the_plate_is_cold_at_first(
+    heard: dict[str, list[Observation]],
+) -> None:
+    for name, every_s, diameter_m in (("ded-1", 0.2, 0.8e-3), ("lpbf-1", 125e-6, 100e-6)):
+        frames = [o.message for o in heard[name] if isinstance(o.message, Frame)]
+        assert len(frames) > 90
+        assert np.diff([f.time_s for f in frames])[:5] == pytest.approx(every_s)
+        assert frames[0].pixel_m * frames[0].columns == pytest.approx(6 * diameter_m)
+        for frame in frames[3:8]:
+            picture = frame.picture()
+            assert picture.min() == frame.sensor_min
+            assert picture[11:13, 11:13].min() > 1800, "under the beam it is molten"
+            warm = picture > frame.sensor_min
+            assert 10 < warm.sum() < 300
+
+
+def test_more_is_absorbed_than_is_told_and_it_shows() -> None:
+    pictures = {}
+    for absorbs in (1.0, lpbf.ABSORBS):
+        made = lpbf.lpbf_hatch(0)
+        made._design = made._design._replace(absorbs=absorbs)
+        frames = (due.message for due in made.messages() if isinstance(due.message, Frame))
+        pictures[absorbs] = np.stack([frame.picture() for frame in islice(frames, 6)])
+    hotter = pictures[lpbf.ABSORBS] - pictures[1.0]
+    assert hotter[3:].mean() > 5.0

@@ -5,32 +5,32 @@ import pytest
 import torch
 from torch import Tensor
 
+from operators.camera.law import NAMES, matter_of, squash
 from operators.enthalpy import columns, theta_of
 from operators.groups import Groups
-from operators.nets.heat import FASTEST, HOTTEST, Beam, Curve, Heat, Heated, HeatFluxNo, Matter
+from operators.nets.heat import FASTEST, HOTTEST, STEEPEST, Beam, Curve, Heat, Heated, Matter
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.reference.torch_melt_pool import _phi
 
 SHAPE = 6, 16, 24
+HEAT = Heat(4.0, 0.3, 0.2, (0.5, 0.5, 1.0, 1.0, 1.0, 1.5))
 
 
-def wild(seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> HeatFluxNo:
-    torch.manual_seed(seed)
-    model = HeatFluxNo(shape, cells_per_diameter=4.0, frame=0.05, width=16)
-    with torch.no_grad():
-        for value in model.parameters():
-            value.add_(0.5 * torch.randn_like(value))
-    return model.eval()
-
-
-def seen(batch: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames of a surface, the power then and for four frames more, and where the beam will be."""
+def wild(batch: int, seed: int = 0) -> Matter:
+    """Whatever a net may say of a sample."""
     draw = torch.Generator().manual_seed(seed)
-    frames = torch.rand(batch, 5, *SHAPE[1:], generator=draw)
-    power = 5 * torch.rand(batch, 9, generator=draw)
-    places = torch.stack([torch.full((5,), 8.0), torch.linspace(6, 14, 5)], -1).expand(batch, -1, -1)
-    return frames, power, places
+    return matter_of(squash(3 * torch.randn(batch, len(NAMES), generator=draw)))
+
+
+def moving(batch: int, t: float = 0.0, power: float = 8.0) -> Beam:
+    """A frame's way; each sample's frame is longer than the one's before it."""
+    begin, end = (torch.tensor([[8.0, 4 + 0.3 * (t + k)]] * batch) for k in (0, 1))
+    return Beam(torch.full((batch,), power), begin, end, 0.05 * (1 + torch.arange(batch)))
+
+
+def bare(absorptivity: Tensor, phi: Curve, theta: Curve) -> Matter:
+    return Matter(absorptivity, phi, theta, torch.zeros(1), torch.ones(1), torch.tensor([[0.8, 1.2]]))
 
 
 def hot(batch: int) -> Tensor:
@@ -40,81 +40,83 @@ def hot(batch: int) -> Tensor:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_ledger_closes_over_a_thousand_steps_in_single_precision(seed: int) -> None:
     """To 1e-6 of what was absorbed, with the beam moving, going off and coming on, and the field far from cold."""
-    model = wild(seed)
-    frames, power, _ = seen(2, seed)
-    with torch.no_grad():
-        matter = model.reading(frames, power[:, :5])
-        state = Heated.start(hot(2))
-        before, steps, t = state.stored(), 0, 0
-        while steps < 1000:
-            ends = (torch.tensor([[8.0, 4 + 0.3 * (t + k)]] * 2) for k in (0, 1))
-            state = model.heat.advance(matter, state, Beam(torch.full((2,), 8.0 if t % 5 else 0.0), *ends))
-            steps, t = steps + model.heat.steps, t + 1
+    matter, state = wild(2, seed), Heated.start(hot(2))
+    before, taken, t = HEAT.stored(state), 0, 0
+    while taken < 1000:
+        beam = moving(2, t, 8.0 if t % 5 else 0.0)
+        taken += int(HEAT.steps(matter, beam.frame).min())
+        state, t = HEAT.advance(matter, state, beam), t + 1
     absorbed, walls, surface = state.balance
     assert (absorbed > 1).all()
     assert (walls > 0).all()
     assert (surface > 0).all()
     assert state.h.dtype == torch.float32
-    assert state.defect(before).abs().max() < 1e-6
+    assert HEAT.defect(state, before).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_without_a_beam_nothing_becomes_hotter_than_the_hottest_or_colder_than_the_cold(seed: int) -> None:
-    model = wild(seed)
-    frames, power, places = seen(3, seed)
-    with torch.no_grad():
-        matter = model.reading(frames, power[:, :5])
-        state = Heated.start(hot(3) * 2)
-        for t in range(4):
-            after = model.heat.advance(matter, state, Beam(torch.zeros(3), places[:, t], places[:, t + 1]))
-            assert (after.h.flatten(1).amax(1) <= state.h.flatten(1).amax(1)).all()
-            assert after.h.min() >= 0
-            assert (after.stored() < state.stored()).all()
-            state = after
-        cold = model.heat.advance(
-            matter, Heated.start(torch.zeros(3, *SHAPE)), Beam(torch.zeros(3), *places[:, :2].unbind(1))
-        )
-    assert not cold.h.any()
+    matter, state = wild(3, seed), Heated.start(hot(3) * 2)
+    for t in range(4):
+        after = HEAT.advance(matter, state, moving(3, t, 0.0))
+        assert (after.h.flatten(1).amax(1) <= state.h.flatten(1).amax(1)).all()
+        assert after.h.min() >= 0
+        assert (HEAT.stored(after) < HEAT.stored(state)).all()
+        assert (after.fused >= state.fused).all()  # what has melted stays metal
+        state = after
+    assert not HEAT.advance(matter, Heated.cold(3, SHAPE), moving(3, 0.0, 0.0)).h.any()
 
 
 def test_what_is_read_rises_with_enthalpy_and_no_faster_than_is_stable() -> None:
-    frames, power, _ = seen(4)
     for seed in range(3):
-        matter = wild(seed).reading(100 * frames, power[:, :5])
-        for curve in (matter.phi, matter.theta):
+        matter = wild(4, seed)
+        for curve, steepest in ((matter.phi, FASTEST), (matter.theta, STEEPEST)):
             h = torch.linspace(0, 1.5 * HOTTEST, 200).expand(4, -1)
             slopes = curve.at(h).diff(dim=1) / h.diff(dim=1)
             assert slopes.min() > 0
-            assert slopes.max() < FASTEST * 1.001
+            assert slopes.max() < steepest * 1.001
             assert not curve.at(torch.zeros(4, 1)).any()
         assert (matter.absorptivity > 0).all()
         assert (matter.absorptivity < 1).all()
 
 
-def test_a_batch_of_one_is_a_row_of_many_and_the_past_counts() -> None:
-    model = wild()
-    frames, power, places = seen(3)
-    h = hot(3)
-    with torch.no_grad():
-        many, _ = model(frames, power, places, h)
-        one, _ = model(frames[1:2], power[1:2], places[1:2], h[1:2])
-        torch.testing.assert_close(many[1:2], one, atol=1e-5, rtol=1e-5)
-        changed = frames.clone()
-        changed[1] += 1
-        others, _ = model(changed, power, places, h)
-    assert many.shape == (3, 4, *SHAPE)
-    torch.testing.assert_close(others[[0, 2]], many[[0, 2]])
-    assert not torch.allclose(others[1], many[1], atol=1e-3)
+def test_a_batch_of_one_is_a_row_of_many() -> None:
+    """Each takes its own steps, whoever is beside it."""
+    matter, beam = wild(3), moving(3)
+    assert len(set(HEAT.steps(matter, beam.frame).tolist())) > 1
+    many = HEAT.advance(matter, Heated.start(hot(3)), beam)
+    row = torch.tensor([1])
+    one = HEAT.advance(matter.take(row), Heated.start(hot(3)[1:2]), Beam(*(each[1:2] for each in beam)))
+    torch.testing.assert_close(many.h[1:2], one.h, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(many.balance.absorbed[1:2], one.balance.absorbed)
+
+
+def test_powder_keeps_heat_up_until_it_melts() -> None:
+    """The same power over a layer that conducts less: hotter above, colder below; and the ledger says no more than
+    before."""
+    matter = matter_of(squash(torch.zeros(1, len(NAMES))))
+    tops, bottoms = [], []
+    for powder in (1.0, 0.2):
+        told = matter._replace(powder=torch.tensor([powder]))
+        state = HEAT.advance(told, Heated.cold(1, SHAPE), moving(1, power=2.0))
+        assert not state.fused.any()
+        tops.append(float(state.h[:, 0].max()))
+        bottoms.append(float(state.h[:, 1].max()))
+        assert state.balance.absorbed.item() == pytest.approx(
+            HEAT.stored(state).item() + state.balance.walls.item() + state.balance.surface.item(), rel=1e-6
+        )
+    assert tops[1] > tops[0]
+    assert bottoms[1] < bottoms[0]
+    melted = HEAT.advance(told, Heated.start(3 + torch.zeros(1, *SHAPE)), moving(1))
+    assert (melted.fused == 1).all()
 
 
 def test_more_power_is_more_heat_and_absorptivity_has_a_gradient() -> None:
     """Of what a beam brings, its derivative by absorptivity is its own size."""
-    heat = Heat(4.0, 0.05)
     absorptivity = torch.tensor([0.4], requires_grad=True)
-    line = Curve.rising(torch.ones(1, 8))
-    matter = Matter(absorptivity, line, line, torch.zeros(1))
-    beam = Beam(torch.tensor([3.0]), *(torch.tensor([[8.0, 12.0]]) for _ in range(2)))
-    state = heat.advance(matter, Heated.start(torch.zeros(1, *SHAPE)), beam)
+    matter = bare(absorptivity, *[Curve.rising(torch.ones(1, 8))] * 2)
+    beam = Beam(torch.tensor([3.0]), *(torch.tensor([[8.0, 12.0]]) for _ in range(2)), torch.tensor([0.05]))
+    state = Heat(4.0).advance(matter, Heated.cold(1, SHAPE), beam)
     (slope,) = torch.autograd.grad(state.balance.absorbed.sum(), absorptivity)
     assert slope.item() == pytest.approx(state.balance.absorbed.item() / 0.4, rel=1e-5)
     brought = 0.4 * 3.0 * 0.05 * 4.0**3
@@ -132,12 +134,12 @@ def test_told_the_true_law_it_is_the_reference() -> None:
     h = torch.linspace(0, HOTTEST, 801).view(1, 1, 1, -1)
     law, short = (columns(torch.from_numpy(x)[None].float(), 4) for x in (groups.law(), groups.short_law()))
     phi, theta = (Curve(values.flatten(1)) for values in (_phi(h, short), theta_of(h, law)))
-    matter = Matter(torch.ones(1), phi, theta, torch.zeros(1))
+    matter = bare(torch.ones(1), phi, theta)
     nz, ny, nx = boxes.shape
     corner = torch.tensor([[float(-c) for c in solver.cell[0]]])  # where (0, 0) lies, in cells
     far = torch.tensor([[0.0, 4 * speed * time]])
-    state = Heat(4.0, time).advance(
-        matter, Heated.start(torch.zeros(1, nz, ny, nx)), Beam(torch.tensor([q]), corner, corner + far)
+    state = Heat(4.0).advance(
+        matter, Heated.cold(1, (nz, ny, nx)), Beam(torch.tensor([q]), corner, corner + far, torch.tensor([time]))
     )
     wanted = torch.from_numpy(solver.h[0])
     assert wanted.max() > 1.5
@@ -146,9 +148,10 @@ def test_told_the_true_law_it_is_the_reference() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    model = wild()
-    frames, power, places = seen(1)
-    with pytest.raises(ValueError, match="want one place more"):
-        model(frames, power, places[:, 1:], hot(1))
     with pytest.raises(ValueError, match="a cell or more a diameter"):
-        Heat(0.5, 0.1)
+        Heat(0.5)
+    with pytest.raises(ValueError, match="walls pass"):
+        Heat(4.0, sides=0.0)
+    beam = moving(1)
+    with pytest.raises(ValueError, match="lasts longer than 0"):
+        HEAT.advance(wild(1), Heated.cold(1, SHAPE), beam._replace(frame=torch.zeros(1)))

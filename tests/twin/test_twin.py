@@ -8,8 +8,8 @@ import pytest
 
 from operators.melt_pool.trajectories import BOX
 from operators.operator import FakeOperator, Look, Task
-from twin.forecast import Forecast
-from twin.observation import Build, Path, Window
+from twin.forecast import Alert, Forecast, Outcome
+from twin.observation import Build, Frame, Path, Window
 from twin.twin import CALM_S, Twin
 
 FRAME_S = 62.5e-6
@@ -158,7 +158,7 @@ def test_a_layer_starts_cold_and_the_one_before_is_let_go_of() -> None:
     again = advanced(mine, [window(0, layer=2), window(1, layer=2)])
     assert again[0].leads[0].melt_pool == first[0].leads[0].melt_pool
     assert again[1].leads[0].melt_pool == first[1].leads[0].melt_pool
-    assert mine.operator.forgotten == mine.fallback.forgotten == ["m/b/1"]  # type: ignore[attr-defined, union-attr]
+    assert [operator.forgotten for operator in mine.serving] == [["m/b/1"]] * 2  # type: ignore[attr-defined]
 
 
 def test_two_layers_in_one_step_are_two_steps_of_a_layer() -> None:
@@ -225,3 +225,125 @@ def test_machines_do_not_share_anything() -> None:
     found, _ = mine.advance(both, lambda m, b: constant, 0.0)
     alone = advanced(twin(), [window(n, machine="z", power_w=100.0) for n in range(3)])
     assert [f.leads[0].melt_pool for f in found if f.machine == "z"] == [f.leads[0].melt_pool for f in alone]
+
+
+def test_each_machine_is_forecast_by_the_operator_that_it_has() -> None:
+    other = FakeOperator("other", ENVELOPE)
+    mine = twin(operators={"m2": other})
+    found = advanced(mine, [window(0), window(0, machine="m2"), window(0, machine="m3")])
+    assert {f.machine: f.operator for f in found} == {"m": "asno", "m2": "other", "m3": "asno"}
+    assert [operator.card["name"] for operator in mine.serving] == ["asno", "other", "reference"]
+    planned = build(nominal_beam_power_w=5000.0)
+    narrow = twin(operators={"m2": FakeOperator("wide")})
+    found = advanced(narrow, [window(0, layer=2), window(0, machine="m2", layer=2)], planned)
+    assert {f.machine: f.operator for f in found} == {"m": "reference", "m2": "wide"}, "each by its own envelope"
+
+
+def test_a_second_opinion_shares_operators_and_no_heat_and_warns_of_nothing() -> None:
+    alone, shared = twin(), FakeOperator("asno", ENVELOPE)
+    record, second = twin(operator=shared), twin(operator=shared, opinion="asno")
+    constant = build()
+    for n in range(4):
+        told = [window(n, speed=0.01 if n == 2 else SPEED)]
+        before = alone.advance(told, lambda m, b: constant, float(n))
+        first = record.advance(told, lambda m, b: constant, float(n))
+        other, alerts = second.advance(told, lambda m, b: constant, float(n))
+        forecasts = [[replace(f, opinion="", fields=()) for f in each] for each in (before[0], first[0], other)]
+        assert forecasts[0] == forecasts[1] == forecasts[2]
+        assert (first[1], alerts) == (before[1], [])
+        assert [forecast.opinion for forecast in other] == ["asno"]
+
+
+class Keeping(FakeOperator):
+    """Says of each look what it is told to."""
+
+    def __init__(self, defect: float | None = None, absorbs: float | None = None, pictures: int = 0) -> None:
+        super().__init__("keeping", ENVELOPE)
+        self.says = {"defect": defect, "absorbs": absorbs, "pictures": pictures}
+        self.tasks: list[Task] = []
+
+    def step(self, tasks: list[Task]) -> list[list[Look]]:
+        self.tasks += tasks
+        return [[replace(look, **self.says) for look in looks] for looks in super().step(tasks)]
+
+
+@pytest.mark.parametrize(("defect", "kind"), [(1e-7, "ok"), (-2e-3, "residual"), (None, "ok")])
+def test_a_ledger_that_does_not_close_is_told_and_not_withheld(defect: float | None, kind: str) -> None:
+    mine, constant = twin(operator=Keeping(defect)), build()
+    (found,), alerts = mine.advance([window(0)], lambda m, b: constant, 1.0)
+    assert (found.outcome.kind, found.ledger_defect) == (kind, defect)
+    assert found.leads
+    residual = [alert.evidence for alert in alerts if alert.kind == "residual"]
+    assert residual == (["0.20% of the absorbed heat is too much"] if kind == "residual" else [])
+
+
+def test_what_is_inferred_is_told_over_what_the_rule_says_while_the_beam_is_on() -> None:
+    mine = twin(operator=Keeping(0.0, absorbs=1.25, pictures=10))
+    on, off = advanced(mine, [window(0), window(1, power_w=0.0)])
+    assert on.absorbed is not None
+    assert on.absorbed.absorptivity == pytest.approx(1.25 * on.absorbed.nominal)
+    assert 0.3 < on.absorbed.nominal < 0.8, "by the rule, as the build says none"
+    assert on.absorbed.camera_frames == 10
+    assert off.absorbed is None
+    told = advanced(twin(operator=Keeping(0.0, absorbs=1.5)), [window(0)], build(absorptivity=0.8))[0].absorbed
+    assert told is not None
+    assert (told.nominal, told.absorptivity, told.camera_frames) == (0.8, 1.0, 0), "no more than all of it"
+    assert advanced(twin(), [window(0)])[0].absorbed is None
+
+
+def test_pictures_come_to_the_operator_in_its_units_and_only_those_that_it_can_read() -> None:
+    asked = Keeping()
+    told = {
+        "source": "m", "build": "b", "layer": 1, "rows": 2, "columns": 3, "pixel_m": 25e-6, "exposure_s": 1e-5,
+        "sensor_min": 700.0, "sensor_max": 2000.0, "rotation_rad": 0.5, "x_m": 50e-6,
+    }  # fmt: skip
+    pixels = np.array([298.15, 1623.15, 800, 900, 1000, 1100], np.float32)
+    frames = (
+        Frame(sequence=0, time_s=0.5 * FRAME_S, quantity="temperature_k", value=pixels, **told),
+        Frame(sequence=1, time_s=0.6 * FRAME_S, quantity="intensity", unit="counts", value=pixels, **told),
+        Frame(sequence=2, time_s=0.7 * FRAME_S, quantity="temperature_k", centre_from="machine", value=pixels, **told),
+    )
+    advanced(twin(operator=asked), [window(0, frames=frames)])
+    (picture,) = asked.tasks[0].pictures
+    assert picture.theta.shape == (2, 3)
+    assert picture.theta[0, :2] == pytest.approx([0.0, 1.0], abs=1e-3), "of IN625: 0 at the build temperature, 1 molten"
+    assert (picture.pixel, picture.x, picture.turn) == (pytest.approx(0.25), pytest.approx(0.5), 0.5)
+    assert picture.low < picture.theta[1, 0] < picture.high
+    rows = asked.tasks[0].observed[0]
+    assert picture.time == pytest.approx(0.5 * rows[-1, 0])
+    assert asked.tasks[0].stream.kin == "m/b"
+    advanced(twin(operator=asked, opinion="keeping"), [window(0, frames=frames)])
+    assert asked.tasks[1].stream.kin != "m/b", "what two twins infer by one operator is not mixed"
+    assert asked.tasks[0].stream.scales.rise == pytest.approx(1325 / 1500, rel=1e-3)
+
+
+def test_a_skipped_window_has_no_forecast_and_its_heat_stays() -> None:
+    windows = [window(n, power_w=150.0 + 10 * n) for n in range(12)]
+    whole = {f.frame: f for f in advanced(twin(), windows)}
+    passed = [replace(w, skipped=w.index < 8 and w.index != 3) for w in windows]
+    found = advanced(twin(), passed)
+    assert [f.frame for f in found] == [3, 8, 9, 10, 11]
+    for forecast in found:
+        mine, all_of_them = forecast.leads[0].melt_pool, whole[forecast.frame].leads[0].melt_pool
+        assert mine.width_m == pytest.approx(all_of_them.width_m, rel=1e-6)
+
+
+def test_a_layer_of_which_all_was_skipped_says_nothing() -> None:
+    of = twin()
+    assert advanced(of, [window(n, skipped=True) for n in range(5)]) == []
+    assert [f.frame for f in advanced(of, [window(5)])] == [5]
+
+
+def test_what_the_times_said_is_the_outcome_of_the_frame_and_keeps_its_sizes() -> None:
+    told = Outcome("clock_skew", "process time", -10.7, "s")
+    (forecast,) = advanced(twin(), [window(0, told=told)])
+    assert forecast.outcome == told
+    assert forecast.leads
+
+
+def test_alerts_of_an_earlier_run_are_updated_and_cleared() -> None:
+    of = twin()
+    old = Alert("m", "b", "keyhole", "medium", 1, None, None, 1.0, 2.0, "then", "look")
+    of.take_up([old])
+    _, alerts = of.advance([window(0)], lambda machine, name: build(), 100.0)
+    assert [(a.kind, a.first_seen_s, a.cleared_s) for a in alerts] == [("keyhole", 1.0, 100.0)]

@@ -59,6 +59,8 @@ class SyntheticStore:
     frame: int = 240
     now_s: float = 1_700_000_000.0
     outcome: str = "ok"
+    opinion: str = ""  # an operator that gives a second one
+    inferring: bool = False
     reads: dict[str, int] = field(default_factory=dict)
 
     def advance(self, frames: int, now_s: float) -> None:
@@ -115,14 +117,46 @@ class SyntheticStore:
         past = sum(self._position(m, time_s - k * m.frame_s)[2] for k in range(6)) / 6
         return m.width_m * (past / m.beam_power_w) * (1 + 0.03 * np.sin(time_s / m.frame_s / 9))
 
-    def estimates(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    def opinions(self, machine: str, build: str | None = None) -> list[str]:
+        return [self.opinion] if self.opinion and self._find(machine) else []
+
+    def absorptivity(
+        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
     ) -> pd.DataFrame:
-        frames = self.melt_pool(machine, limit=limit)
+        columns = ["frame", "layer", "time_s", "issued_s", "absorptivity", "nominal_absorptivity", "camera_frames",
+                   "ledger_defect", "outcome", "operator"]  # fmt: skip
+        m = self._find(machine)
+        if m is None or not self.inferring:
+            return pd.DataFrame(columns=columns)
+        last = self._frame_of(m)
+        frame = np.arange(max(last - limit + 1, 0), last + 1)
+        table = pd.DataFrame({"frame": frame, "layer": 3, "time_s": frame * m.frame_s})
+        table["issued_s"] = self.now_s - (last - frame) * 0.02
+        table["absorptivity"] = 0.62 + 0.02 * np.sin(frame / 9)
+        table["nominal_absorptivity"], table["ledger_defect"] = 0.55, 1e-8
+        table["camera_frames"] = np.minimum((frame - frame[0]) // 4, 10)
+        return table.assign(outcome=self.outcome, operator="hfluxno-melt-pool")
+
+    def estimates(
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
+    ) -> pd.DataFrame:
+        frames = self.melt_pool(machine, limit=limit, opinion=opinion)
         return frames[frames["lead_s"] == 0].reset_index(drop=True)
 
     def melt_pool(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
     ) -> pd.DataFrame:
         self.reads["melt_pool"] = self.reads.get("melt_pool", 0) + 1
         m = self._find(machine)
@@ -134,7 +168,7 @@ class SyntheticStore:
         lead = np.tile(np.arange(HORIZON + 1), len(frame) // (HORIZON + 1))
         time_s = (frame + lead) * m.frame_s
         x, y, power = self._position(m, time_s)
-        width = self._width(m, time_s)
+        width = self._width(m, time_s) * (1.1 if opinion else 1.0)
         table = pd.DataFrame(
             {
                 "frame": frame,
@@ -149,7 +183,7 @@ class SyntheticStore:
                 "beam_power_w": power,
                 "layer": 3,
                 "outcome": self.outcome,
-                "operator": "asno-small-1",
+                "operator": opinion or "asno-small-1",
             }
         )
         return table.sort_values("time_s", kind="stable", ignore_index=True)
@@ -212,6 +246,21 @@ class SyntheticStore:
             (machine, "lpbf-demo", "gap", "low", 1, 0.0, 0.0, self.now_s - 900, self.now_s - 899,
              "3 messages missing on parameters", "Check the network of the machine", self.now_s - 700),
         ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
+    def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
+        columns = ["noticed_s", "source", "channel", "first_sequence", "last_sequence"]
+        rows = [(self.now_s - 900, machine, "parameters", 40, 42)] if self.machine_list else []
+        return pd.DataFrame(rows, columns=columns)
+
+    def rejects(self, limit: int = 500) -> pd.DataFrame:
+        columns = ["received_s", "topic", "payload", "reason", "code", "digest", "reingested_s"]
+        row = (self.now_s - 60, "meltwin/v1/hall/m/plan", b"{", "ends early", "truncated", "3f" * 32, None)
+        return pd.DataFrame([row] if self.machine_list else [], columns=columns)
+
+    def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
+        columns = ["noticed_s", "build", "layer", "first_frame", "last_frame"]
+        rows = [(self.now_s - 30, "lpbf-demo", 3, 100, 163)] if self.machine_list else []
         return pd.DataFrame(rows, columns=columns)
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:

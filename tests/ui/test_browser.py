@@ -121,6 +121,26 @@ def test_a_silent_machine_and_a_dead_server_show_as_stale(
 
 
 @pytest.mark.timeout(120)
+def test_a_second_opinion_and_what_is_absorbed_are_shown_with_age_unit_and_source(
+    browser: Any, serve: Callable[..., str]
+) -> None:
+    store = SyntheticStore(now_s=time.time(), opinion="reference", inferring=True)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{serve(store)}/?machine={LPBF_BAY.name}")
+    page.wait_for_selector("#second-key:has-text('ago')", timeout=PATIENCE_MS)
+    assert "reference (µm, " in page.inner_text("#second-key")
+    page.wait_for_selector("#absorbed-age:has-text('from 10 camera frames, made ')", timeout=PATIENCE_MS)
+    lines = """() => Array.from(document.querySelectorAll('.js-plotly-plot')).flatMap(
+        (graph) => (graph._fullData || []).map((trace) => trace.meta))"""
+    page.wait_for_function(f"({lines})().includes('inferred')", timeout=PATIENCE_MS)
+    assert {"second", "second, ahead", "inferred", "nominal"} <= set(page.evaluate(lines))
+    store.inferring = False
+    store.advance(1, time.time())
+    page.wait_for_selector("#absorbed-age:has-text('not inferred')", timeout=PATIENCE_MS)
+    page.wait_for_selector("text=infers no absorptivity", timeout=PATIENCE_MS)
+
+
+@pytest.mark.timeout(120)
 def test_before_any_data_the_page_says_what_it_waits_for(
     browser: Any, serve: Callable[..., str], tmp_path: Path
 ) -> None:

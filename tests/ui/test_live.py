@@ -12,13 +12,19 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.conftest import need
+from tests.postgres import PASSWORD
+from tests.postgres import server as postgres_server
 from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
 from twin.store.fake import FakeStore
 from twin.store.port import Step
 from twin.store.sql import SqlStore
 from ui.live import READ_PERIOD_S
+from ui.snapshot import Fresh, Snapshot
 
 Serve = Callable[..., str]
+
+PARTS = {"band", "timeline", "field", "pool", "layer", "absorbed", "alerts", "counts", "missed"}
 
 
 def opened(address: str, **more: Any) -> ClientConnection:
@@ -40,7 +46,17 @@ def test_what_a_page_holds_is_not_sent_again(serve: Serve) -> None:
     store = SyntheticStore(now_s=time.time())
     with opened(serve(store)) as page:
         first = ask(page, LPBF_BAY.name)
-        assert set(first["parts"]) == {"band", "timeline", "field", "pool", "layer", "alerts", "counts"}
+        assert set(first["parts"]) == {
+            "band",
+            "timeline",
+            "field",
+            "pool",
+            "layer",
+            "absorbed",
+            "alerts",
+            "counts",
+            "missed",
+        }
         held = stamps(first)
         assert "timeline" not in ask(page, LPBF_BAY.name, held)["parts"]
         store.advance(5, time.time())
@@ -114,16 +130,17 @@ def test_the_page_waits_for_a_database_that_does_not_exist_and_finds_it_later(se
         writer.close()
 
 
-@pytest.mark.parametrize("kind", ["sql", "fake"])
-def test_every_store_fills_the_page(serve: Serve, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "fake"])
+def test_every_store_fills_the_page(serve: Serve, tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     source = SyntheticStore(now_s=time.time())
-    url = f"sqlite:///{tmp_path / 'rows.db'}"
-    store = SqlStore.create(url) if kind == "sql" else FakeStore()
+    server = request.getfixturevalue("postgres") if kind == "postgresql" else None
+    url = f"sqlite:///{tmp_path / 'rows.db'}" if server is None else server.database()
+    store = FakeStore() if kind == "fake" else SqlStore.create(url)
     store.write(opening_step(source, LPBF_BAY))
     for _ in range(5):
         store.write(frame_step(source, LPBF_BAY, with_field=True))
         source.advance(1, time.time())
-    with opened(serve(url if kind == "sql" else store)) as page:
+    with opened(serve(store if kind == "fake" else url)) as page:
         parts = ask(page)["parts"]
     metas = [trace.get("meta") for trace in parts["timeline"]["props"]["timeline"]["figure"]["data"]]
     assert {"observed", "estimate", "forecast"} <= set(metas)
@@ -131,8 +148,34 @@ def test_every_store_fills_the_page(serve: Serve, tmp_path: Path, kind: str) -> 
     band = json.dumps(parts["band"], ensure_ascii=False)
     for words in ("SIMULATED", "slow motion: 1 s here is 1 ms", "machine online", "IN625", "100 µm", "asno-small-1"):
         assert words in band
-    if kind == "sql":
+    if kind != "fake":
         store.close()
+
+
+def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(serve: Serve) -> None:
+    need("postgres")
+    with postgres_server() as running:
+        url, source = running.database(), SyntheticStore(now_s=time.time())
+        store = SqlStore.create(url)
+        store.write(opening_step(source, LPBF_BAY))
+        with opened(serve(url)) as page:
+            assert ask(page)["pulse"]["trouble"] == ""
+            running.stop("immediate")
+            trouble = _trouble_until(page, lambda said: said != "")
+            assert "does not answer" in trouble
+            assert PASSWORD not in trouble
+            assert ask(page)["pulse"]["machine"] == LPBF_BAY.name, "what was known stays"
+            running.start()
+            assert _trouble_until(page, lambda said: said == "") == ""
+        store.close()
+
+
+def _trouble_until(page: ClientConnection, wanted: Callable[[str], bool]) -> str:
+    until_s = time.monotonic() + 30
+    while True:
+        said = ask(page)["pulse"]["trouble"]
+        if wanted(said) or time.monotonic() > until_s:
+            return str(said)
 
 
 @pytest.mark.parametrize("said", [1, 2, 3, 4])
@@ -155,7 +198,17 @@ def test_a_machine_whose_state_was_missed_has_a_page(serve: Serve, tmp_path: Pat
     store.write(Step(opening_step(source, LPBF_BAY).observations[said], received_s=source.now_s))
     store.write(frame_step(source, LPBF_BAY, with_field=True))
     with opened(serve(url)) as page:
-        assert set(ask(page)["parts"]) == {"band", "timeline", "field", "pool", "layer", "alerts", "counts"}
+        assert set(ask(page)["parts"]) == {
+            "band",
+            "timeline",
+            "field",
+            "pool",
+            "layer",
+            "absorbed",
+            "alerts",
+            "counts",
+            "missed",
+        }
     store.close()
 
 
@@ -177,6 +230,15 @@ def test_data_age_grows_while_the_machine_is_silent(serve: Serve) -> None:
     with opened(serve(store, stale_after_s=5.0)) as page:
         pulse = ask(page)["pulse"]
     assert pulse["age_s"] > 29 > pulse["stale_after_s"]
+    assert pulse["forecast_age_s"] > 29
+
+
+def test_a_twin_that_is_behind_is_told_from_a_machine_that_is_silent() -> None:
+    rows = ({"machine": "m", "last_sent_s": 100.0},)
+    snapshot = Snapshot(130.0, machines=rows, machine="m", fresh=Fresh(latest={"issued_s": 129.0}))
+    assert snapshot.age_s == 30.0
+    assert snapshot.forecast_age_s == 1.0
+    assert Snapshot(130.0, machines=rows, machine="m").forecast_age_s is None
 
 
 @pytest.mark.parametrize("origin", ["https://example.org", None])

@@ -89,6 +89,23 @@ def test_missing_frames_break_the_line():
     assert np.isnan(traces(whole, "estimate")[0].y).sum() == 0
 
 
+@pytest.mark.parametrize(("machine", "unit"), [(LPBF_BAY, LPBF), (DED_CELL, DED)])
+def test_a_second_opinion_is_dashed_beside_and_has_its_own_horizon(machine, unit):
+    frames, second = rows(machine), STORE.melt_pool(machine.name, limit=160, opinion="reference")
+    alone = timeline(frames, pd.DataFrame(), unit, LIGHT)
+    figure = timeline(frames, pd.DataFrame(), unit, LIGHT, second)
+    assert not traces(alone, "second")
+    for mine, other in zip(traces(figure, "estimate"), traces(figure, "second"), strict=True):
+        np.testing.assert_allclose(other.y, 1.1 * np.asarray(mine.y), rtol=1e-5)
+        np.testing.assert_array_equal(other.x, mine.x)
+        assert (mine.line.dash, other.line.dash) == (None, "6px,4px")
+    assert all(min(trace.x) > 0 for trace in traces(figure, "second, ahead"))
+    told = [note.text for note in figure.layout.annotations if "second opinion" in note.text]
+    assert len(told) == 3
+    assert all(unit.name in text for text in told)
+    assert len(timeline(frames, pd.DataFrame(), unit, LIGHT, pd.DataFrame()).data) == len(alone.data)
+
+
 def test_no_rows_give_a_message():
     figure = timeline(pd.DataFrame(), pd.DataFrame(), LPBF, LIGHT)
     assert not figure.data

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.ui.synthetic import SyntheticStore
 from twin.forecast import Field, Outcome, OutcomeKind
-from ui.figures import DED, LPBF
+from ui.figures import DED, LIGHT, LPBF
+from ui.pages.lists import missed
+from ui.snapshot import Snapshot, read_machines, read_slow
 from ui.words import ago, duration, moment, seen, slow_motion, unit_of, verdict
 
 
@@ -57,3 +60,15 @@ def test_a_picture_says_which_moment_it_shows_and_how_old_it_is():
     shown = Field(line, line, line, np.zeros((2, 2, 2)), 1.0, 2.0, 0.0, 0.0, time_s=0.0125, issued_s=1.7e9)
     assert moment(shown, 1.7e9 + 2) == "at 12.5 ms, made 2 s ago"
     assert moment(None, 0.0) == ""
+
+
+def test_what_was_missed_is_told_newest_first() -> None:
+    store = SyntheticStore()
+    row = read_machines(store)[1]
+    slow = read_slow(store, row, None)
+    shown = missed(Snapshot(store.now_s, machines=(row,), machine=str(row["machine"]), slow=slow), LIGHT)
+    lines = ["".join(str(part) for part in item.children[:1]) for item in shown["missed"]["children"].children]
+    assert [line.split()[0] for line in lines] == ["frames", "meltwin/v1/hall/m/plan", "parameters"]
+    assert "100 to 163 of layer 3" in lines[0]
+    assert "ends early" in lines[1]
+    assert "40 to 42" in lines[2]

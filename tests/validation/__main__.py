@@ -4,6 +4,7 @@ import sys
 
 from tests.validation.harness import suite
 from tests.validation.melt_pool import suite as melt_pool
+from tests.validation.melt_pool_camera import suite as camera
 from tests.validation.radial import suite as radial
 from tests.validation.reference import suite as reference
 
@@ -14,6 +15,10 @@ SUITES = {
     **{name: lambda argv, names=(name,): suite.main(argv, names) for name in (*suite.MARCHES, *suite.MAPS)},
     **{name: lambda argv, names=names: suite.main(argv, names) for name, names in suite.GROUPS.items()},
 }
+SUITES[camera.NAME] = camera.main
+SUITES["hfluxno"] = lambda argv: max(
+    suite.main(argv, suite.GROUPS["hfluxno"]), 0 if "--operators" in argv else camera.main(argv)
+)
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in SUITES:

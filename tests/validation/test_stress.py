@@ -85,6 +85,22 @@ def test_a_product_of_matrices_is_counted() -> None:
     assert score.gflop(lambda: net(torch.zeros(3, 50))) == pytest.approx(2 * 3 * 50 * 20 / 1e9)
 
 
+def test_memory_is_the_most_that_lives_at_one_time() -> None:
+    x, kept = torch.zeros(1000, 250), []
+
+    def chain() -> None:
+        y = x
+        for _ in range(10):
+            y = y + 1
+
+    def hold() -> None:
+        for _ in range(5):
+            kept.append(x.mT * 2)
+
+    assert score.memory_mb(chain) == pytest.approx(2.0)  # a megabyte before and one after; x is not made here
+    assert score.memory_mb(hold) == pytest.approx(5.0)
+
+
 def test_the_operations_of_every_contender_are_counted() -> None:
     """Also of those that hand a slice of a parameter to a module."""
     problem = replace(standing(), in_context=False, geometry=STRIP)
@@ -174,6 +190,7 @@ def test_a_law_read_from_the_past_serves_on_finer_cells(quick: Line, monkeypatch
     assert {"200 cells", "noise 1 %", "noise 5 %", "cells lost", "to the end"} <= set(told)
     assert told["200 cells"] < max(1.5 * told["rollout"], 0.02) < 0.5 * still["cells lost"]
     assert found.gflop > 0
+    assert found.memory_mb > 0
     assert found.code_r2 is not None
     disco = suite.row("cubic", "hfluxno", 0, budget, "cpu", lambda _: None)
     assert "200 cells" not in disco.errors["id"]

@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 from twin.forecast import Alert, Forecast
-from twin.observation import Build, Layer, Observation, Parameters, Plan, Signal, State
-from twin.store.packing import pack_samples, plain_text
+from twin.observation import Build, Frame, Layer, Observation, Parameters, Plan, Signal, State
+from twin.store.packing import ABSORBED, pack_frame, pack_samples, plain_text
 
 Row = dict[str, Any]
 
@@ -91,14 +91,14 @@ def layer_row(known: Row | None, machine: str, message: Layer | Parameters, rece
     return row
 
 
-def parameters_row(machine: str, message: Parameters) -> Row:
+def parameters_row(machine: str, source: str, message: Parameters) -> Row:
     """One row a message, however many samples it has."""
     return {
         "machine": machine,
         "build": message.build,
         "layer": message.layer,
         "first_time_s": message.sample_time_s[0],
-        "source": message.source,
+        "source": source,
         "sequence": message.sequence,
         "last_time_s": message.sample_time_s[-1],
         "final": message.final,
@@ -107,7 +107,7 @@ def parameters_row(machine: str, message: Parameters) -> Row:
     }
 
 
-def scan_vector_rows(machine: str, message: Plan) -> list[Row]:
+def scan_vector_rows(machine: str, source: str, message: Plan) -> list[Row]:
     """One row a planned vector."""
     return [
         {
@@ -116,7 +116,7 @@ def scan_vector_rows(machine: str, message: Plan) -> list[Row]:
             "layer": message.layer,
             "plan_time_s": message.time_s,
             "sequence": message.sequence,
-            "source": message.source,
+            "source": source,
             "vector": message.first_vector + i,
             "plan_start_s": message.start_s[0],
             "start_s": message.start_s[i],
@@ -133,7 +133,7 @@ def scan_vector_rows(machine: str, message: Plan) -> list[Row]:
     ]
 
 
-def signal_rows(machine: str, message: Signal) -> list[Row]:
+def signal_rows(machine: str, source: str, message: Signal) -> list[Row]:
     """One row a sample."""
     return [
         {
@@ -141,7 +141,7 @@ def signal_rows(machine: str, message: Signal) -> list[Row]:
             "build": message.build,
             "time_s": time_s,
             "name": message.name,
-            "source": message.source,
+            "source": source,
             "sequence": message.sequence,
             "sample": sample,
             "layer": message.layer,
@@ -149,6 +149,11 @@ def signal_rows(machine: str, message: Signal) -> list[Row]:
         }
         for sample, (time_s, value) in enumerate(zip(message.sample_time_s, message.value, strict=True))
     ]
+
+
+def frame_row(machine: str, source: str, message: Frame, received_s: float) -> Row:
+    """One row a picture."""
+    return {"machine": machine, "received_s": received_s} | pack_frame(message) | {"source": source}
 
 
 def forecast_row(identity: int, forecast: Forecast) -> Row:
@@ -171,6 +176,9 @@ def forecast_row(identity: int, forecast: Forecast) -> Row:
         "keyhole_number": None if forecast.keyhole_number is None else float(forecast.keyhole_number),
         "laser_on": bool(forecast.laser_on),
         "withheld": not forecast.leads,
+        "opinion": forecast.opinion,
+        "ledger_defect": None if forecast.ledger_defect is None else float(forecast.ledger_defect),
+        **{name: getattr(forecast.absorbed, own, None) for name, own in ABSORBED.items()},
     }
 
 

@@ -10,7 +10,20 @@ import numpy as np
 import pandas as pd
 
 from twin.forecast import Alert, Field, Forecast, Lead
-from twin.observation import Build, Gap, Layer, Observation, Parameters, Plan, Rejected, Signal, State
+from twin.observation import (
+    Birth,
+    Build,
+    Frame,
+    Gap,
+    Layer,
+    Observation,
+    Parameters,
+    Plan,
+    Rejected,
+    Signal,
+    Skipped,
+    State,
+)
 from twin.store import packing
 from twin.store.port import Step, Written
 
@@ -23,7 +36,10 @@ class FakeStore:
         self._conflicts: set[tuple[tuple[str, str, int], str]] = set()
         self._rejects: dict[tuple[float, Rejected, int], Rejected] = {}
         self._gaps: dict[tuple[str, str, str, int, int], Gap] = {}
-        self._forecasts: dict[tuple[str, str, int, int], Forecast] = {}
+        self._reingested: dict[tuple[float, Rejected, int], float] = {}
+        self._births: dict[tuple[str, int], Birth] = {}
+        self._skipped: dict[tuple[str, str, int, int], Skipped] = {}
+        self._forecasts: dict[tuple[str, str, int, int, str], Forecast] = {}
         self._alerts: dict[tuple[str, str, str, int], Alert] = {}
         self._cards: dict[str, tuple[float, dict[str, Any]]] = {}
         self._counts: Counter[str] = Counter()
@@ -44,11 +60,19 @@ class FakeStore:
         for reject in step.rejects:
             alike[reject] += 1
             written.rejects += _keep_first(self._rejects, (step.received_s, reject, alike[reject]), reject)
+        cured = {(reject.topic, reject.payload) for reject in step.reingested}
+        for name in [name for name, r in self._rejects.items() if (r.topic, r.payload) in cured]:
+            written.reingested += _keep_first(self._reingested, name, step.received_s)
+        for birth in step.births:
+            _keep_first(self._births, (birth.source, birth.birth), birth)
+        for skipped in step.skipped:
+            frames = (skipped.machine, skipped.build, skipped.layer, skipped.first_frame)
+            written.skipped += skipped.frames * _keep_first(self._skipped, frames, skipped)
         for gap in step.gaps:
             key = (gap.machine, gap.source, gap.channel, gap.first_sequence, gap.last_sequence)
             written.gaps += _keep_first(self._gaps, key, gap)
         for forecast in step.forecasts:
-            place = (forecast.machine, forecast.build, forecast.layer, forecast.frame)
+            place = (forecast.machine, forecast.build, forecast.layer, forecast.frame, forecast.opinion)
             written.forecasts += _keep_first(self._forecasts, place, forecast)
         changed = set()
         for alert in step.alerts:
@@ -76,6 +100,7 @@ class FakeStore:
             for message in (self._observations[observation.key][1].message, observation.message)
         )
         if first != again:
+            written.conflicts += 1
             self._counts["conflicts"] += 1
 
     def counts(self) -> dict[str, int]:
@@ -86,19 +111,25 @@ class FakeStore:
             "duplicates": self._counts["duplicates"],
             "conflicts": self._counts["conflicts"],
             "rejects": len(self._rejects),
+            "reingested": len(self._reingested),
             "gaps": len(self._gaps),
-            "forecasts": len(forecasts),
+            "births": len(self._births),
+            "skipped": sum(skipped.frames for skipped in self._skipped.values()),
+            "forecasts": sum(not forecast.opinion for forecast in forecasts),
+            "opinions": sum(bool(forecast.opinion) for forecast in forecasts),
             "melt_pool": sum(len(forecast.leads) for forecast in forecasts),
             "fields": sum(len(forecast.fields) for forecast in forecasts),
             "alerts": len(self._alerts),
             "signals": sum(len(message.value) for message in messages if isinstance(message, Signal)),
             "samples": sum(len(message.x_m) for message in messages if isinstance(message, Parameters)),
             "scan_vectors": sum(len(message.start_s) for message in messages if isinstance(message, Plan)),
+            "frames": sum(isinstance(message, Frame) for message in messages),
             "cards": len(self._cards),
         }
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
-        chosen = [f for f in self._forecasts.values() if machine in (None, f.machine) and f.laser_on >= laser_on_only]
+        of_record = [f for f in self._forecasts.values() if not f.opinion]
+        chosen = [f for f in of_record if machine in (None, f.machine) and f.laser_on >= laser_on_only]
         return dict(Counter(forecast.outcome.kind for forecast in chosen))
 
     def _heard(self, machine: str) -> list[tuple[float, Observation]]:
@@ -157,28 +188,62 @@ class FakeStore:
         chosen = [kept for name, kept in named.items() if build in (None, name)]
         return max(chosen, key=lambda kept: kept[:3])[3].model_dump() if chosen else None
 
-    def _of(self, machine: str) -> list[Forecast]:
-        """A machine's forecasts, the newest last."""
-        chosen = [forecast for forecast in self._forecasts.values() if forecast.machine == machine]
+    def _of(self, machine: str, opinion: str = "") -> list[Forecast]:
+        """A machine's forecasts of one opinion, the newest last."""
+        chosen = [f for f in self._forecasts.values() if (f.machine, f.opinion) == (machine, opinion)]
         return sorted(chosen, key=lambda f: (f.issued_s, f.time_s, f.build, f.layer, f.frame))
 
-    def _frames(self, machine: str, build: str | None, since_s: float | None, limit: int) -> list[Forecast]:
-        forecasts = self._of(machine)
-        chosen = build or (forecasts[-1].build if forecasts else None)
-        later = [f for f in forecasts if f.build == chosen and (since_s is None or f.time_s > since_s)]
+    def _forecast_build(self, machine: str) -> str | None:
+        return next((forecast.build for forecast in reversed(self._of(machine))), None)
+
+    def _frames(
+        self, machine: str, build: str | None, since_s: float | None, limit: int, opinion: str
+    ) -> list[Forecast]:
+        chosen = build or self._forecast_build(machine)
+        mine = [f for f in self._of(machine, opinion) if f.build == chosen]
+        later = [f for f in mine if since_s is None or f.time_s > since_s]
         return sorted(later, key=lambda f: (f.time_s, f.layer, f.frame))[-limit:] if limit else []
 
-    def melt_pool(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+    def opinions(self, machine: str, build: str | None = None) -> list[str]:
+        chosen = build or self._forecast_build(machine)
+        mine = [f for f in self._forecasts.values() if (f.machine, f.build) == (machine, chosen)]
+        return sorted({f.opinion for f in mine} - {""})
+
+    def absorptivity(
+        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
     ) -> pd.DataFrame:
-        frames = self._frames(machine, build, since_s, limit)
+        frames = self._frames(machine, build, None, limit, opinion)
+        rows = [
+            (f.frame, f.layer, f.time_s, f.issued_s, f.absorbed.absorptivity, f.absorbed.nominal,
+             f.absorbed.camera_frames, f.ledger_defect, f.outcome.kind, f.operator)
+            for f in frames
+            if f.absorbed is not None
+        ]  # fmt: skip
+        return packing.table(rows, packing.ABSORPTIVITY)
+
+    def melt_pool(
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
+    ) -> pd.DataFrame:
+        frames = self._frames(machine, build, since_s, limit, opinion)
         rows = [_size(forecast, lead) for forecast in frames for lead in forecast.leads]
         return packing.table(rows, packing.MELT_POOL)
 
     def estimates(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
     ) -> pd.DataFrame:
-        frames = self._frames(machine, build, since_s, limit)
+        frames = self._frames(machine, build, since_s, limit, opinion)
         return packing.table([_size(f, f.leads[0]) for f in frames if f.leads], packing.MELT_POOL)
 
     def signals(
@@ -195,12 +260,35 @@ class FakeStore:
         newest = rows[-limit:] if limit else []
         return packing.table([(row[0], row[1], row[5], row[6]) for row in newest], packing.SIGNALS)
 
-    def latest_forecast(self, machine: str) -> dict[str, Any] | None:
-        forecasts = self._of(machine)
+    def frames(
+        self, machine: str, *, build: str | None = None, camera: str | None = None, since_s: float | None = None,
+        limit: int = 1000,
+    ) -> pd.DataFrame:  # fmt: skip
+        chosen = self._pictures(machine, build, camera)
+        later = [frame for frame in chosen if since_s is None or frame.time_s > since_s]
+        rows = [[getattr(frame, name) for name in packing.FRAMES] for frame in later[-limit:]]
+        return packing.table(rows, packing.FRAMES)
+
+    def frame(
+        self, machine: str, *, build: str | None = None, camera: str | None = None, at_s: float | None = None
+    ) -> Frame | None:
+        chosen = [f for f in self._pictures(machine, build, camera) if at_s is None or f.time_s <= at_s]
+        return chosen[-1] if chosen else None
+
+    def _pictures(self, machine: str, build: str | None, camera: str | None) -> list[Frame]:
+        named = build if build is not None else self._current_build(machine)
+        messages = [o.message for _, o in self._heard(machine)]
+        pictures = [m for m in messages if isinstance(m, Frame) and m.build == named and camera in (None, m.camera)]
+        return sorted(pictures, key=lambda m: (m.time_s, m.camera, m.source, m.sequence))
+
+    def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
+        forecasts = self._of(machine, opinion)
         if not forecasts:
             return None
         newest = forecasts[-1]
-        columns = {name: value for name, value in vars(newest).items() if name not in ("leads", "fields", "outcome")}
+        apart = ("leads", "fields", "outcome", "absorbed")
+        columns = {name: value for name, value in vars(newest).items() if name not in apart}
+        columns |= {name: getattr(newest.absorbed, own, None) for name, own in packing.ABSORBED.items()}
         outcome = {f"outcome_{name}": value for name, value in asdict(newest.outcome).items() if name != "kind"}
         return columns | outcome | {"outcome": newest.outcome.kind, "withheld": not newest.leads}
 
@@ -245,7 +333,14 @@ class FakeStore:
         return packing.table([[getattr(a, name, None) for name in packing.ALERTS] for a in newest], packing.ALERTS)
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
-        rows = [(key[0], packing.plain_text(r.topic), r.payload, r.reason) for key, r in self._rejects.items()]
+        rows = [
+            (
+                key[0], packing.plain_text(r.topic), r.payload, r.reason, r.code,
+                packing.digest(repr((r.topic, r.reason, key[2])).encode(), r.payload),
+                self._reingested.get(key),
+            )
+            for key, r in self._rejects.items()
+        ]  # fmt: skip
         return packing.table(sorted(rows, key=lambda row: -row[0])[:limit], packing.REJECTS)
 
     def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
@@ -255,6 +350,41 @@ class FakeStore:
             if gap.machine == machine
         ]
         return packing.table(sorted(rows, key=lambda row: (-row[0], *row[1:]))[:limit], packing.GAPS)
+
+    def messages(
+        self, source: str, channel: str, *, first: int = 0, last: int | None = None, newest: int | None = None
+    ) -> list[Observation]:
+        kept = sorted(
+            (o for _, o in self._observations.values() if o.key[:2] == (source, channel)), key=lambda o: o.key
+        )
+        if newest is not None:
+            return kept[-newest:] if newest else []
+        return [o for o in kept if first <= o.message.sequence and (last is None or o.message.sequence <= last)]
+
+    def births(self, source: str) -> int:
+        return max((birth for name, birth in self._births if name == source), default=0)
+
+    def next_frame(self, machine: str, build: str, layer: int) -> int:
+        place = (machine, build, layer)
+        frames = [f.frame for f in self._forecasts.values() if (f.machine, f.build, f.layer) == place]
+        frames += [s.last_frame for s in self._skipped.values() if (s.machine, s.build, s.layer) == place]
+        return max(frames, default=-1) + 1
+
+    def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
+        rows = [
+            (s.noticed_s, s.build, s.layer, s.first_frame, s.last_frame)
+            for s in self._skipped.values()
+            if s.machine == machine and build in (None, s.build)
+        ]
+        return packing.table(sorted(rows, key=lambda r: (-r[0], r[1], -r[2], -r[3]))[:limit], packing.SKIPPED)
+
+    def lives(self, machine: str, limit: int = 500) -> pd.DataFrame:
+        rows = [
+            (b.noticed_s, b.source, b.birth, b.channel, b.sequence, b.reason)
+            for b in self._births.values()
+            if b.machine == machine
+        ]
+        return packing.table(sorted(rows, key=lambda r: (-r[0], r[1], -r[2]))[:limit], packing.LIVES)
 
     def open_layers(self) -> list[tuple[str, str, int]]:
         places = []
@@ -271,10 +401,12 @@ class FakeStore:
         yield from [observation for observation in heard if isinstance(observation.message, State)][-1:]
         for kind in (Build, Layer, Plan, Parameters):
             chosen = [o for o in heard if isinstance(o.message, kind) and o.message.build == build]
-            if kind is not Build:
+            if kind is Plan:
+                chosen = [o for o in chosen if getattr(o.message, "layer", -1) >= layer]
+            elif kind is not Build:
                 chosen = [o for o in chosen if getattr(o.message, "layer", None) == layer]
             for observation in sorted(chosen, key=lambda o: o.key):
-                yield Observation(observation.site, observation.machine, observation.message)
+                yield Observation(observation.site, observation.machine, observation.message, birth=observation.birth)
 
     def card(self, name: str) -> dict[str, Any] | None:
         named = [kept for kept in self._cards.values() if kept[1]["name"] == name]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from twin.forecast import Alert, Field, Forecast
-from twin.observation import Gap, Observation, Rejected
+from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
 
 
 class StoreError(Exception):
@@ -33,6 +33,21 @@ class StoreCorruptError(StoreError):
     """A stored array does not match its checksum."""
 
 
+class StoreBackupError(StoreError):
+    """A copy could not be made; what was to follow it has not been done."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store does not answer now: the server is gone, it is locked, or it timed out. Nothing is half written.
+
+    The same `write` may be tried again; what had been committed after all comes back as duplicates.
+    """
+
+
+class StoreFullError(StoreUnavailableError):
+    """There is no room left, or too little by the settings. The same `write` succeeds once there is room again."""
+
+
 @dataclass(frozen=True)
 class Step:
     """All rows of one turn of the run loop: they are committed together or not at all."""
@@ -42,6 +57,9 @@ class Step:
     gaps: Sequence[Gap] = ()
     forecasts: Sequence[Forecast] = ()
     alerts: Sequence[Alert] = ()
+    births: Sequence[Birth] = ()
+    skipped: Sequence[Skipped] = ()
+    reingested: Sequence[Rejected] = ()  # rejects that can be read now: their rows say when
     cards: Sequence[dict[str, Any]] = ()  # operator cards, keyed by card["name"]
     received_s: float = 0.0  # wall clock
 
@@ -52,8 +70,11 @@ class Written:
 
     observations: int = 0
     duplicates: int = 0
+    conflicts: int = 0  # among the duplicates: the key was taken by another content
     rejects: int = 0
+    reingested: int = 0
     gaps: int = 0
+    skipped: int = 0  # frames
     forecasts: int = 0
     alerts: int = 0
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
@@ -63,11 +84,11 @@ class Store(Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:
-        """Commit one step in one transaction."""
+        """Commit one step in one transaction. Raises `StoreUnavailableError` where a later try may succeed."""
         ...
 
     def counts(self) -> dict[str, int]:
-        """Rows by table: observations, duplicates, rejects, gaps, forecasts, alerts, ..."""
+        """Rows by table: observations, duplicates, rejects, gaps, forecasts (those of record), opinions, alerts, ..."""
         ...
 
     def machines(self) -> pd.DataFrame:
@@ -83,20 +104,45 @@ class Store(Protocol):
         ...
 
     def melt_pool(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
     ) -> pd.DataFrame:
         """Estimated and forecast sizes of the newest `limit` frames, by process time of the frame, then by lead.
 
-        One build, because process time may begin again with the next: the named one, or that of the newest forecast.
-        `since_s`: only frames whose own process time is later. Columns: frame, issued_s, time_s (of the size), lead_s,
+        One build, because process time may begin again with the next: the named one, or that of the newest forecast of
+        record. `since_s`: only frames whose own process time is later. `opinion`: the forecasts of record, or the
+        second opinions of that name. Columns: frame, issued_s, time_s (of the size), lead_s,
         length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator.
         """
         ...
 
     def estimates(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
     ) -> pd.DataFrame:
         """The rows of `melt_pool` at the first lead of each frame only: cheap enough for a live page."""
+        ...
+
+    def opinions(self, machine: str, build: str | None = None) -> list[str]:
+        """Names of the second opinions on a build, sorted."""
+        ...
+
+    def absorptivity(
+        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
+    ) -> pd.DataFrame:
+        """What operators inferred, among the newest `limit` frames of a build, by process time: frame, layer, time_s,
+        issued_s, absorptivity, nominal_absorptivity, camera_frames (that it was inferred from), ledger_defect, outcome,
+        operator. No row where nothing was inferred."""
         ...
 
     def signals(
@@ -108,13 +154,31 @@ class Store(Protocol):
         """
         ...
 
-    def latest_forecast(self, machine: str) -> dict[str, Any] | None:
+    def frames(
+        self, machine: str, *, build: str | None = None, camera: str | None = None, since_s: float | None = None,
+        limit: int = 1000,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Pictures of one build (None: the machine's current one), without their pixels, in time order.
+
+        The newest `limit` that are later than `since_s`: time_s, camera, layer, quantity, unit, rows, columns,
+        pixel_m, exposure_s, source, sequence.
+        """
+        ...
+
+    def frame(
+        self, machine: str, *, build: str | None = None, camera: str | None = None, at_s: float | None = None
+    ) -> Frame | None:
+        """The newest picture, or the newest at or before the process time `at_s`, whole; no pixel is rounded."""
+        ...
+
+    def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
         """The newest forecast: machine, build, layer, frame, time_s, issued_s, sent_s, operator, outcome (and
-        outcome_which, outcome_by, outcome_unit), regime, keyhole_number, laser_on, withheld."""
+        outcome_which, outcome_by, outcome_unit), regime, keyhole_number, laser_on, withheld, opinion, ledger_defect,
+        absorptivity, nominal_absorptivity, camera_frames."""
         ...
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
-        """The newest field snapshot (nearest to `lead_s`; None: the estimate of now)."""
+        """The newest field snapshot of record (nearest to `lead_s`; None: the estimate of now)."""
         ...
 
     def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
@@ -131,15 +195,39 @@ class Store(Protocol):
         ...
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
-        """Forecasts counted by outcome kind."""
+        """Forecasts of record counted by outcome kind."""
         ...
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
-        """Messages that could not be read, newest first: received_s, topic, payload, reason."""
+        """Messages that could not be read, newest first: received_s, topic, payload, reason, code, digest, reingested_s
+        (NaN until a later decoder could read it)."""
         ...
 
     def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
         """Missing sequences, newest first: noticed_s, source, channel, first_sequence, last_sequence."""
+        ...
+
+    def messages(
+        self, source: str, channel: str, *, first: int = 0, last: int | None = None, newest: int | None = None
+    ) -> list[Observation]:
+        """What is kept of one life of a source in a channel, by sequence: from first to last, or the newest so many."""
+        ...
+
+    def births(self, source: str) -> int:
+        """How often a source has begun its sequences anew."""
+        ...
+
+    def next_frame(self, machine: str, build: str, layer: int) -> int:
+        """The first frame of a layer of which there is no forecast and that was not skipped."""
+        ...
+
+    def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
+        """Frames that got no forecast because newer ones waited, newest first: noticed_s, build, layer, first_frame,
+        last_frame."""
+        ...
+
+    def lives(self, machine: str, limit: int = 500) -> pd.DataFrame:
+        """Births of a machine's sources, newest first: noticed_s, source, birth, channel, sequence, reason."""
         ...
 
     def open_layers(self) -> list[tuple[str, str, int]]:
@@ -149,7 +237,8 @@ class Store(Protocol):
     def replay_messages(self, machine: str, build: str, layer: int) -> Iterator[Observation]:
         """What a restarted run needs to be where it was in a layer, each kind by source and sequence.
 
-        The machine's newest state, the build's messages, then the layer's own: layer, plan, parameters.
+        The machine's newest state, the build's messages, then the layer's own: layer, plan, parameters; and the plans
+        of later layers.
         """
         ...
 

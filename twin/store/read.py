@@ -13,15 +13,18 @@ import pandas as pd
 from sqlalchemy import Engine, Select, and_, func, select, tuple_
 
 from twin.forecast import Field
-from twin.observation import Observation
+from twin.observation import Frame, Observation
 from twin.store import packing
+from twin.store.engine import answering
 from twin.store.tables import (
     AlertRow,
+    BirthRow,
     BuildRow,
     CardRow,
     CounterRow,
     FieldRow,
     ForecastRow,
+    FrameRow,
     GapRow,
     LayerRow,
     MachineRow,
@@ -31,11 +34,12 @@ from twin.store.tables import (
     RejectRow,
     ScanVectorRow,
     SignalRow,
+    SkippedRow,
 )
 
 COUNTED = (
-    "observations", "duplicates", "conflicts", "rejects", "gaps", "forecasts", "melt_pool", "fields", "alerts",
-    "signals", "samples", "scan_vectors", "cards",
+    "observations", "duplicates", "conflicts", "rejects", "reingested", "gaps", "births", "skipped", "forecasts",
+    "opinions", "melt_pool", "fields", "alerts", "signals", "samples", "scan_vectors", "frames", "cards",
 )  # fmt: skip
 _PAGE = 1000  # messages of a replay read at once
 _NEWEST = tuple(
@@ -51,7 +55,7 @@ class Reader:
         self._engine = engine
 
     def _rows(self, statement: "Select[*tuple[Any, ...]]") -> list[Any]:
-        with self._engine.connect() as connection:
+        with answering(self._engine), self._engine.connect() as connection:
             return list(connection.execute(statement).all())
 
     def _first(self, statement: "Select[*tuple[Any, ...]]") -> Any:
@@ -61,7 +65,9 @@ class Reader:
     def counts(self) -> dict[str, int]:
         counts = dict.fromkeys(COUNTED, 0)
         for name, count in self._rows(select(CounterRow.name, func.sum(CounterRow.count)).group_by(CounterRow.name)):
-            counts["forecasts" if name.startswith("forecasts_") else name] += int(count)
+            name = "forecasts" if name.startswith("forecasts_") else name
+            if name in counts:  # the others say what was pruned or left out
+                counts[name] += int(count)
         return counts
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
@@ -101,26 +107,60 @@ class Reader:
         return {"version": 1, "kind": "build", **columns, "assumed": json.loads(row.assumed)}
 
     def _forecast_build(self, machine: str) -> str | None:
-        row = self._first(select(ForecastRow.build).where(ForecastRow.machine == machine).order_by(*_NEWEST))
+        of_record = select(ForecastRow.build).where(ForecastRow.machine == machine, ForecastRow.opinion == "")
+        row = self._first(of_record.order_by(*_NEWEST))
         return None if row is None else row.build
 
     def melt_pool(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
     ) -> pd.DataFrame:
-        return self._sizes(machine, build, since_s, limit, first_lead_only=False)
+        return self._sizes(machine, build, since_s, limit, opinion, first_lead_only=False)
 
     def estimates(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 2000
+        self,
+        machine: str,
+        *,
+        build: str | None = None,
+        since_s: float | None = None,
+        limit: int = 2000,
+        opinion: str = "",
     ) -> pd.DataFrame:
-        return self._sizes(machine, build, since_s, limit, first_lead_only=True)
+        return self._sizes(machine, build, since_s, limit, opinion, first_lead_only=True)
+
+    def opinions(self, machine: str, build: str | None = None) -> list[str]:
+        row, found = ForecastRow, [""]
+        mine = select(row.opinion).where(row.machine == machine, row.build == (build or self._forecast_build(machine)))
+        while next_one := self._first(mine.where(row.opinion > found[-1]).order_by(row.opinion)):
+            found.append(next_one.opinion)
+        return found[1:]
+
+    def absorptivity(
+        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
+    ) -> pd.DataFrame:
+        row = ForecastRow
+        rows = select(
+            row.frame, row.layer, row.time_s, row.issued_s, row.absorptivity, row.nominal_absorptivity,
+            row.camera_frames, row.ledger_defect, row.outcome_kind, row.operator,
+        ).where(
+            row.machine == machine, row.build == (build or self._forecast_build(machine)), row.opinion == opinion
+        )  # fmt: skip
+        newest = self._rows(rows.order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc()).limit(limit))
+        inferred = [frame for frame in newest[::-1] if frame.absorptivity is not None]
+        return packing.table(inferred, packing.ABSORPTIVITY)
 
     def _sizes(
-        self, machine: str, build: str | None, since_s: float | None, limit: int, *, first_lead_only: bool
+        self, machine: str, build: str | None, since_s: float | None, limit: int, opinion: str, *, first_lead_only: bool
     ) -> pd.DataFrame:
         row, size = ForecastRow, MeltPoolRow
         chosen = build or self._forecast_build(machine)
         frames = select(row.id, row.frame, row.issued_s, row.time_s, row.layer, row.outcome_kind, row.operator).where(
-            row.machine == machine, row.build == chosen
+            row.machine == machine, row.build == chosen, row.opinion == opinion
         )
         if since_s is not None:
             frames = frames.where(row.time_s > since_s)
@@ -148,8 +188,37 @@ class Reader:
         newest = self._rows(rows.order_by(*(column.desc() for column in order)).limit(limit))
         return packing.table(newest[::-1], packing.SIGNALS)
 
-    def latest_forecast(self, machine: str) -> dict[str, Any] | None:
-        row = self._first(select(*ForecastRow.__table__.c).where(ForecastRow.machine == machine).order_by(*_NEWEST))
+    def frames(
+        self, machine: str, *, build: str | None = None, camera: str | None = None, since_s: float | None = None,
+        limit: int = 1000,
+    ) -> pd.DataFrame:  # fmt: skip
+        row = FrameRow
+        rows = self._pictures(machine, build, camera, *(row.__table__.c[name] for name in packing.FRAMES))
+        if since_s is not None:
+            rows = rows.where(row.time_s > since_s)
+        return packing.table(self._rows(rows.limit(limit))[::-1], packing.FRAMES)
+
+    def frame(
+        self, machine: str, *, build: str | None = None, camera: str | None = None, at_s: float | None = None
+    ) -> Frame | None:
+        rows = self._pictures(machine, build, camera, *FrameRow.__table__.c)
+        row = self._first(rows if at_s is None else rows.where(FrameRow.time_s <= at_s))
+        return None if row is None else packing.unpack_frame(row)
+
+    def _pictures(
+        self, machine: str, build: str | None, camera: str | None, *columns: Any
+    ) -> "Select[*tuple[Any, ...]]":
+        row = FrameRow
+        current = select(MachineRow.build).where(MachineRow.machine == machine).scalar_subquery()
+        rows = select(*columns).where(row.machine == machine, row.build == (build if build is not None else current))
+        order = (row.time_s, row.camera, row.source, row.sequence)
+        if camera is not None:
+            rows = rows.where(row.camera == camera)
+        return rows.order_by(*(column.desc() for column in order))
+
+    def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
+        mine = select(*ForecastRow.__table__.c).where(ForecastRow.machine == machine, ForecastRow.opinion == opinion)
+        row = self._first(mine.order_by(*_NEWEST))
         if row is None:
             return None
         columns = dict(row._mapping)
@@ -158,7 +227,7 @@ class Reader:
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
         row = FieldRow
-        newest = select(row.forecast_id).where(row.machine == machine)
+        newest = select(row.forecast_id).where(row.machine == machine, row.opinion == "")
         found = self._first(newest.order_by(row.issued_s.desc(), row.time_s.desc()))
         if found is None:
             return None
@@ -198,7 +267,7 @@ class Reader:
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
         row = RejectRow
-        rows = select(row.received_s, row.topic, row.payload, row.reason)
+        rows = select(row.received_s, row.topic, row.payload, row.reason, row.code, row.digest, row.reingested_s)
         newest = rows.order_by(row.received_s.desc(), row.digest).limit(limit)
         return packing.table(self._rows(newest), packing.REJECTS)
 
@@ -208,6 +277,64 @@ class Reader:
         order = (row.noticed_s.desc(), row.source, row.channel, row.first_sequence, row.last_sequence)
         newest = rows.where(row.machine == machine).order_by(*order).limit(limit)
         return packing.table(self._rows(newest), packing.GAPS)
+
+    def messages(
+        self, source: str, channel: str, *, first: int = 0, last: int | None = None, newest: int | None = None
+    ) -> list[Observation]:
+        row = ObservationRow
+        kept = select(row.site, row.machine, row.source, row.sequence, row.encoding, row.payload).where(
+            row.source == source, row.channel == channel
+        )
+        if newest is not None:
+            found = self._rows(kept.order_by(row.sequence.desc()).limit(newest))[::-1]
+        else:
+            kept = kept.where(row.sequence >= first)
+            found = self._rows((kept if last is None else kept.where(row.sequence <= last)).order_by(row.sequence))
+        if channel.startswith("frame/"):
+            return self._filmed(source, channel.removeprefix("frame/"), found)
+        return [_observation(message.machine, message) for message in found]
+
+    def _filmed(self, source: str, camera: str, kept: list[Any]) -> list[Observation]:
+        """Messages with pictures, which stand in their own table; one whose picture was pruned is not among them."""
+        row, pictures = FrameRow, {}
+        for first in range(0, len(kept), _PAGE):
+            some = [message.sequence for message in kept[first : first + _PAGE]]
+            named = select(*row.__table__.c).where(row.source == source, row.camera == camera, row.sequence.in_(some))
+            pictures.update({found.sequence: packing.unpack_frame(found) for found in self._rows(named)})
+        birth = int(source.partition("#")[2] or 0)
+        return [
+            Observation(site=message.site, machine=message.machine, message=pictures[message.sequence], birth=birth)
+            for message in kept
+            if message.sequence in pictures
+        ]
+
+    def births(self, source: str) -> int:
+        row = self._first(select(func.max(BirthRow.birth).label("newest")).where(BirthRow.source == source))
+        return int(row.newest or 0)
+
+    def next_frame(self, machine: str, build: str, layer: int) -> int:
+        ends = []
+        for row, frame in ((ForecastRow, ForecastRow.frame), (SkippedRow, SkippedRow.last_frame)):
+            place = (row.machine == machine, row.build == build, row.layer == layer)
+            newest = self._first(select(func.max(frame).label("frame")).where(*place)).frame
+            ends.append(0 if newest is None else int(newest) + 1)
+        return max(ends)
+
+    def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
+        row = SkippedRow
+        rows = select(row.noticed_s, row.build, row.layer, row.first_frame, row.last_frame).where(
+            row.machine == machine
+        )
+        if build is not None:
+            rows = rows.where(row.build == build)
+        order = (row.noticed_s.desc(), row.build, row.layer.desc(), row.first_frame.desc())
+        return packing.table(self._rows(rows.order_by(*order).limit(limit)), packing.SKIPPED)
+
+    def lives(self, machine: str, limit: int = 500) -> pd.DataFrame:
+        row = BirthRow
+        rows = select(row.noticed_s, row.source, row.birth, row.channel, row.sequence, row.reason)
+        newest = rows.where(row.machine == machine).order_by(row.noticed_s.desc(), row.source, row.birth.desc())
+        return packing.table(self._rows(newest.limit(limit)), packing.LIVES)
 
     def open_layers(self) -> list[tuple[str, str, int]]:
         places = []
@@ -228,7 +355,8 @@ class Reader:
             yield _observation(machine, newest)
         yield from self._pages(machine, kept.where(row.build == build, row.layer.is_(None), row.kind == "build"))
         for kind in ("layer", "plan", "parameters"):
-            yield from self._pages(machine, kept.where(row.build == build, row.layer == layer, row.kind == kind))
+            place = row.layer >= layer if kind == "plan" else row.layer == layer
+            yield from self._pages(machine, kept.where(row.build == build, place, row.kind == kind))
 
     def _pages(self, machine: str, messages: "Select[*tuple[Any, ...]]") -> Iterator[Observation]:
         """Messages by source and sequence, a page at a time: no transaction stays open between them."""
@@ -249,4 +377,6 @@ class Reader:
 
 
 def _observation(machine: str, row: Any) -> Observation:
-    return Observation(site=row.site, machine=machine, message=packing.unpack_message(row.encoding, row.payload))
+    _, _, birth = row.source.partition("#")
+    message = packing.unpack_message(row.encoding, row.payload)
+    return Observation(site=row.site, machine=machine, message=message, birth=int(birth or 0))

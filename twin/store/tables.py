@@ -11,7 +11,7 @@ message (`parameters`), and so are fields. Tables that are read by ranges are cl
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_REVISION = "0002"  # head of migrations/versions
+SCHEMA_REVISION = "0005_births_and_skipped"  # head of migrations/versions
 
 _CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -20,6 +20,7 @@ _CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 _CLUSTERED = {"sqlite_with_rowid": False}
+_BRIN = {"autosummarize": "on", "pages_per_range": 32}
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -74,6 +75,17 @@ class BuildRow(Base):
     __table_args__ = (Index(None, "machine", "received_s"),)
 
 
+class KeptBuildRow(Base):
+    """A build that pruning leaves whole, because a person said so."""
+
+    __tablename__ = "kept_builds"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    kept_by: Mapped[str]
+    kept_s: Mapped[float]
+    note: Mapped[str]
+
+
 class LayerRow(Base):
     """What is known of a layer from its own message and from its parameters."""
 
@@ -112,6 +124,7 @@ class ObservationRow(Base):
     __table_args__ = (
         UniqueConstraint("source", "channel", "sequence"),
         Index(None, "machine", "build", "layer", "kind", "source", "sequence"),
+        Index(None, "received_s", postgresql_using="brin", postgresql_with=_BRIN),
     )
 
 
@@ -130,7 +143,10 @@ class ConflictRow(Base):
 
 
 class RejectRow(Base):
-    """A message that could not be read. `digest` covers topic, payload and which of its like in one step it was."""
+    """A message that could not be read. `digest` covers topic, payload and which of its like in one step it was.
+
+    `code` is the reason in one stable word (docs/wire.md lists them).
+    """
 
     __tablename__ = "rejects"
     received_s: Mapped[float] = mapped_column(primary_key=True)
@@ -138,6 +154,35 @@ class RejectRow(Base):
     topic: Mapped[str]
     payload: Mapped[bytes]
     reason: Mapped[str]
+    code: Mapped[str]
+    reingested_s: Mapped[float | None]  # when a later decoder could read it
+
+
+class BirthRow(Base):
+    """A source that began its sequences anew; its keys are from then on those of `source#birth`."""
+
+    __tablename__ = "births"
+    source: Mapped[str] = mapped_column(primary_key=True)
+    birth: Mapped[int] = mapped_column(primary_key=True)
+    machine: Mapped[str]
+    channel: Mapped[str]
+    sequence: Mapped[int]
+    reason: Mapped[str]
+    noticed_s: Mapped[float]
+    __table_args__ = (Index(None, "machine", "noticed_s"),)
+
+
+class SkippedRow(Base):
+    """Frames that got no forecast because newer ones waited, first and last included."""
+
+    __tablename__ = "skipped"
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    build: Mapped[str] = mapped_column(primary_key=True)
+    layer: Mapped[int] = mapped_column(primary_key=True)
+    first_frame: Mapped[int] = mapped_column(primary_key=True)
+    last_frame: Mapped[int]
+    noticed_s: Mapped[float]
+    __table_args__ = (Index(None, "machine", "noticed_s"),)
 
 
 class GapRow(Base):
@@ -210,8 +255,52 @@ class SignalRow(Base):
     __table_args__ = (_CLUSTERED,)
 
 
+class FrameRow(Base):
+    """A camera's picture: zlib of its pixels in `dtype`, row by row; a pixel says offset + scale * value, in `unit`.
+
+    The picture is here and nowhere else (`observations` keeps its digest), so that old pictures can be deleted and
+    their messages stay known.
+    """
+
+    __tablename__ = "frames"
+    source: Mapped[str] = mapped_column(primary_key=True)
+    camera: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    machine: Mapped[str]
+    build: Mapped[str]
+    layer: Mapped[int]
+    time_s: Mapped[float]
+    sent_s: Mapped[float | None]
+    received_s: Mapped[float]
+    view: Mapped[str]
+    quantity: Mapped[str]
+    unit: Mapped[str]
+    centre_from: Mapped[str]
+    x_m: Mapped[float]
+    y_m: Mapped[float]
+    rotation_rad: Mapped[float]
+    pixel_m: Mapped[float]
+    exposure_s: Mapped[float]
+    sensor_min: Mapped[float]
+    sensor_max: Mapped[float]
+    rows: Mapped[int]
+    columns: Mapped[int]
+    dtype: Mapped[str]
+    scale: Mapped[float]
+    offset: Mapped[float]
+    checksum: Mapped[int]  # crc32 of `value` as stored
+    value: Mapped[bytes]
+    __table_args__ = (
+        Index(None, "machine", "build", "time_s", "camera", "source", "sequence"),
+        Index(None, "received_s"),
+    )
+
+
 class ForecastRow(Base):
-    """One frame's forecast. `withheld` says that it has no sizes; a number that is not finite is NULL in SQLite."""
+    """One frame's forecast. `withheld` says that it has no sizes; a number that is not finite is NULL in SQLite.
+
+    `opinion` is empty for the forecast of record, else the card that was asked for a second opinion on the frame.
+    """
 
     __tablename__ = "forecasts"
     id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True, autoincrement=False)
@@ -231,10 +320,15 @@ class ForecastRow(Base):
     keyhole_number: Mapped[float | None]
     laser_on: Mapped[bool]
     withheld: Mapped[bool]
+    opinion: Mapped[str]
+    ledger_defect: Mapped[float | None]
+    absorptivity: Mapped[float | None]
+    nominal_absorptivity: Mapped[float | None]
+    camera_frames: Mapped[int | None]
     __table_args__ = (
-        UniqueConstraint("machine", "build", "layer", "frame"),
-        Index(None, "machine", "build", "time_s"),
-        Index(None, "machine", "issued_s", "time_s"),
+        UniqueConstraint("machine", "build", "layer", "frame", "opinion"),
+        Index(None, "machine", "build", "opinion", "time_s"),
+        Index(None, "machine", "opinion", "issued_s", "time_s"),
     )
 
 
@@ -256,12 +350,14 @@ class MeltPoolRow(Base):
 
 
 class FieldRow(Base):
-    """A snapshot of a field: zlib of the temperature in `dtype`, at most `rounding_k` from what was forecast."""
+    """A snapshot of a field: zlib of the temperature in `dtype` (`packing`), off by `rounding_k` and never by more than
+    0.25 K from what was forecast."""
 
     __tablename__ = "fields"
     forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
     lead: Mapped[int] = mapped_column(primary_key=True)
     machine: Mapped[str]
+    opinion: Mapped[str]
     issued_s: Mapped[float]
     time_s: Mapped[float]  # process time of the forecast
     lead_s: Mapped[float]
@@ -276,7 +372,7 @@ class FieldRow(Base):
     rounding_k: Mapped[float]
     checksum: Mapped[int]  # crc32 of `temperature_k` as stored
     temperature_k: Mapped[bytes]
-    __table_args__ = (Index(None, "machine", "issued_s", "time_s"),)
+    __table_args__ = (Index(None, "machine", "opinion", "issued_s", "time_s"),)
 
 
 class AlertRow(Base):

@@ -1,77 +1,56 @@
 """Write: one step into the tables, inside a transaction that the caller opens.
 
 What is already there is looked up first, so that what follows from an observation is written once; `on conflict do
-nothing` stands behind it. Rows go below the ORM: one prepared statement, many tuples (7 to 9 times faster).
+nothing` stands behind it. Rows go below the ORM (`bulk`, 7 to 9 times faster).
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, func, select, update
 
 from twin.forecast import Alert, Forecast
-from twin.observation import Build, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal
-from twin.store import derive, tables
+from twin.observation import Build, Frame, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal
+from twin.store import bulk, derive, tables
 from twin.store.derive import Row
-from twin.store.packing import digest, pack_field, pack_message, plain_text, same_content, unpack_message
+from twin.store.packing import (
+    content_digest,
+    digest,
+    pack_field,
+    pack_message,
+    plain_text,
+    same_content,
+    unpack_message,
+)
 from twin.store.port import Step, Written
 
+LEFT_OUT = "left_out_"  # before the name of a counter: rows that were never kept, because the disk was short
 _CHUNK = 500  # keys in one look-up
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 Key = tuple[str, str, int]
 Tally = Counter[tuple[str, str, str]]  # (name, machine, detail)
 
 
-def write_step(connection: Connection, step: Step) -> Written:
-    """Everything of one step; the caller commits or rolls back."""
+def write_step(connection: Connection, step: Step, *, large: bool = True) -> Written:
+    """Everything of one step; the caller commits or rolls back. Without `large` no field and no picture is kept, and
+    counters of the names `left_out_...` say how many were not."""
     written, tally = Written(), Counter[tuple[str, str, str]]()
     fresh = _observations(connection, step, written, tally)
-    _derived(connection, fresh, step.received_s, tally)
+    _derived(connection, fresh, step.received_s, tally, large)
     _rejects(connection, step, written, tally)
+    _reingested(connection, step, written, tally)
     _gaps(connection, step.gaps, written, tally)
-    _forecasts(connection, step.forecasts, written, tally)
+    _births(connection, step, tally)
+    _skipped(connection, step, written, tally)
+    _forecasts(connection, step.forecasts, written, tally, large)
     _alerts(connection, step.alerts, written, tally)
     _cards(connection, step, tally)
     counts = [{"name": n, "machine": m, "detail": d, "count": c} for (n, m, d), c in tally.items() if c]
-    _insert(connection, tables.CounterRow, counts, on_conflict="add")
+    bulk.insert(connection, tables.CounterRow, counts, on_conflict="add")
     return written
-
-
-@lru_cache(maxsize=256)
-def _statement(
-    dialect: Dialect, table: Table, columns: tuple[str, ...], on_conflict: str
-) -> tuple[str, list[str] | None]:
-    statement = _INSERT[dialect.name](table)
-    key = [column.name for column in table.primary_key]
-    rest = [name for name in columns if name not in key]
-    if on_conflict == "ignore":
-        statement = statement.on_conflict_do_nothing()
-    elif on_conflict == "update":
-        statement = statement.on_conflict_do_update(
-            index_elements=key, set_={name: statement.excluded[name] for name in rest}
-        )
-    else:
-        statement = statement.on_conflict_do_update(
-            index_elements=key, set_={name: table.c[name] + statement.excluded[name] for name in rest}
-        )
-    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
-    return str(compiled), compiled.positiontup  # type: ignore[attr-defined]
-
-
-def _insert(connection: Connection, model: type[tables.Base], rows: Sequence[Row], on_conflict: str = "ignore") -> None:
-    """Rows that all have the same columns; on a taken key: ignore them, update the row, or add to it."""
-    if not rows:
-        return
-    table = model.__table__
-    assert isinstance(table, Table)
-    sql, order = _statement(connection.dialect, table, tuple(rows[0]), on_conflict)
-    connection.exec_driver_sql(sql, list(map(itemgetter(*order), rows)) if order else list(rows))
 
 
 def _found(connection: Connection, model: type[tables.Base], **key: Any) -> Row | None:
@@ -103,22 +82,19 @@ def _observations(connection: Connection, step: Step, written: Written, tally: T
     for observation in step.observations:
         message, key = observation.message, observation.key
         first = known.get(key)
-        encoding, payload = pack_message(message)
-        stored = {
-            "machine": observation.machine,
-            "received_s": step.received_s,
-            "encoding": encoding,
-            "payload": payload,
-        }
+        encoding, payload = pack_message(message, observation.payload)
         if first is None:
             known[key] = message
             fresh.append(observation)
             rows.append(
-                stored
-                | {
-                    "source": message.source,
-                    "channel": message.channel,
-                    "sequence": message.sequence,
+                {
+                    "source": key[0],
+                    "channel": key[1],
+                    "sequence": key[2],
+                    "machine": observation.machine,
+                    "received_s": step.received_s,
+                    "encoding": encoding,
+                    "payload": payload,
                     "site": observation.site,
                     "kind": message.kind,
                     "build": getattr(message, "build", None),
@@ -130,19 +106,33 @@ def _observations(connection: Connection, step: Step, written: Written, tally: T
             continue
         written.duplicates += 1
         written.duplicate_keys.append(key)
-        tally["duplicates", observation.machine, message.source] += 1
+        tally["duplicates", observation.machine, observation.source] += 1
         if not same_content(first, message):
-            tally["conflicts", observation.machine, message.source] += 1
-            name = digest(message.model_copy(update={"sent_s": None}).model_dump_json().encode())
-            conflicts.append(stored | dict(zip(("source", "channel", "sequence"), key, strict=True)) | {"digest": name})
-    _insert(connection, tables.ObservationRow, rows)
-    _insert(connection, tables.ConflictRow, conflicts)
+            written.conflicts += 1
+            tally["conflicts", observation.machine, observation.source] += 1
+            name = content_digest(message)
+            conflicts.append(
+                {
+                    "source": key[0],
+                    "channel": key[1],
+                    "sequence": key[2],
+                    "machine": observation.machine,
+                    "received_s": step.received_s,
+                    "encoding": encoding,
+                    "payload": payload,
+                    "digest": name,
+                }
+            )
+    bulk.insert(connection, tables.ObservationRow, rows)
+    bulk.insert(connection, tables.ConflictRow, conflicts)
     tally.update(("observations", observation.machine, observation.message.kind) for observation in fresh)
     written.observations = len(fresh)
     return fresh
 
 
-def _derived(connection: Connection, fresh: Sequence[Observation], received_s: float, tally: Tally) -> None:
+def _derived(
+    connection: Connection, fresh: Sequence[Observation], received_s: float, tally: Tally, large: bool
+) -> None:
     """Rows that follow from new observations."""
     machines: dict[str, Row] = {}
     builds: dict[tuple[str, str], Row] = {}
@@ -150,6 +140,7 @@ def _derived(connection: Connection, fresh: Sequence[Observation], received_s: f
     parameters: list[Row] = []
     scan_vectors: list[Row] = []
     signals: list[Row] = []
+    frames: list[Row] = []
     for observation in fresh:
         machine, message = observation.machine, observation.message
         row = machines.get(machine) or _found(connection, tables.MachineRow, machine=machine)
@@ -164,20 +155,25 @@ def _derived(connection: Connection, fresh: Sequence[Observation], received_s: f
             row = layers.get(place) or _found(connection, tables.LayerRow, **key)
             layers[place] = derive.layer_row(row, machine, message, received_s)
             if isinstance(message, Parameters):
-                parameters.append(derive.parameters_row(machine, message))
+                parameters.append(derive.parameters_row(machine, observation.source, message))
         elif isinstance(message, Plan):
-            scan_vectors += derive.scan_vector_rows(machine, message)
+            scan_vectors += derive.scan_vector_rows(machine, observation.source, message)
         elif isinstance(message, Signal):
-            signals += derive.signal_rows(machine, message)
-    _insert(connection, tables.MachineRow, list(machines.values()), "update")
-    _insert(connection, tables.BuildRow, list(builds.values()), "update")
-    _insert(connection, tables.LayerRow, list(layers.values()), "update")
-    _insert(connection, tables.ParametersRow, parameters)
-    _insert(connection, tables.ScanVectorRow, scan_vectors)
-    _insert(connection, tables.SignalRow, signals)
-    for name, rows in (("scan_vectors", scan_vectors), ("signals", signals)):
+            signals += derive.signal_rows(machine, observation.source, message)
+        elif isinstance(message, Frame):
+            frames.append(derive.frame_row(machine, observation.source, message, received_s))
+    bulk.insert(connection, tables.MachineRow, list(machines.values()), "update")
+    bulk.insert(connection, tables.BuildRow, list(builds.values()), "update")
+    bulk.insert(connection, tables.LayerRow, list(layers.values()), "update")
+    bulk.insert(connection, tables.ParametersRow, parameters)
+    bulk.insert(connection, tables.ScanVectorRow, scan_vectors)
+    bulk.insert(connection, tables.SignalRow, signals)
+    bulk.insert(connection, tables.FrameRow, frames if large else [])
+    frames_are = "frames" if large else LEFT_OUT + "frames"
+    for name, rows in (("scan_vectors", scan_vectors), ("signals", signals), (frames_are, frames)):
         tally.update((name, row["machine"], "") for row in rows)
-    tally.update(("samples", row["machine"], "") for row in parameters for _ in range(row["samples"]))
+    for row in parameters:
+        tally["samples", row["machine"], ""] += row["samples"]
 
 
 def _rejects(connection: Connection, step: Step, written: Written, tally: Tally) -> None:
@@ -189,15 +185,45 @@ def _rejects(connection: Connection, step: Step, written: Written, tally: Tally)
         topic, reason = plain_text(reject.topic), plain_text(reject.reason)
         name = digest(topic.encode(), reject.payload, reason.encode(), str(alike[reject]).encode())
         rows[name] = {
-            "received_s": step.received_s, "digest": name, "topic": topic, "payload": reject.payload, "reason": reason
+            "received_s": step.received_s, "digest": name, "topic": topic, "payload": reject.payload, "reason": reason,
+            "code": reject.code, "reingested_s": None,
         }  # fmt: skip
     row = tables.RejectRow
     for chunk in (list(rows)[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)):
         taken = select(row.digest).where(row.received_s == step.received_s, row.digest.in_(chunk))
         for name in connection.execute(taken).scalars().all():
             del rows[name]
-    _insert(connection, row, list(rows.values()))
-    written.rejects = tally["rejects", "", ""] = len(rows)
+    bulk.insert(connection, row, list(rows.values()))
+    written.rejects = len(rows)
+    tally.update(("rejects", "", row["code"]) for row in rows.values())
+
+
+def _reingested(connection: Connection, step: Step, written: Written, tally: Tally) -> None:
+    """Rejects of which a later decoder made an observation: their rows say when, once."""
+    row = tables.RejectRow
+    for reject in step.reingested:
+        still = (row.topic == plain_text(reject.topic), row.payload == reject.payload, row.reingested_s.is_(None))
+        count = connection.execute(select(func.count()).select_from(row).where(*still)).scalar_one()
+        connection.execute(update(row).where(*still).values(reingested_s=step.received_s))
+        written.reingested += count
+        tally["reingested", "", ""] += count
+
+
+def _births(connection: Connection, step: Step, tally: Tally) -> None:
+    for birth in step.births:
+        if _found(connection, tables.BirthRow, source=birth.source, birth=birth.birth) is None:
+            bulk.insert(connection, tables.BirthRow, [vars(birth) | {"reason": plain_text(birth.reason)}])
+            tally["births", birth.machine, birth.source] += 1
+
+
+def _skipped(connection: Connection, step: Step, written: Written, tally: Tally) -> None:
+    """A range is kept once; ranges of one layer do not overlap, because the frames of a resumed layer are not told."""
+    for skipped in step.skipped:
+        key = {name: value for name, value in vars(skipped).items() if name not in ("last_frame", "noticed_s")}
+        if _found(connection, tables.SkippedRow, **key) is None:
+            bulk.insert(connection, tables.SkippedRow, [vars(skipped)])
+            written.skipped += skipped.frames
+            tally["skipped", skipped.machine, skipped.build] += skipped.frames
 
 
 def _gaps(connection: Connection, gaps: Sequence[Gap], written: Written, tally: Tally) -> None:
@@ -208,24 +234,26 @@ def _gaps(connection: Connection, gaps: Sequence[Gap], written: Written, tally: 
         if name not in rows and _found(connection, tables.GapRow, **key) is None:
             rows[name] = vars(gap)
             tally["gaps", gap.machine, gap.source] += 1
-    _insert(connection, tables.GapRow, list(rows.values()))
+    bulk.insert(connection, tables.GapRow, list(rows.values()))
     written.gaps = len(rows)
 
 
-def _known_frames(connection: Connection, forecasts: Sequence[Forecast]) -> set[tuple[str, str, int, int]]:
+def _known_frames(connection: Connection, forecasts: Sequence[Forecast]) -> set[tuple[str, str, int, int, str]]:
     row, known = tables.ForecastRow, set()
     keys = sorted({(f.machine, f.build, f.layer, f.frame) for f in forecasts})
     for (machine, build, layer), group in groupby(keys, key=itemgetter(0, 1, 2)):
         for chunk in _chunks([key[3] for key in group]):
-            frames = select(row.frame).where(
+            frames = select(row.frame, row.opinion).where(
                 row.machine == machine, row.build == build, row.layer == layer, row.frame.in_(chunk)
             )
-            known |= {(machine, build, layer, frame) for frame in connection.execute(frames).scalars()}
+            known |= {(machine, build, layer, frame, opinion) for frame, opinion in connection.execute(frames)}
     return known
 
 
-def _forecasts(connection: Connection, forecasts: Sequence[Forecast], written: Written, tally: Tally) -> None:
-    """Forecasts with their melt pools and fields; a frame that has one keeps it."""
+def _forecasts(
+    connection: Connection, forecasts: Sequence[Forecast], written: Written, tally: Tally, large: bool
+) -> None:
+    """Forecasts with their melt pools and fields; a frame keeps the first of each opinion."""
     if not forecasts:
         return
     known = _known_frames(connection, forecasts)
@@ -234,23 +262,23 @@ def _forecasts(connection: Connection, forecasts: Sequence[Forecast], written: W
     melt_pools: list[Row] = []
     fields: list[Row] = []
     for forecast in forecasts:
-        key = (forecast.machine, forecast.build, forecast.layer, forecast.frame)
+        key = (forecast.machine, forecast.build, forecast.layer, forecast.frame, forecast.opinion)
         if key in known:
             continue
         known.add(key)
         identity = next_id + len(rows)
         rows.append(derive.forecast_row(identity, forecast))
         melt_pools += derive.melt_pool_rows(identity, forecast)
-        for lead, field in enumerate(forecast.fields):
-            place = {"forecast_id": identity, "lead": lead, "machine": forecast.machine}
+        for lead, field in enumerate(forecast.fields if large else ()):
+            place = {"forecast_id": identity, "lead": lead, "machine": forecast.machine, "opinion": forecast.opinion}
             fields.append(place | {"issued_s": forecast.issued_s, "time_s": forecast.time_s} | pack_field(field))
         laser = "forecasts_laser_on" if forecast.laser_on else "forecasts_laser_off"
-        tally[laser, forecast.machine, forecast.outcome.kind] += 1
+        tally["opinions" if forecast.opinion else laser, forecast.machine, forecast.outcome.kind] += 1
         tally["melt_pool", forecast.machine, ""] += len(forecast.leads)
-        tally["fields", forecast.machine, ""] += len(forecast.fields)
-    _insert(connection, tables.ForecastRow, rows)
-    _insert(connection, tables.MeltPoolRow, melt_pools)
-    _insert(connection, tables.FieldRow, fields)
+        tally["fields" if large else LEFT_OUT + "fields", forecast.machine, ""] += len(forecast.fields)
+    bulk.insert(connection, tables.ForecastRow, rows)
+    bulk.insert(connection, tables.MeltPoolRow, melt_pools)
+    bulk.insert(connection, tables.FieldRow, fields)
     written.forecasts = len(rows)
 
 
@@ -270,7 +298,7 @@ def _alerts(connection: Connection, alerts: Sequence[Alert], written: Written, t
             row["last_seen_s"] = max(known["last_seen_s"], alert.last_seen_s)
         if row != known:
             changed[alert.key] = row
-    _insert(connection, tables.AlertRow, list(changed.values()), "update")
+    bulk.insert(connection, tables.AlertRow, list(changed.values()), "update")
     written.alerts = len(changed)
 
 
@@ -281,5 +309,5 @@ def _cards(connection: Connection, step: Step, tally: Tally) -> None:
         key = {"name": card["name"], "sha256": digest(text.encode())}
         known = _found(connection, tables.CardRow, **key)
         received_s = step.received_s if known is None else max(step.received_s, known["received_s"])
-        _insert(connection, tables.CardRow, [key | {"json": text, "received_s": received_s}], "update")
+        bulk.insert(connection, tables.CardRow, [key | {"json": text, "received_s": received_s}], "update")
         tally["cards", "", ""] += known is None

@@ -87,7 +87,9 @@
     const old = pulse.age_s + silent, stale = old > pulse.stale_after_s;
     root.dataset.fresh = stale ? "stale" : "fresh";
     say("age", age(old));
-    const why = link === "lost" ? "Meltwin's server does not answer. " : "The machine has sent nothing since. ";
+    const behind = pulse.forecast_age_s !== null && pulse.forecast_age_s + silent <= pulse.stale_after_s;
+    const why = link === "lost" ? "Meltwin's server does not answer. "
+      : behind ? "The twin is behind: it still works on what came before. " : "The machine has sent nothing since. ";
     const exact = document.querySelector("#verdict .exact");
     const outcome = exact ? "; its outcome was " + exact.textContent : "";
     if (stale) say("stale-text", why + "What is shown is " + age(old) + " old" + outcome + ".");

@@ -1,5 +1,6 @@
 """Figures: pure functions from DataFrames and arrays to `plotly.graph_objects.Figure`. They read no store, no clock."""
 
+from ui.figures.absorbed import absorbed
 from ui.figures.field import field_maps
 from ui.figures.layer import layer_map
 from ui.figures.pool import PoolMesh, melt_pool_3d, pool_mesh
@@ -14,6 +15,7 @@ __all__ = [
     "LengthUnit",
     "Palette",
     "PoolMesh",
+    "absorbed",
     "field_maps",
     "layer_map",
     "melt_pool_3d",

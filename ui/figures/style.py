@@ -29,6 +29,7 @@ class Palette:
     estimate: str
     forecast: str
     forecast_wash: str
+    second: str  # another operator's opinion beside the forecast
     caution: str
     capped: str
     off_wash: str
@@ -47,6 +48,7 @@ LIGHT = Palette(
     estimate="#1f2933",
     forecast="#1c6dd0",
     forecast_wash="rgba(28,109,208,0.06)",
+    second="#8a4fa8",
     caution="#b45309",
     capped="#8d99a6",
     off_wash="rgba(97,110,124,0.10)",
@@ -64,6 +66,7 @@ DARK = Palette(
     estimate="#f0f2f5",
     forecast="#63a8ff",
     forecast_wash="rgba(99,168,255,0.09)",
+    second="#c79be3",
     caution="#f0a63a",
     capped="#7b8794",
     off_wash="rgba(154,165,177,0.10)",

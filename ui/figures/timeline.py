@@ -18,8 +18,17 @@ HISTORY_PER_HORIZON = 6  # so that the horizon is one seventh of the picture
 PANEL_GAP = 0.1
 
 
-def timeline(frames: pd.DataFrame, signals: pd.DataFrame, unit: LengthUnit, palette: Palette) -> go.Figure:
-    """Draw `Store.melt_pool` rows and `Store.signals` rows as three panels over one axis of process time."""
+def timeline(
+    frames: pd.DataFrame,
+    signals: pd.DataFrame,
+    unit: LengthUnit,
+    palette: Palette,
+    second: pd.DataFrame | None = None,
+) -> go.Figure:
+    """Draw `Store.melt_pool` rows and `Store.signals` rows as three panels over one axis of process time.
+
+    `second`: rows of another operator on the same frames, dashed beside.
+    """
     if frames.empty:
         return message_figure("No frame has been forecast yet: waiting for the machine to scan", palette)
     estimate, horizon = split(frames)
@@ -28,6 +37,7 @@ def timeline(frames: pd.DataFrame, signals: pd.DataFrame, unit: LengthUnit, pale
     now_s = float(estimate["time_s"].iloc[-1])
     begin_s, end_s = _span(estimate, horizon, now_s)
     estimate = estimate[estimate["time_s"] >= begin_s]
+    beside = _within(second, begin_s)
     scale, time_unit = time_unit_for(now_s - begin_s)
     data: list[Any] = []
     notes: list[dict[str, Any]] = []
@@ -36,12 +46,18 @@ def timeline(frames: pd.DataFrame, signals: pd.DataFrame, unit: LengthUnit, pale
         observed = _observed(signals, column, begin_s)
         where = {"xaxis": "x", "yaxis": f"y{panel}" if panel > 1 else "y"}
         data += _panel(estimate, horizon, observed, column, now_s, scale, unit, palette, where)
+        data += _beside(beside, column, now_s, scale, unit, palette, where)
         domain = _domain(panel)
-        top = _top(estimate, horizon, observed, column) * unit.per_m
+        top = _top(pd.concat([estimate, *beside]), horizon, observed, column) * unit.per_m
         axes[f"yaxis{panel}" if panel > 1 else "yaxis"] = axis(
             palette, unit.name, domain=domain, range=[0, top], tickvals=[0, top / 2, top], tickformat=".3~g"
         )
         notes.append(_caption(name, column, estimate, horizon, now_s, scale, time_unit, unit, palette, domain[1]))
+        if beside:
+            other = unit.say(float(beside[0][column].iloc[-1]))
+            text = f"<span style='color:{palette.second}'>{other}</span> second opinion"
+            place = {"xref": "paper", "yref": "paper", "x": 1, "y": domain[1], "xanchor": "right", "yanchor": "bottom"}
+            notes.append(note(text, palette, **place))
     axes["xaxis"] = axis(
         palette,
         f"process time from now, {time_unit}",
@@ -166,6 +182,39 @@ def _panel(
             hovertemplate=hover,
             **where,
         )
+
+
+def _within(second: pd.DataFrame | None, begin_s: float) -> tuple[pd.DataFrame, ...]:
+    """Estimates and horizon of a second opinion, as far as they lie in the picture; nothing where there is none."""
+    if second is None or second.empty:
+        return ()
+    estimate, horizon = split(second)
+    estimate = estimate[estimate["time_s"] >= begin_s]
+    return (estimate, horizon) if len(estimate) else ()
+
+
+def _beside(
+    second: tuple[pd.DataFrame, ...],
+    column: str,
+    now_s: float,
+    scale: float,
+    unit: LengthUnit,
+    palette: Palette,
+    where: dict[str, str],
+) -> Iterator[Any]:
+    for rows, dash, meta in zip(second, ("6px,4px", "2px,3px"), ("second", "second, ahead"), strict=False):
+        if len(rows):
+            shown = _with_breaks(rows) if meta == "second" else rows
+            yield go.Scatter(
+                x=_relative(shown, now_s, scale),
+                y=_metres(shown, column, unit),
+                mode="lines",
+                line={"width": 1.8, "color": palette.second, "dash": dash},
+                connectgaps=False,
+                meta=meta,
+                hovertemplate=f"%{{y:.{unit.digits}f}} {unit.name}<extra>%{{meta}}</extra>",
+                **where,
+            )
 
 
 def _relative(rows: pd.DataFrame, now_s: float, scale: float) -> np.ndarray:

@@ -21,12 +21,16 @@ OUTCOMES = {
     "drift": "drift",
     "stale": "too late",
     "non_finite": "failed",
+    "clock_skew": "clock",
+    "silence": "after silence",
 }
 COUNTS = (
     ("observations", "messages committed", False),
     ("rejects", "rejected", True),
     ("duplicates", "duplicates absorbed", False),
     ("gaps", "gaps", True),
+    ("births", "sources begun anew", False),
+    ("skipped", "frames skipped", True),
     ("forecasts", "frames forecast", False),
 )
 
@@ -51,7 +55,7 @@ def alerts(snapshot: Snapshot, palette: Palette) -> Props:
 def counts(snapshot: Snapshot, palette: Palette) -> Props:
     """Messages and frames in numbers that a person can add up."""
     del palette
-    known = snapshot.slow.counts
+    known = snapshot.slow.counts | {"forecasts": sum(snapshot.slow.outcomes.values())}
     cells = [_count(f"{known.get(key, 0):,}", name, odd and known.get(key, 0) > 0) for key, name, odd in COUNTS]
     outcomes = [
         html.Span([html.B(f"{snapshot.slow.outcomes[kind]:,}"), f" {word}"], className="" if kind == "ok" else "odd")
@@ -64,6 +68,26 @@ def counts(snapshot: Snapshot, palette: Palette) -> Props:
     delay = "–" if sent_s is None or issued_s is None else duration(max(issued_s - sent_s, 1e-6))
     cells.append(_count(delay, "message to forecast", False))
     return {"counts": {"children": cells}}
+
+
+def missed(snapshot: Snapshot, palette: Palette) -> Props:
+    """The newest messages that never came or could not be read, and frames that were passed over."""
+    del palette
+    slow, now_s = snapshot.slow, snapshot.read_s
+    lines = [
+        (row.noticed_s, f"{row.channel} {row.first_sequence} to {row.last_sequence} of {row.source} never came")
+        for row in slow.gaps.itertuples()
+    ]
+    lines += [
+        (row.noticed_s, f"frames {row.first_frame} to {row.last_frame} of layer {row.layer} skipped: newer ones waited")
+        for row in slow.skipped.itertuples()
+    ]
+    for row in slow.rejects.itertuples():
+        after = "" if number(row.reingested_s) is None else " (taken in since)"
+        lines.append((row.received_s, f"{row.topic} not readable: {row.reason}{after}"))
+    lines.sort(reverse=True)
+    items = [html.Li([text, html.Span(f" {seen(at_s, now_s)}", className="moments")]) for at_s, text in lines]
+    return {"missed": {"children": html.Ul(items) if items else [], "className": "missed"}}
 
 
 def _count(value: str, name: str, odd: bool) -> Any:

@@ -4,11 +4,11 @@ from typing import Any
 
 from dash import dcc, html
 
-from ui.figures import Palette, field_maps, layer_map, melt_pool_3d, timeline
+from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
 from ui.live import Part, Props
 from ui.pages import band, lists
-from ui.snapshot import Snapshot
-from ui.words import RUN_COMMAND, START_COMMAND, moment, unit_of
+from ui.snapshot import Snapshot, number
+from ui.words import RUN_COMMAND, START_COMMAND, moment, provenance, seen, unit_of
 
 GRAPH = {
     "displaylogo": False,
@@ -46,6 +46,7 @@ def layout() -> Any:
                 _card("timeline", "Melt-pool size", "observed, estimated and forecast over process time", _key()),
                 _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
+                _card("absorbed", "Absorptivity", "inferred beside nominal", _age("absorbed-age")),
                 _card("layer", "Layer", "planned path, path taken by power, beam now"),
                 html.Section(
                     [
@@ -60,6 +61,7 @@ def layout() -> Any:
             className="grid",
         ),
         html.Dl(id="counts", className="counts"),
+        html.Div(id="missed", className="missed", role="region", **{"aria-label": "Messages missed"}),
     ]
 
 
@@ -75,7 +77,11 @@ def _card(name: str, title: str, meaning: str, *more: Any) -> Any:
 def _key() -> Any:
     items = ("observed", "estimate", "forecast", "laser off", "not ok")
     return html.Ul(
-        [html.Li([html.Span(className="swatch " + item.replace(" ", "-")), item]) for item in items], className="key"
+        [
+            *(html.Li([html.Span(className="swatch " + item.replace(" ", "-")), item]) for item in items),
+            html.Li(id="second-key", className="second-key"),
+        ],
+        className="key",
     )
 
 
@@ -85,8 +91,31 @@ def _age(name: str) -> Any:
 
 
 def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
-    fresh = snapshot.fresh
-    return {"timeline": {"figure": timeline(fresh.frames, fresh.signals, _unit(snapshot), palette)}}
+    fresh, unit = snapshot.fresh, _unit(snapshot)
+    return {
+        "timeline": {"figure": timeline(fresh.frames, fresh.signals, unit, palette, fresh.second)},
+        "second-key": {"children": _second(snapshot, unit.name)},
+    }
+
+
+def _second(snapshot: Snapshot, unit: str) -> list[Any]:
+    """Who gives a second opinion, in which unit, and how old its newest is; nothing where nobody does."""
+    rows = snapshot.fresh.second
+    if not snapshot.fresh.opinion:
+        return []
+    age = f"{unit}, {seen(float(rows['issued_s'].max()), snapshot.read_s)}" if len(rows) else "nothing to show yet"
+    return [html.Span(className="swatch second"), f"{snapshot.fresh.opinion} ({age})"]
+
+
+def _absorbed(snapshot: Snapshot, palette: Palette) -> Props:
+    rows, latest = snapshot.slow.absorptivity, snapshot.fresh.latest or {}
+    now_s = number(latest.get("time_s"))
+    who = snapshot.slow.inferred_by or str(latest.get("operator") or "")
+    told = provenance(rows, now_s, who, snapshot.read_s)
+    return {
+        "absorbed": {"figure": absorbed(rows, now_s, who, palette)},
+        "absorbed-age": {"children": told.text, "className": f"count {told.tone}".strip(), "title": told.more},
+    }
 
 
 def _field(snapshot: Snapshot, palette: Palette) -> Props:
@@ -120,6 +149,8 @@ PARTS = (
     Part("field", 0.9, _field),
     Part("pool", 0.9, _pool),
     Part("layer", 0.9, _layer),
+    Part("absorbed", 0.9, _absorbed),
     Part("alerts", 0.9, lists.alerts),
     Part("counts", 0.9, lists.counts),
+    Part("missed", 0.9, lists.missed),
 )

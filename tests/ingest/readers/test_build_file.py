@@ -27,6 +27,7 @@ def test_a_log_without_build_file_says_what_to_write(tmp_path: Path) -> None:
         (BUILD.format(format="pelican"), "format pelican"),
         (BUILD.format(format="scan_path") + 'assumed = ["mood"]', "mood"),
         (BUILD.format(format="scan_path").replace('material = "SS316L"', ""), "material"),
+        (BUILD.format(format="scan_path") + "# " + "x" * 2_000_000, "more than 1,048,576 of a build file"),
     ],
 )
 def test_a_bad_build_file_says_which_field(tmp_path: Path, text: str, says: str) -> None:

@@ -125,3 +125,12 @@ def test_a_damaged_log_is_refused(tmp_path: Path, damage: Callable[[Path], None]
     with pytest.raises(BadSourceError, match=says) as refused:
         open_source(tmp_path)
     assert refused.value.path.name == "x.zip"
+
+
+@pytest.mark.parametrize("member", ["raw/data/3", "raw/.zattrs"])
+def test_a_member_that_explodes_is_not_unpacked(tmp_path: Path, member: str) -> None:
+    path = pelican(tmp_path) / "x.zip"
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr(member, bytes(50_000_000))
+    with pytest.raises(BadSourceError, match=f"{member} has more than"):
+        open_source(tmp_path)

@@ -128,6 +128,13 @@ def test_a_truncated_path_is_refused_wherever_it_is_cut(tmp_path_factory: pytest
         read_segments(path, None)
 
 
+def test_the_ending_of_its_name_does_not_matter(tmp_path: Path) -> None:
+    plain = open_source(scan_path(tmp_path, [PEREGRINE, *ROWS]))
+    odd = open_source(scan_path(tmp_path, [PEREGRINE, *ROWS], "0000007.path"))
+    assert odd.fingerprint == plain.fingerprint
+    assert odd.numbers == [7]
+
+
 def test_binary_is_refused(tmp_path: Path) -> None:
     path = scan_path(tmp_path, [PEREGRINE])
     path.write_bytes(b"\xff\xfe\x00")

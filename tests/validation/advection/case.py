@@ -46,6 +46,10 @@ def convergence() -> dict[str, float]:
     return errors
 
 
+def flux(u: Tensor) -> Tensor:
+    return u
+
+
 def law(count: int) -> Cubic:
     """f = u."""
     none = torch.zeros(count, dtype=torch.float64)

@@ -1,7 +1,6 @@
 """Cubic fluxes along both axes of a square, told by their past alone: see README.md beside this."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,6 +12,7 @@ from operators.problem import Geometry, March, Trajectories
 from tests.validation.laws import draws, fitted, muscl
 from tests.validation.laws.law import Cubic, Plane
 from tests.validation.laws.line import relative
+from tests.validation.laws.size import Size
 
 NAME = "cubic_2d"
 CELLS, DT, RECORDED, LAGS, HORIZON = 32, 0.01, 61, 20, 20
@@ -27,27 +27,17 @@ Square = Float[Tensor, "b x y"]
 Row = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class Size:
-    """Counts of trajectories, and the cells along a side on which they are made."""
-
-    fit: int
-    validation: int
-    test: int
-    cells: int = 64
-
-
 SIZES = {
     "smoke": Size(8, 4, 4, cells=32),
-    "small": Size(200, 20, 20),
-    "medium": Size(400, 40, 60),
-    "full": Size(1000, 60, 100),
+    "small": Size(200, 20, 20, cells=64),
+    "medium": Size(400, 40, 60, cells=64),
+    "full": Size(1000, 60, 100, cells=64),
 }
 
 
 def problem(budget: str, seed: int = 0) -> March:
     size = SIZES[budget]
-    counts = {"fit": size.fit, "validation": size.validation, "id": size.test, "step": size.test}
+    counts = size.counts(("id", "step"))
     made = {
         split: trajectories(*drawn(split, [seed, i], count), size.cells)
         for i, (split, count) in enumerate(counts.items())

@@ -50,6 +50,7 @@ class Learned:
     build: Callable[[Problem, int], nn.Module]
     unroll: int = 2
     once: bool = False  # it reads its context once, and takes any number of steps from there
+    told_flux: bool = False  # its loss knows the law's flux: only where the suite tells it
     finish: Callable[[nn.Module], object] = lambda model: None  # what is done to it between training and scoring
 
     def matched(self, problem: Problem, parameters: int) -> nn.Module:
@@ -209,6 +210,7 @@ def _inner(model: Scaled, times: int) -> None:
 
 CONSERVING = (
     Learned("flux-no", _flux(FluxNo), once=True),
+    Learned("flux-no-told", _flux(FluxNo), once=True, told_flux=True),
     Learned("hfluxno", _flux(HFluxNo), once=True),
     Learned("hfluxno-viscous", _viscous(Written, 64), once=True),
     Learned("fitted-flux-no", _viscous(Fitted, FITTED_WIDTH), once=True),

@@ -18,9 +18,9 @@ import torch
 class Row:
     """errors: by test split, then by measure; parameters and seconds (training, tuning included) are 0 where nothing
     is learned; `curve` is (step, loss, validation) of the training, `growth` the error at each step of a rollout.
-    `gflop`: of one evaluation at batch 1. `code_r2`: how well the true coefficients are read from a code of the past
-    (`stress.code_tells`). `profile`: by test split, what `score.profile` shows of a
-    line. `refused` tells why there are no errors."""
+    `gflop`, `memory_mb`: of one evaluation at batch 1 (`score`). `code_r2`: how well the true coefficients are read
+    from a code of the past (`stress.code_tells`). `profile`: by test split, what `score.profile` shows of a line.
+    `refused` tells why there are no errors."""
 
     suite: str
     operator: str
@@ -35,6 +35,7 @@ class Row:
     noise: float = 0.0
     latency_ms: float = 0.0
     gflop: float = 0.0
+    memory_mb: float = 0.0
     code_r2: float | None = None
     profile: dict[str, list[float]] = field(default_factory=dict)
     curve: list[list[float]] = field(default_factory=list)

@@ -2,10 +2,13 @@
 
 import statistics
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from operators.learner import mapped, relative, rolled, rollout
@@ -79,6 +82,43 @@ def gflop(call: Callable[[], Any]) -> float:
     with torch.enable_grad(), FlopCounterMode(display=False) as counted:  # its hooks want a graph
         call()
     return counted.get_total_flops() / 1e9
+
+
+def memory_mb(call: Callable[[], Any]) -> float:
+    """Of one evaluation at batch 1: the most that tensors made in it take up at one time, weights left out."""
+    with torch.no_grad(), _Living() as living:
+        call()
+    return living.peak / 1e6
+
+
+class _Living(TorchDispatchMode):
+    """Bytes of the storages that operations have made and that still live, on any device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for tensor in _tensors((args, kwargs or {})):
+            self._known.add(tensor.untyped_storage()._cdata)
+        made = func(*args, **(kwargs or {}))
+        for tensor in _tensors(made):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self._known:
+                self._known.add(storage._cdata)
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self._gone, storage._cdata, storage.nbytes())
+        return made
+
+    def _gone(self, which: int, size: int) -> None:
+        self._known.discard(which)
+        self.now -= size
+
+
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
 def _mean(errors: torch.Tensor) -> float:

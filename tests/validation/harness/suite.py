@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 
 from operators.learner import MapLearner, MarchLearner, Scaled
+from operators.nets.consistency import consistency
 from operators.problem import March, Problem
 from operators.train import Manner, Run
 from tests.validation.harness import contenders, kept, linear, page, score, stress, table
@@ -80,7 +81,9 @@ def _stepping(call: Callable[..., Any]) -> Callable[..., Any]:
 def names(suite: str, budget: str) -> list[str]:
     """Every contender of a suite."""
     problem = problem_of(suite, budget, "cpu")
-    return [*given_rows(suite, problem), *contenders.learned(problem)]
+    told = hasattr(case_of(suite), "flux")
+    asked = [name for name, each in contenders.learned(problem).items() if told or not each.told_flux]
+    return [*given_rows(suite, problem), *asked]
 
 
 def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: Callable[[str], None]) -> Row:
@@ -160,7 +163,10 @@ def _trained(
     torch.manual_seed(seed)
     learner: Any
     if isinstance(problem, March):
-        learner = MarchLearner(module, problem, batch_of(problem), contender.unroll, how.noise, once=contender.once)
+        also = consistency(problem, case_of(problem.name).flux) if contender.told_flux else None
+        learner = MarchLearner(
+            module, problem, batch_of(problem), contender.unroll, how.noise, once=contender.once, also=also
+        )
     else:
         learner = MapLearner(module, problem, batch_of(problem))
     looks = max(1, budget.looks // 2) if share == TRIAL_SHARE else budget.looks
@@ -231,9 +237,9 @@ def _scored(done: Row, model: Callable[..., Any], problem: Problem, suite: str, 
     else:
         where = None if part.where is None else part.where[:1]
         once = lambda: model(part.given[:1], where)  # noqa: E731
+    taken = {"gflop": score.gflop(once), "memory_mb": score.memory_mb(once)} if done.kind == "learned" else {}
     return replace(
-        done, errors=errors, growth=growth, profile=profile, latency_ms=score.latency_ms(once),
-        gflop=score.gflop(once) if done.kind == "learned" else 0.0,
+        done, errors=errors, growth=growth, profile=profile, latency_ms=score.latency_ms(once), **taken
     )  # fmt: skip
 
 

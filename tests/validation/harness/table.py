@@ -17,7 +17,7 @@ def lines(results: Results, budget: str) -> list[list[str]]:
     measures = sorted(
         {(s, m) for rows in groups.values() for r in rows for s, e in r.errors.items() for m in e}, key=_order
     )
-    costs = ["seeds", "parameters", "training, s", "ms a step", "GFLOP"]
+    costs = ["seeds", "parameters", "training, s", "ms a step", "GFLOP", "MB"]
     header = ["operator", "kind", *(f"{s} {m}" for s, m in measures), *costs]
     coded = any(r.code_r2 is not None for rows in groups.values() for r in rows)
     if coded:
@@ -37,8 +37,7 @@ def lines(results: Results, budget: str) -> list[list[str]]:
         told = scored[0].parameters
         seconds, latency = statistics.mean(r.seconds for r in scored), statistics.median(r.latency_ms for r in scored)
         costs = [str(len(scored)), f"{told:,}" if told else "-", f"{seconds:.0f}", f"{latency:.2f}"]
-        flop = scored[0].gflop
-        costs.append(f"{flop:.2g}" if flop else "")
+        costs += [f"{each:.2g}" if each else "" for each in (scored[0].gflop, scored[0].memory_mb)]
         if coded:
             costs.append(_cell([r.code_r2 for r in scored if r.code_r2 is not None]))
         body.append([operator, rows[0].kind, *cells, *costs])

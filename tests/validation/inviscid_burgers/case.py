@@ -59,6 +59,10 @@ def convergence() -> dict[str, float]:
     return errors
 
 
+def flux(u: Tensor) -> Tensor:
+    return u**2 / 2
+
+
 def law(count: int) -> Burgers:
     """f = u^2 / 2, without viscosity."""
     none = torch.zeros(count, dtype=torch.float64)

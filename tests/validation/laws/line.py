@@ -17,6 +17,7 @@ from operators.problem import Geometry, March, Trajectories
 from tests.validation.laws import muscl
 from tests.validation.laws.draws import FINEST
 from tests.validation.laws.law import Law, State
+from tests.validation.laws.size import Size
 
 CELLS, DT, RECORDED, LAGS, HORIZON = 100, 0.005, 81, 20, 20
 MEASURED = 4
@@ -28,21 +29,11 @@ FINER = 16
 Row = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class Size:
-    """Counts of trajectories, and the inner grid on which they are made."""
-
-    fit: int
-    validation: int
-    test: int
-    cells: int = 400
-
-
 SIZES = {
     "smoke": Size(8, 4, 4, cells=100),
-    "small": Size(300, 30, 40),
-    "medium": Size(1000, 60, 100),
-    "full": Size(2000, 100, 200),
+    "small": Size(300, 30, 40, cells=400),
+    "medium": Size(1000, 60, 100, cells=400),
+    "full": Size(2000, 100, 200, cells=400),
 }
 
 
@@ -69,7 +60,7 @@ class Line:
 
     def problem(self, budget: str, seed: int = 0) -> March:
         size = SIZES[budget]
-        counts = {"fit": size.fit, "validation": size.validation} | dict.fromkeys(self.draws, size.test)
+        counts = size.counts(self.draws)
         made = {
             split: self.trajectories(*self._draw(split).of([seed, i], count), size.cells)
             for i, (split, count) in enumerate(counts.items())
@@ -107,7 +98,7 @@ class Line:
     def coefficients(self, budget: str, split: str, seed: int = 0) -> Tensor:
         """(trajectory, coefficient): what no operator is told."""
         size = SIZES[budget]
-        counts = {"fit": size.fit, "validation": size.validation} | dict.fromkeys(self.draws, size.test)
+        counts = size.counts(self.draws)
         law, _ = self._draw(split).of([seed, list(counts).index(split)], counts[split])
         return torch.stack([getattr(law, each.name) for each in fields(law)], 1).float()
 

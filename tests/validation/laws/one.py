@@ -19,6 +19,7 @@ from operators.learner import relative, rollout
 from operators.problem import Geometry, March, Trajectories
 from tests.validation.laws import draws, muscl
 from tests.validation.laws.law import State
+from tests.validation.laws.size import Size
 
 CELLS, LAGS, HORIZON = 256, 5, 32
 FINEST = 4096
@@ -28,16 +29,6 @@ LENGTH, ROUGH = 0.1, 0.03
 HEIGHTS, HALF_WIDTHS = (0.5, 1.5), (0.1, 0.3)
 FAR = 4
 """Trajectories of a split whose whole length is forecast from their first lags."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """Counts of trajectories; how many times shorter they are than the source's."""
-
-    fit: int
-    validation: int
-    test: int
-    shorter: int = 1
 
 
 SIZES = {
@@ -67,7 +58,7 @@ class One:
 
     def problem(self, budget: str, seed: int = 0) -> March:
         size = SIZES[budget]
-        counts = {"fit": size.fit, "validation": size.validation} | dict.fromkeys(self.firsts, size.test)
+        counts = size.counts(self.firsts)
         made = {
             split: self.trajectories(split, [seed, i], count, size.shorter)
             for i, (split, count) in enumerate(counts.items())
