@@ -77,6 +77,7 @@ class Order:
         self._states: dict[str, State] = {}  # of machines
         self._streams: dict[tuple[str, str], Stream] = {}
         self._newest: dict[tuple[str, str], _Newest] = {}
+        self._retained: dict[tuple[str, str], Stream] = {}  # only to notice what never came
         self._tracks: dict[tuple[str, str], Track] = {}
         self._builds = _Remembered[tuple[str, str], Observation]()
         self._plans = _Remembered[tuple[str, str], Planned]()
@@ -114,7 +115,9 @@ class Order:
     def meet(self, observation: Observation) -> None:
         """Ask the store for what must be known before `add`; what it raises passes through, and nothing is changed."""
         message = observation.message
-        if not isinstance(message, State | Build | Layer):
+        if isinstance(message, State | Build | Layer):
+            self._retained_stream(observation)
+        else:
             self._stream_of(observation)
         if isinstance(message, Parameters):
             self._first_frame(observation.machine, message.build, message.layer)
@@ -125,6 +128,8 @@ class Order:
         for stream in self._streams.values():
             if stream.waiting:
                 windows += self._counted(self._take(stream.tick(now_s), now_s))
+        for stream in self._retained.values():
+            self._note_gaps(stream.tick(now_s), now_s)
         return windows
 
     def finish(self, now_s: float) -> list[Window]:
@@ -132,6 +137,8 @@ class Order:
         windows: list[Window] = []
         for stream in self._streams.values():
             windows += self._counted(self._take(stream.flush(), now_s))
+        for stream in self._retained.values():
+            self._note_gaps(stream.flush(), now_s)
         for key in list(self._tracks):
             windows += self._counted(self._close_track(key))
         return windows
@@ -198,6 +205,8 @@ class Order:
         if not newest.is_new(message.sequence):
             return
         self._counts.released += 1
+        if not isinstance(message, State) or message.status == "online":  # a will is written before it is numbered
+            self._note_gaps(self._retained_stream(observation).add(observation, now_s), now_s)
         if isinstance(message, State) and message.status == "online":
             self._states[observation.machine] = message
         if isinstance(message, Build):
@@ -207,6 +216,22 @@ class Order:
                 self._builds[key] = observation
             for released in self._held.pop(key, ()):
                 yield from self._advance(released, now_s)
+
+    def _retained_stream(self, observation: Observation) -> Stream:
+        """For the gaps of a retained channel, after what is kept of it. Where nothing is it begins with the first that
+        is heard: who comes later is given the newest, and what stood there before is nobody's gap."""
+        key = (observation.source, observation.message.channel)
+        if key not in self._retained:
+            newest = [] if self._resuming else self._kept.messages(*key, newest=2)
+            kept = [m.message.sequence for m in newest if getattr(m.message, "status", "online") == "online"]
+            stream = self._retained[key] = Stream(self._patience, self._patience_s, partial(self._find, *key))
+            stream.begin_at(max(kept) + 1 if kept else observation.message.sequence)
+        return self._retained[key]
+
+    def _note_gaps(self, released: Iterator[Released], now_s: float) -> None:
+        for each in released:
+            if each.missing is not None:
+                self._note_gap(each, now_s)
 
     def _take(self, released: Iterator[Released], now_s: float) -> Iterator[Window]:
         for each in released:

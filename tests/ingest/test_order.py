@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.machines.ded import ded_wall
+from ingest.machines.machine import farewell
 from ingest.order import Order
 from tests.ingest.said import FRAME_S, build, energy_j, frame, heard, naive_windows, parameters, plan, same
-from twin.observation import Observation, Parameters, Signal, Window
+from twin.observation import Layer, Observation, Parameters, Signal, State, Window
+from twin.store.fake import FakeStore
+from twin.store.port import Step
 
 
 def run(observations: list[Observation], order: Order | None = None, now_s: float = 0.0) -> tuple[Order, list[Window]]:
@@ -113,6 +117,45 @@ def test_a_missing_message_becomes_a_gap_after_patience_seconds() -> None:
     order.add(heard(messages[1]), 103.0)
     assert order.counts().late == 1
     assert accounted(order)
+
+
+def layer(sequence: int) -> Observation:
+    return heard(Layer(source="a", sequence=sequence, time_s=float(sequence), build="b", layer=sequence))
+
+
+def gaps_of(order: Order) -> list[tuple[str, int, int]]:
+    return [(gap.channel, gap.first_sequence, gap.last_sequence) for gap in order.gaps()]
+
+
+def test_a_retained_message_that_never_came_is_a_gap_and_one_that_comes_late_is_none() -> None:
+    """A broker that keeps nothing forgets all but the newest of a retained kind."""
+    order, _ = run([layer(n) for n in (0, 1, 4, 3, 6)], now_s=100.0)
+    assert gaps_of(order) == []
+    order.add(layer(5), 101.0)
+    order.tick(102.0)
+    assert gaps_of(order) == [("layer", 2, 2)]
+    assert order.counts().released == 6  # all that came are worth as much as ever
+    assert accounted(order)
+
+
+def test_who_comes_later_misses_no_retained_message() -> None:
+    order, _ = run([layer(7), layer(8), heard(build(sequence=3))])
+    order.finish(1.0)
+    assert gaps_of(order) == []
+
+
+def test_what_was_retained_while_nobody_listened_is_a_gap_after_what_is_kept() -> None:
+    store = FakeStore()
+    goodbye = farewell(ded_wall(1)).model_copy(update={"source": "a"})
+    hello = State(source="a", sequence=0, time_s=0.0, status="online", origin="replay")
+    store.write(Step([layer(0), layer(1), heard(hello), heard(goodbye)]))
+    order = Order(kept=store)
+    again = [layer(4), heard(hello.model_copy(update={"sequence": 2})), heard(goodbye)]
+    for observation in again:
+        order.meet(observation)
+    run(again, order)
+    order.finish(1.0)
+    assert gaps_of(order) == [("layer", 2, 3), ("state", 1, 1)]
 
 
 def test_a_long_gap_is_left_out_rather_than_made_up() -> None:
