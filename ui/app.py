@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dash import ClientsideFunction, Dash, Input
+from dash import ClientsideFunction, Dash, Input, page_container, register_page
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -16,9 +17,10 @@ from twin.clock import Clock, SystemClock
 from twin.store.port import Store
 from twin.store.sql import SqlStore
 from ui.live import Feed, mount
-from ui.pages import machine
+from ui.pages import floor, machine
 from ui.pages.shell import shell
 
+PAGES = (floor.PAGE, machine.PAGE)
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -56,7 +58,7 @@ def build_app(
     """
     feed = Feed(
         _opener(store),
-        machine.PARTS,
+        PAGES,
         clock or SystemClock(),
         stale_after_s=stale_after_s,
         waiting_text=_waiting_text(store),
@@ -72,8 +74,12 @@ def build_app(
         serve_locally=True,
         add_log_handler=False,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        use_pages=True,
+        pages_folder="",
     )
-    app.layout = shell("machine", "Machine", machine.layout())
+    for page in PAGES:
+        register_page(page.name, path=page.path, title=f"{page.title} – Meltwin", layout=shell(page, PAGES))
+    app.layout = page_container
     app.clientside_callback(
         ClientsideFunction("meltwin", "choose"), Input("machines", "value"), prevent_initial_call=True
     )
@@ -92,6 +98,8 @@ def _server(feed: Feed, allowed_hosts: tuple[str, ...]) -> FastAPI:
 
     @server.middleware("http")
     async def from_here_only(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        if request.url.path == "/" and "machine" in request.query_params:  # as it was called before there was a floor
+            return RedirectResponse(f"{machine.PAGE.path}?{request.url.query}")
         answer = await call_next(request)
         answer.headers["Content-Security-Policy"] = FROM_HERE_ONLY
         return answer

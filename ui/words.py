@@ -127,6 +127,11 @@ def ago(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} d"
 
 
+def until(seconds: float) -> str:
+    """`3 h left`; a build that is over its time says so."""
+    return f"{ago(seconds)} left" if seconds > 0 else "last layer"
+
+
 def seen(moment_s: float, now_s: float) -> str:
     """A moment on the wall clock as its distance from now; a process time as itself."""
     return f"{ago(now_s - moment_s)} ago" if moment_s > 1e8 else f"at {moment_s:.3f} s"

@@ -25,6 +25,7 @@ from twin.store.sql import SqlStore
 New = Callable[[], Store]
 EVERYTHING: list[Callable[[Store], Any]] = [
     lambda store: store.machines(),
+    lambda store: store.floor(),
     lambda store: store.build("m1"),
     lambda store: store.melt_pool("m1"),
     lambda store: store.estimates("m1"),
@@ -248,6 +249,39 @@ def test_machines_tell_the_last_word(store: Store) -> None:
     assert machines.loc["m1", ["time_factor", "layer", "last_sent_s", "last_time_s"]].tolist() == [0.001, 1, 9.0, 4.0]
     assert machines.loc["m2", ["layer", "last_sent_s", "last_time_s"]].isna().all()
     assert machines.loc["m2", "build"] is None
+
+
+def test_the_floor_has_a_row_for_every_machine_with_what_is_worst_and_when_it_ends(store: Store) -> None:
+    said = [heard(case.state(sent_s=990.0)), heard(case.build(part="Düse", layers=10))]
+    store.write(Step(said, received_s=100.0))
+    for number, at_s in ((4, 200.0), (5, 300.0), (6, 380.0), (7, 500.0)):
+        store.write(Step([heard(case.layer(number, number))], received_s=at_s))
+    outside = Outcome("outside_envelope", "scan speed", 0.5, "m/s")
+    forecasts = [case.forecast(1, outcome=Outcome()), case.forecast(2, outcome=outside, leads=())]
+    cleared = case.alert("stale", severity="high", cleared_s=9.0)
+    worst = case.alert("keyhole", severity="medium", first_seen_s=5.0, number=2)
+    alerts = [
+        case.alert("birth", severity="low"),
+        worst,
+        cleared,
+        case.alert("gap", severity="medium", first_seen_s=7.0),
+    ]
+    second = case.forecast(3, outcome=Outcome("residual", "energy", 0.2, ""), opinion="other", issued_s=2000.0)
+    store.write(Step(forecasts=[*forecasts, second], alerts=alerts, received_s=600.0))
+    store.write(Step([heard(case.state(source="m2"), machine="m2")], received_s=700.0))
+    floor = store.floor()
+    pd.testing.assert_frame_equal(floor[store.machines().columns.tolist()], store.machines())
+    first, other = floor.to_dict("records")
+    expected = {
+        "outcome": "outside_envelope", "outcome_which": "scan speed", "outcome_by": 0.5, "outcome_unit": "m/s",
+        "issued_s": 1002.0, "part": "Düse", "layers": 10.0, "open_alerts": 3, "worst_kind": "keyhole",
+        "worst_severity": "medium", "worst_since_s": 5.0,
+    }  # fmt: skip
+    assert {name: first[name] for name in expected} == expected
+    assert bool(first["withheld"])
+    assert first["ends_s"] == 500.0 + 100.0 * 4  # layers 7 to 10 of 10, counted from 1, each as long as the median one
+    assert (other["outcome"], other["worst_kind"], other["open_alerts"]) == (None, None, 0)
+    assert np.isnan([other[name] for name in ("layers", "ends_s", "issued_s", "worst_since_s")]).all()
 
 
 def test_a_build_comes_back_as_it_was_said(store: Store) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
+from twin.store.floor import floor
 from twin.store.port import Step
 
 HORIZON = 8
@@ -83,6 +84,12 @@ class SyntheticStore:
         table["last_sent_s"] = self.now_s
         table["last_time_s"] = [self._frame_of(m) * m.frame_s for m in self.machine_list]
         return table
+
+    def floor(self) -> pd.DataFrame:
+        machines = self.machines()
+        names = machines["machine"]
+        builds = {name: self.build(name) or {} for name in names}
+        return floor(machines, builds, {name: self.latest_forecast(name) or {} for name in names}, [], [])
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         m = self._find(machine)

@@ -24,6 +24,7 @@ from twin.observation import (
     Skipped,
     State,
 )
+from twin.store import floor as floors
 from twin.store import packing
 from twin.store.port import Step, Written
 
@@ -180,6 +181,21 @@ class FakeStore:
                 )
             )
         return packing.table(rows, packing.MACHINES)
+
+    def floor(self) -> pd.DataFrame:
+        machines, begun, builds = self.machines(), list[tuple[str, float, float]](), dict[str, dict[str, Any]]()
+        for machine, build in zip(machines["machine"], machines["build"], strict=True):
+            told = self.build(machine, build) or {}
+            layers = [m for _, m in self._layers(machine, build)]
+            first = min((m.layer for m in layers), default=0)
+            if told:
+                builds[machine] = {"part": told["part"], "layers": told["layers"], "first": first}
+            wall_s = {m.layer: received_s for received_s, m in self._layers(machine, build) if isinstance(m, Layer)}
+            newest = max((m.layer for m in layers), default=0)
+            begun += [(machine, layer, at_s) for layer, at_s in wall_s.items() if layer > newest - floors.LAYERS]
+        forecasts = {name: self.latest_forecast(name) or {} for name in machines["machine"]}
+        opened = self.alerts(open_only=True, limit=10**6)
+        return floors.floor(machines, builds, forecasts, opened.itertuples(), begun)
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         named = {

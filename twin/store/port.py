@@ -99,6 +99,12 @@ class Store(Protocol):
         """
         ...
 
+    def floor(self) -> pd.DataFrame:
+        """One row a machine, by name: the columns of `machines`; outcome (with which, by, unit), withheld and issued_s
+        of its newest forecast; part, layers, and ends_s (wall clock, NaN where it cannot be told) of its build;
+        open_alerts, and kind, severity and first sight of the worst of them."""
+        ...
+
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         """The newest (or the named) build message of a machine, as a dict: `Build.model_validate` takes it back."""
         ...

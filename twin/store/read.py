@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Select, and_, func, select, tuple_
 
 from twin.forecast import Field
 from twin.observation import Frame, Observation
+from twin.store import floor as floors
 from twin.store import packing
 from twin.store.engine import answering
 from twin.store.tables import (
@@ -95,6 +96,38 @@ class Reader:
             row.build, LayerRow.layer, row.last_sent_s, LayerRow.last_time_s,
         ).outerjoin(LayerRow, place).order_by(row.machine)  # fmt: skip
         return packing.table(self._rows(rows), packing.MACHINES)
+
+    def floor(self) -> pd.DataFrame:
+        machine, forecast, layer, alert = MachineRow, ForecastRow, LayerRow, AlertRow
+        mine = and_(layer.machine == machine.machine, layer.build == machine.build)
+        first, newest = (
+            select(layer.layer).where(mine).order_by(order).limit(1).correlate(machine).scalar_subquery()
+            for order in (layer.layer, layer.layer.desc())
+        )
+        of = and_(BuildRow.machine == machine.machine, BuildRow.build == machine.build)
+        builds = select(machine.machine, BuildRow.part, BuildRow.layers, first.label("first")).join(BuildRow, of)
+        last = (
+            select(forecast.id)
+            .where(forecast.machine == machine.machine, forecast.opinion == "")
+            .order_by(*_NEWEST)
+            .limit(1)
+            .correlate(machine)
+            .scalar_subquery()
+        )
+        outcomes = select(
+            forecast.machine, forecast.outcome_kind.label("outcome"), forecast.outcome_which, forecast.outcome_by,
+            forecast.outcome_unit, forecast.withheld, forecast.issued_s,
+        ).join(machine, forecast.id == last)  # fmt: skip
+        begun = select(layer.machine, layer.layer, layer.begun_received_s).join(machine, mine)
+        begun = begun.where(layer.layer > newest - floors.LAYERS, layer.begun_received_s.is_not(None))
+        opened = select(alert.machine, alert.kind, alert.severity, alert.first_seen_s).where(alert.cleared_s.is_(None))
+        return floors.floor(
+            self.machines(),
+            {row.machine: row._mapping for row in self._rows(builds)},
+            {row.machine: row._mapping for row in self._rows(outcomes)},
+            self._rows(opened),
+            [tuple(row) for row in self._rows(begun)],  # type: ignore[misc]
+        )
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         rows = select(*BuildRow.__table__.c).where(BuildRow.machine == machine)
