@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, Select, and_, func, select, tuple_
+from sqlalchemy import Engine, Select, and_, func, or_, select, tuple_
 
+from twin.alarms.kinds import ADVISORY
 from twin.forecast import Field
 from twin.observation import Frame, Observation
 from twin.store import packing
 from twin.store.engine import answering
 from twin.store.tables import (
+    AlertActRow,
     AlertRow,
     BirthRow,
     BuildRow,
@@ -256,14 +258,30 @@ class Reader:
         columns = np.concatenate(samples, axis=1) if samples else np.empty((len(packing.PARAMETERS), 0))
         return pd.DataFrame(dict(zip(packing.PARAMETERS, columns, strict=True)))
 
-    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
-        rows = select(*(AlertRow.__table__.c[name] for name in packing.ALERTS))
+    def alerts(
+        self, machine: str | None = None, *, open_only: bool = False, standing_only: bool = False, limit: int = 500
+    ) -> pd.DataFrame:
+        row = AlertRow
+        rows = select(*(row.__table__.c[name] for name in packing.ALERTS))
         if machine is not None:
-            rows = rows.where(AlertRow.machine == machine)
+            rows = rows.where(row.machine == machine)
         if open_only:
-            rows = rows.where(AlertRow.cleared_s.is_(None))
-        key = (AlertRow.machine, AlertRow.build, AlertRow.kind, AlertRow.layer)
-        return packing.table(self._rows(rows.order_by(AlertRow.last_seen_s.desc(), *key).limit(limit)), packing.ALERTS)
+            rows = rows.where(row.cleared_s.is_(None))
+        if standing_only:
+            rows = rows.where(or_(row.cleared_s.is_(None), row.acknowledged_s.is_(None) & (row.severity != ADVISORY)))
+        key = (row.machine, row.build, row.kind, row.occurrence)
+        return packing.table(self._rows(rows.order_by(row.last_seen_s.desc(), *key).limit(limit)), packing.ALERTS)
+
+    def alert_acts(self, machine: str | None = None, *, after: int = 0, limit: int = 500) -> pd.DataFrame:
+        row = AlertActRow
+        rows = select(*(row.__table__.c[name] for name in packing.ALERT_ACTS)).where(row.id > after)
+        if machine is not None:
+            rows = rows.where(row.machine == machine)
+        return packing.table(self._rows(rows.order_by(row.id).limit(limit)), packing.ALERT_ACTS)
+
+    def last_act(self) -> int:
+        row = self._first(select(AlertActRow.id).order_by(AlertActRow.id.desc()))
+        return 0 if row is None else int(row.id)
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
         row = RejectRow
