@@ -10,13 +10,15 @@ acknowledgement, and is over when its cause is.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
-from twin.forecast import Severity
+from twin.forecast import OutcomeKind, Severity
 
 Status = Literal["failure", "function_check", "out_of_specification", "maintenance_required"]
 FLOOD = "flood"
 ADVISORY: Severity = "low"
+RISKS = ("keyhole", "lack_of_fusion", "balling", "overheating")
+OF_FORECASTS = frozenset(get_args(OutcomeKind)) | set(RISKS)  # what `Alarms` raises; others are raised elsewhere
 _SENSOR = "silence_"
 
 STATUS: Mapping[str, Status] = {

@@ -390,6 +390,9 @@ class FakeStore:
         later = [row for row in rows if row["id"] > after and machine in (None, row["machine"])]
         return packing.table([[row[name] for name in packing.ALERT_ACTS] for row in later[:limit]], packing.ALERT_ACTS)
 
+    def alert_is_known(self, machine: str, build: str, kind: str, occurrence: int | None = None) -> bool:
+        return any(occurrence in (None, row["occurrence"]) for row in self._occurrences(machine, build, kind))
+
     def last_act(self) -> int:
         return len(self._acts)
 

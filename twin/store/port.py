@@ -215,6 +215,10 @@ class Store(Protocol):
         """The newest id of `alert_acts`; 0 where there is none."""
         ...
 
+    def alert_is_known(self, machine: str, build: str, kind: str, occurrence: int | None = None) -> bool:
+        """Whether such an alert (or that occurrence of it) was ever raised."""
+        ...
+
     def acknowledge(
         self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, occurrence: int | None = None
     ) -> int:

@@ -279,6 +279,11 @@ class Reader:
             rows = rows.where(row.machine == machine)
         return packing.table(self._rows(rows.order_by(row.id).limit(limit)), packing.ALERT_ACTS)
 
+    def alert_is_known(self, machine: str, build: str, kind: str, occurrence: int | None = None) -> bool:
+        row = AlertRow
+        rows = select(row.occurrence).where(row.machine == machine, row.build == build, row.kind == kind)
+        return self._first(rows if occurrence is None else rows.where(row.occurrence == occurrence)) is not None
+
     def last_act(self) -> int:
         row = self._first(select(AlertActRow.id).order_by(AlertActRow.id.desc()))
         return 0 if row is None else int(row.id)
