@@ -4,7 +4,7 @@
     acknowledged     the cause is there, a named person knows
     returned         the cause is gone, nobody has said that he knows
     shelved          a named person silenced it until a time; it speaks again by itself
-    cleared          the cause is gone, and somebody knows or need not (an advisory)
+    cleared          the cause is gone, and somebody knows (he acknowledged it, or had it shelved) or need not (advisory)
 """
 
 import math
@@ -59,11 +59,11 @@ class Act:
 
 def state_of(row: Mapping[str, Any], now_s: float) -> State:
     """The state of a row of `Store.alerts` at a moment of the wall clock."""
-    cleared, known = _there(row["cleared_s"]), _there(row["acknowledged_s"])
-    if cleared and (known or not wants_word(row["severity"])):
+    cleared, known, until_s = _there(row["cleared_s"]), _there(row["acknowledged_s"]), row["shelved_until_s"]
+    shelf = _there(until_s)
+    if cleared and (known or not wants_word(row["severity"]) or (shelf and until_s >= row["cleared_s"])):
         return "cleared"
-    until_s = row["shelved_until_s"]
-    if _there(until_s) and until_s > now_s:
+    if shelf and until_s > now_s:
         return "shelved"
     if cleared:
         return "returned"

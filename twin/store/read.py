@@ -268,7 +268,9 @@ class Reader:
         if open_only:
             rows = rows.where(row.cleared_s.is_(None))
         if standing_only:
-            rows = rows.where(or_(row.cleared_s.is_(None), row.acknowledged_s.is_(None) & (row.severity != ADVISORY)))
+            nobody = row.acknowledged_s.is_(None) & (row.severity != ADVISORY)
+            loud = or_(row.shelved_until_s.is_(None), row.shelved_until_s < row.cleared_s)
+            rows = rows.where(or_(row.cleared_s.is_(None), nobody & loud))
         key = (row.machine, row.build, row.kind, row.occurrence)
         return packing.table(self._rows(rows.order_by(row.last_seen_s.desc(), *key).limit(limit)), packing.ALERTS)
 

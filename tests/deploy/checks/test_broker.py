@@ -59,8 +59,8 @@ def test_a_machine_that_may_acknowledge_its_own_alerts_is_unsafe(broker: Shipped
     configuration = tmp_path / "mosquitto.conf"
     configuration.write_text(f"acl_file {tmp_path / 'acl'}\n")
     for more, state, found in (
-        ("", "ok", "nobody"),
-        ("user ada\ntopic write meltwin/v1/local/+/ack\n", "ok", "ada"),
+        ("", "ok", "ada"),
+        ("user ben\ntopic write meltwin/v1/local/+/ack\n", "ok", "ada, ben"),
         ("user m1\ntopic write meltwin/v1/local/m1/ack\n", "UNSAFE", "m1"),
     ):
         (tmp_path / "acl").write_text(own + more)
