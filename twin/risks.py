@@ -5,8 +5,9 @@ of which quantile of the pool it is. Pure; a share of 1 is at the limit.
                      are observed: no quantile
     lack of fusion   (h/W)^2 + (t/D)^2 over 1 (Tang 2017), W and D those that one place in twenty falls short of
     balling          L/W over BALLING: the longest good track of AMB2018-02; medians. An advisory (docs/alerts.md)
-    overheating      W over the steady W of the nominal parameters, over what one place in twenty of a steady track
-                     exceeds: residual heat in short vectors, at turns and corners
+    overheating      the smaller of W and D over the steady W and D of the nominal parameters, over what one place in
+                     twenty of a steady track exceeds: residual heat in short vectors, at turns and corners. Both,
+                     because at a turn the pool joins that of the track before, and is wide without being hot
 
 A track does not have one width. 30,000 widths along a steady track (Ti-6Al-4V, 1.7 m/s; Raptor, CMU KiltHub 25696293)
 have a standard deviation of 10.9 % of their mean (SPREAD); from 5 to 95 % a normal law gives their quantiles within
@@ -80,15 +81,15 @@ def lack_of_fusion(
     """
     rare = low(mean) if low_side is None else low_side
     share = overlap_index(hatch_spacing_m, layer_thickness_m, rare.width_m, rare.depth_m)
-    often = overlap_index(hatch_spacing_m, layer_thickness_m, mean.width_m, mean.depth_m)
-    where = "one place in two" if often >= 1 else "one place in twenty"
+    often = overlap_index(hatch_spacing_m, layer_thickness_m, mean.width_m, mean.depth_m) >= 1
+    width, depth = (f"{1e6 * b:.0f} µm (middle {1e6 * a:.0f})" for a, b in zip(_across(mean), _across(rare), strict=True))
+    where = "every other place" if often else "one place in twenty"
     return Risk(
         "lack_of_fusion",
         share,
-        "medium" if often >= 1 else "low",
-        f"in {where} tracks {hatch_spacing_m * 1e6:.0f} µm apart may not melt together: width {mean.width_m * 1e6:.0f}, "
-        f"rarely {rare.width_m * 1e6:.0f} µm, depth {mean.depth_m * 1e6:.0f}, rarely {rare.depth_m * 1e6:.0f} µm, index "
-        f"{_told(share)}",
+        "medium" if often else "low",
+        f"tracks {hatch_spacing_m * 1e6:.0f} µm apart may not melt together in {where}: there width {width}, depth "
+        f"{depth}, index {_told(share)}",
         "raise the power, or lower the speed or the hatch spacing; look at the pores of the next cut",
     )
 
@@ -108,17 +109,20 @@ def balling(mean: MeltPool) -> Risk:
 def overheating(now: MeltPool, steady: MeltPool, spread: float = SPREAD) -> Risk | None:
     """Residual heat: the pool at nominal power against the steady one of the nominal parameters, by the same operator,
     so that what it is off by cancels. None where that one melts nothing."""
-    if steady.width_m <= 0:
+    if min(_across(steady)) <= 0:
         return None
-    wider, limit = now.width_m / steady.width_m, 1.0 / quantile(1.0, 1.0 - RARELY, spread) if spread > 0 else 1.0
-    deeper = now.depth_m / steady.depth_m if steady.depth_m > 0 else math.nan
+    wider, deeper = now.width_m / steady.width_m, now.depth_m / steady.depth_m
     return Risk(
         "overheating",
-        wider * limit,
+        min(wider, deeper) / quantile(1.0, 1.0 - RARELY, spread),
         "low",
         f"the melt pool is {wider:.2f} times as wide and {deeper:.2f} times as deep as a steady one of these parameters",
         "short vectors or corners keep their heat: lengthen the pauses or lower the power there",
     )
+
+
+def _across(pool: MeltPool) -> tuple[float, float]:
+    return pool.width_m, pool.depth_m
 
 
 def _told(index: float) -> str:

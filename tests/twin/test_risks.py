@@ -71,8 +71,9 @@ def test_rare_lack_of_fusion_is_advice_and_frequent_one_an_alarm() -> None:
     mean = pool(780, 133, 91)
     near, wide = risks.lack_of_fusion(110e-6, 40e-6, mean), risks.lack_of_fusion(140e-6, 40e-6, mean)
     assert (near.severity, "one place in twenty" in near.evidence) == ("low", True)
+    assert "width 109 µm (middle 133), depth 75 µm (middle 91)" in near.evidence
     assert near.share > 1
-    assert (wide.severity, "one place in two" in wide.evidence) == ("medium", True)
+    assert (wide.severity, "every other place" in wide.evidence) == ("medium", True)
     assert risks.lack_of_fusion(80e-6, 30e-6, mean).share < 1
     cold = risks.lack_of_fusion(80e-6, 30e-6, MeltPool(0.0, 0.0, 0.0))
     assert cold.share == math.inf
@@ -101,12 +102,16 @@ def test_a_keyhole_is_a_risk_where_the_boiling_number_says_so_and_ke_is_high() -
 
 def test_overheating_is_a_pool_wider_than_a_steady_track_is_in_nineteen_of_twenty_places() -> None:
     steady = pool(780, 133, 91)
-    share = [risks.overheating(pool(780, 133 * wider, 91), steady).share for wider in (1.0, 1.17, 1.19)]  # type: ignore[union-attr]
+    told = [risks.overheating(pool(780, 133 * more, 91 * more), steady) for more in (1.0, 1.17, 1.19)]
+    share = [risk.share for risk in told if risk is not None]
     assert share[0] < share[1] < 1 < share[2]
+    joined = risks.overheating(pool(780, 133 * 1.6, 91 * 1.1), steady)
+    assert joined is not None
+    assert joined.share < 1, "two pools that join at a turn are wide, and not hot"
     assert risks.overheating(steady, MeltPool(0.0, 0.0, 0.0)) is None
-    told = risks.overheating(pool(780, 160, 137), steady)
-    assert told is not None
-    assert "1.20 times as wide and 1.51 times as deep" in told.evidence
+    hot = risks.overheating(pool(780, 160, 137), steady)
+    assert hot is not None
+    assert "1.20 times as wide and 1.51 times as deep" in hot.evidence
 
 
 def test_a_middle_does_not_see_the_start_of_a_track() -> None:
