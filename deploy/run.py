@@ -296,9 +296,7 @@ class RunLoop:
             if not is_sparkplug(delivery.topic):
                 said.append((delivery, decode(delivery.topic, delivery.payload, delivery.content_type)))
                 continue
-            items: list[_Said] = [
-                *self._sparkplug.read(delivery.topic, delivery.payload, now_s)
-            ] or [None]
+            items: list[_Said] = [*self._sparkplug.read(delivery.topic, delivery.payload, now_s)] or [None]
             said += [(None, item) for item in items[:-1]] + [(delivery, items[-1])]
         return said + [(None, item) for item in self._sparkplug.tick(now_s)]
 

@@ -107,7 +107,7 @@ class Herald:
 
 
 def _words(message: AlertMessage | None) -> object:
-    """What of a message is worth saying again when it changes: not how many are shelved, nor what moves all the time."""
+    """What of a message is worth saying anew when it changes: not how many are shelved, nor what moves all the time."""
     if message is None:
         return None
     moving = {"last_seen_s", "evidence"}

@@ -11,8 +11,9 @@ of which quantile of the pool it is. Pure; a share of 1 is at the limit.
 
 A track does not have one width. 30,000 widths along a steady track (Ti-6Al-4V, 1.7 m/s; Raptor, CMU KiltHub 25696293)
 have a standard deviation of 10.9 % of their mean (SPREAD); from 5 to 95 % a normal law gives their quantiles within
-3 % of the mean, beyond that it is too kind (1 %: .73 of the mean, not .75; 99 %: 1.40, not 1.25). Depth was not measured there: the same share is assumed, and that depth falls short where width does, so that the
-low quantiles of both make the high quantile of the index, exactly. Where a forecast has a band, give its low side.
+3 % of the mean, beyond that it is too kind (1 %: .73 of the mean, not .75; 99 %: 1.40, not 1.25). Depth was not measured
+there: the same share is assumed, and that depth falls short where width does, so that the low quantiles of both make
+the high quantile of the index, exactly. Where a forecast has a band, give its low side.
 """
 
 import math
@@ -82,7 +83,9 @@ def lack_of_fusion(
     rare = low(mean) if low_side is None else low_side
     share = overlap_index(hatch_spacing_m, layer_thickness_m, rare.width_m, rare.depth_m)
     often = overlap_index(hatch_spacing_m, layer_thickness_m, mean.width_m, mean.depth_m) >= 1
-    width, depth = (f"{1e6 * b:.0f} µm (middle {1e6 * a:.0f})" for a, b in zip(_across(mean), _across(rare), strict=True))
+    width, depth = (
+        f"{1e6 * b:.0f} µm (middle {1e6 * a:.0f})" for a, b in zip(_across(mean), _across(rare), strict=True)
+    )
     where = "every other place" if often else "one place in twenty"
     return Risk(
         "lack_of_fusion",
@@ -116,7 +119,7 @@ def overheating(now: MeltPool, steady: MeltPool, spread: float = SPREAD) -> Risk
         "overheating",
         min(wider, deeper) / quantile(1.0, 1.0 - RARELY, spread),
         "low",
-        f"the melt pool is {wider:.2f} times as wide and {deeper:.2f} times as deep as a steady one of these parameters",
+        f"the melt pool is {wider:.2f} times as wide and {deeper:.2f} times as deep as a steady one at nominal",
         "short vectors or corners keep their heat: lengthen the pauses or lower the power there",
     )
 

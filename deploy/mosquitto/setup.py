@@ -3,8 +3,9 @@
     mosquitto.conf  acl  passwords  ca.crt  ca.key  server.crt  server.key  data/  secrets/<user>.password
     people/<name>.password
 
-`secrets/` is the list of machines that may connect, `people/` of people who may acknowledge alerts. Run again, it keeps what is there and adds; delete a machine's file and run
-again, and the machine is locked out. Mosquitto reads passwords and access list again at SIGHUP.
+`secrets/` is the list of machines that may connect, `people/` of people who may acknowledge alerts. Run again,
+it keeps what is there and adds; delete a file and run again, and its machine or person is locked out. Mosquitto reads
+passwords and access list again at SIGHUP.
 """
 
 import os

@@ -8,14 +8,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from ingest.codecs import columns, text
 from ingest.codecs.fault import CODES
 from ingest.decode import MAX_PAYLOAD_BYTES
 from ingest.schemas.examples import examples, examples_of_others
 from ingest.sparkplug.topics import READ, rebirth_topic
 from ingest.topics import KINDS, PREFIX, RETAINED
-from pydantic import BaseModel
-
 from twin.observation import SCHEMA_VERSION, Message
 
 Models = dict[str, type[BaseModel]]
@@ -49,8 +49,8 @@ def document(messages: dict[str, type[Message]], schema_of: Any, said_by: Models
         "info": {
             "title": "Meltwin",
             "version": f"{SCHEMA_VERSION}.0.0",
-            "description": "What a machine and people say to the twin over MQTT 5, QoS 1, and the twin to them. A message that cannot be read is kept "
-            f"whole with one of the codes {', '.join(CODES)}; at most {MAX_PAYLOAD_BYTES} bytes a message.",
+            "description": "What a machine and people say to the twin over MQTT 5, QoS 1, and the twin to them. A "
+            f"message that cannot be read is kept whole with one of the codes {', '.join(CODES)}; at most {MAX_PAYLOAD_BYTES} bytes a message.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": text.CONTENT_TYPE,

@@ -37,7 +37,15 @@ ACK = topic_of("local", "m1", "ack")
 
 
 def ack(**fields: Any) -> bytes:
-    said = {"kind": "ack", "source": "panel", "sent_s": 200.0, "build": "b", "alert": "keyhole", "by": "Ada", "note": "known"}
+    said = {
+        "kind": "ack",
+        "source": "panel",
+        "sent_s": 200.0,
+        "build": "b",
+        "alert": "keyhole",
+        "by": "Ada",
+        "note": "known",
+    }
     return json.dumps(said | fields).encode()
 
 

@@ -130,7 +130,7 @@ def test_what_is_shelved_is_silent_until_its_time_and_then_speaks_again() -> Non
     assert stands(told.line)[-1].shelved == 1
     told.tell(60.0)
     last = stands(told.line)[-1]
-    assert [(a.alert, a.state) for a in last.alerts][0] == ("keyhole", "unacknowledged")
+    assert next((a.alert, a.state) for a in last.alerts) == ("keyhole", "unacknowledged")
     assert last.shelved == 0
 
 
@@ -168,7 +168,10 @@ def test_forecasts_are_said_when_it_is_allowed_the_newest_and_seldom() -> None:
     told.herald.tell(told.now_s + FORECAST_S)
     topic = topic_of("hall", "m1", "forecast")
     said = [ForecastMessage.model_validate_json(payload) for sent, payload in told.line.sent if sent == topic]
-    assert [(message.frame, message.outcome, len(message.leads)) for message in said] == [(4, "ok", 2), (6, "non_finite", 0)]
+    assert [(message.frame, message.outcome, len(message.leads)) for message in said] == [
+        (4, "ok", 2),
+        (6, "non_finite", 0),
+    ]
     assert topic not in told.line.retained
     quiet = Told()
     quiet.herald.step(Step(forecasts=[case.forecast(1)]))

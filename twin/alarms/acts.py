@@ -1,10 +1,10 @@
 """Acts: what people do about an alert, and in which state that leaves it (ISA-18.2, section 5).
 
-    unacknowledged   the cause is there, nobody has said that he knows
-    acknowledged     the cause is there, a named person knows
-    returned         the cause is gone, nobody has said that he knows
-    shelved          a named person silenced it until a time; it speaks again by itself
-    cleared          the cause is gone, and somebody knows (he acknowledged it, or had it shelved) or need not (advisory)
+unacknowledged   the cause is there, nobody has said that he knows
+acknowledged     the cause is there, a named person knows
+returned         the cause is gone, nobody has said that he knows
+shelved          a named person silenced it until a time; it speaks again by itself
+cleared          the cause is gone, and somebody knows (he acknowledged it, or had it shelved) or need not (advisory)
 """
 
 import math

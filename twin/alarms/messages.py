@@ -114,9 +114,7 @@ def alerts_message(rows: Sequence[Mapping[str, Any]], source: str, sequence: int
     loud = [_standing(row, state) for row, state in states if state not in ("shelved", "cleared")]
     shelved = sum(state == "shelved" for _, state in states)
     more = max(len(loud) - MOST, 0)
-    return AlertMessage(
-        source=source, sequence=sequence, sent_s=now_s, alerts=loud[:MOST], shelved=shelved, more=more
-    )
+    return AlertMessage(source=source, sequence=sequence, sent_s=now_s, alerts=loud[:MOST], shelved=shelved, more=more)
 
 
 def forecast_message(forecast: Forecast, source: str, now_s: float) -> ForecastMessage:

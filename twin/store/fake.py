@@ -121,9 +121,7 @@ class FakeStore:
     ) -> int:
         return self._person(Act(machine, build, kind, "acknowledged", by, now_s, note, occurrence))
 
-    def shelve(
-        self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, until_s: float
-    ) -> int:
+    def shelve(self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, until_s: float) -> int:
         return self._person(Act(machine, build, kind, "shelved", by, now_s, note, until_s=until_s))
 
     def unshelve(self, machine: str, build: str, kind: str, *, by: str, now_s: float, note: str = "") -> int:

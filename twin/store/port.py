@@ -226,9 +226,7 @@ class Store(Protocol):
         rows changed; the first acknowledgement stands. Raises `AlertUnknownError`, `BadActError`."""
         ...
 
-    def shelve(
-        self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, until_s: float
-    ) -> int:
+    def shelve(self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, until_s: float) -> int:
         """A named person silences an alert until a time; raised anew before that, it is silent too."""
         ...
 

@@ -8,7 +8,18 @@ message (`parameters`), and so are fields. Tables that are read by ranges are cl
 (`sqlite_with_rowid=False`): one tree to write, one to read.
 """
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA_REVISION = "0006_alarms"  # head of migrations/versions
@@ -376,7 +387,7 @@ class FieldRow(Base):
 
 
 class AlertRow(Base):
-    """One occurrence of an alert: raised once, then updated, acknowledged and shelved by people, cleared by the twin."""
+    """One occurrence of an alert: raised once, then updated and cleared by the twin, acknowledged, shelved by people."""
 
     __tablename__ = "alerts"
     machine: Mapped[str] = mapped_column(primary_key=True)

@@ -57,7 +57,7 @@ def test_a_good_hatch_is_spared_also_at_its_turns() -> None:
 def test_lack_of_fusion_wants_a_hatch_spacing_and_settled_pools() -> None:
     thin = [seen(n, MeltPool(500e-6, 95e-6, 40e-6)) for n in range(2 * NEWEST)]
     told = found(asked(None)[0], thin)
-    assert [n for n, kinds in enumerate(told) if "lack_of_fusion" in kinds][0] == SETTLED - 1
+    assert next(n for n, kinds in enumerate(told) if "lack_of_fusion" in kinds) == SETTLED - 1
     assert set().union(*found(asked(None)[0], thin, build())) == set()
 
 
@@ -111,7 +111,7 @@ def test_builds_and_machines_share_nothing() -> None:
 
 
 def test_the_twin_holds_pools_against_its_own_operators_steady_one() -> None:
-    """Half again as much power at the same nominal one would be another pool; a beam of nominal power is not warned of."""
+    """By its own, a beam of nominal power is as it should be; by one that sees less heat on a cold plate it is not."""
     mine = twin(operator=FakeOperator("asno"), fallback=None)
     told = [alert for n in range(30) for alert in mine.advance([window(n)], lambda m, b: build(), float(n))[1]]
     assert "overheating" not in {alert.kind for alert in told}

@@ -53,7 +53,12 @@ def test_when_the_flood_is_over_what_is_over_is_cleared() -> None:
     flood.step([still, raised("goes", 30.0)], 30.0)
     assert flood.step([replace(raised("goes", 30.0), cleared_s=31.0)], 31.0)[0].cleared_s is None
     told = flood.step([replace(still, last_seen_s=700.0)], 700.0)
-    assert {alert.kind: alert.cleared_s for alert in told} == {"stays": None, "goes": 700.0, "flood": 700.0, "k10": 700.0}
+    assert {alert.kind: alert.cleared_s for alert in told} == {
+        "stays": None,
+        "goes": 700.0,
+        "flood": 700.0,
+        "k10": 700.0,
+    }
 
 
 def test_machines_flood_each_for_itself() -> None:

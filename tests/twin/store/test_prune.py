@@ -20,7 +20,8 @@ from twin.store.upkeep.prune import DAY_S, KINDS, keep, preview, prune, release
 NOW_S = 1000 * DAY_S
 ALL = dict.fromkeys(KINDS, 30.0)
 FOR_EVER = (
-    "machines", "builds", "layers", "kept_builds", "conflicts", "rejects", "gaps", "forecasts", "melt_pool", "alerts", "alert_acts",
+    "machines", "builds", "layers", "kept_builds", "conflicts", "rejects", "gaps", "forecasts", "melt_pool", "alerts",
+    "alert_acts",
     "operator_cards",
 )  # fmt: skip
 

@@ -114,8 +114,9 @@ def _tell_history() -> None:
     names = [*NAMES, "occurrence", "act", "by", "at_s", "note"]
     place = [c[name] for name in names[:4]]
     each = [
-        sa.select(*place, *(what.label(name) for what, name in zip((sa.literal(act), by, at_s, note), names[4:], strict=True)))
-        .where(at_s.is_not(None))
+        sa.select(
+            *place, *(what.label(name) for what, name in zip((sa.literal(act), by, at_s, note), names[4:], strict=True))
+        ).where(at_s.is_not(None))
         for act, by, at_s, note in acts
     ]
     rows = sa.union_all(*each).subquery()
