@@ -11,9 +11,9 @@ of which quantile of the pool it is. Pure; a share of 1 is at the limit.
 
 A track does not have one width. 30,000 widths along a steady track (Ti-6Al-4V, 1.7 m/s; Raptor, CMU KiltHub 25696293)
 have a standard deviation of 10.9 % of their mean (SPREAD); from 5 to 95 % a normal law gives their quantiles within
-3 % of the mean, beyond that it is too kind (1 %: .73 of the mean, not .75; 99 %: 1.40, not 1.25). Depth was not measured
-there: the same share is assumed, and that depth falls short where width does, so that the low quantiles of both make
-the high quantile of the index, exactly. Where a forecast has a band, give its low side.
+3 % of the mean, beyond that it is too kind (1 %: .73 of it, not .75; 99 %: 1.40, not 1.25). Depth was not measured
+there: the same share is assumed, and that it falls short where width does, so that the low quantiles of both make the
+high quantile of the index, exactly. Where a forecast has a band, give its low side.
 """
 
 import math

@@ -16,7 +16,7 @@ alerts = typer.Typer(
     help=(
         "Alerts of the store: list what stands, say that you know of one, silence one until a time. Every act is kept "
         "with who, when and why, and is seen by the `run` that is going on, the page, and who listens over MQTT.\n\n"
-        'Example: `./meltwin alerts list`, then `./meltwin alerts acknowledge ded-1 keyhole --by Ada --note "power down"`'
+        'Example: `./meltwin alerts list`, then `./meltwin alerts acknowledge m1 keyhole --by Ada --note "power down"`'
     ),
     no_args_is_help=True,
 )

@@ -50,7 +50,8 @@ def document(messages: dict[str, type[Message]], schema_of: Any, said_by: Models
             "title": "Meltwin",
             "version": f"{SCHEMA_VERSION}.0.0",
             "description": "What a machine and people say to the twin over MQTT 5, QoS 1, and the twin to them. A "
-            f"message that cannot be read is kept whole with one of the codes {', '.join(CODES)}; at most {MAX_PAYLOAD_BYTES} bytes a message.",
+            f"message that cannot be read is kept whole with one of the codes {', '.join(CODES)}; at most "
+            f"{MAX_PAYLOAD_BYTES} bytes a message.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": text.CONTENT_TYPE,

@@ -18,7 +18,7 @@ def shown(now_s: float | None = None) -> tuple[list[Any], str]:
         store.now_s, machines=(row,), machine=str(row["machine"]), slow=read_slow(store, row, None)
     )  # fmt: skip
     made = alerts(replace(snapshot, read_s=now_s or store.now_s), LIGHT)
-    return made["alerts"]["children"][0].children, made["alert-count"]["children"]
+    return made["alerts"]["children"][0].children, made["alert-count"]["title"]
 
 
 def text(node: Any) -> str:
@@ -69,7 +69,7 @@ def test_severity_is_told_by_shape_as_well_and_state_by_a_mark() -> None:
     shapes = {item.className.split()[1]: item.children[0].className.split()[1] for item in items}
     assert len(set(shapes.values())) == len(shapes) == 3
     marks = [item.children[1].children[0].children[1].children[0].className for item in items]
-    assert marks[0] == "mark unacknowledged"
+    assert marks[0] == "sign unacknowledged"
     assert len(set(marks)) == 5
 
 

@@ -64,8 +64,9 @@ class Flood:
             if again:
                 self._raised[alert.machine].append(now_s)
                 del self._over[key]
-            first = {"first_seen_s": known.first_seen_s, "layer": known.layer, "x_m": known.x_m, "y_m": known.y_m}
-            alert = replace(alert, count=known.count + again, **first)
+            first_s, layer, x_m, y_m = known.first_seen_s, known.layer, known.x_m, known.y_m
+            count = known.count + again
+            alert = replace(alert, count=count, first_seen_s=first_s, layer=layer, x_m=x_m, y_m=y_m)
         if alert.cleared_s is None:
             self._open[key] = alert
         elif alert.machine in self._floods:

@@ -97,7 +97,7 @@ def said_s(row: Row) -> tuple[float, bool]:
 
 
 def _raised(said: Row, occurrence: int, people: Mapping[str, Any]) -> Folded:
-    row = said | {"occurrence": occurrence} | people
+    row = {**said, "occurrence": occurrence, **people}
     history = [_entry(row, "raised", TWIN, row["first_seen_s"], row["evidence"])]
     if row["cleared_s"] is not None:
         history.append(_entry(row, "cleared", TWIN, row["cleared_s"], ""))

@@ -387,7 +387,7 @@ class FieldRow(Base):
 
 
 class AlertRow(Base):
-    """One occurrence of an alert: raised once, then updated and cleared by the twin, acknowledged, shelved by people."""
+    """One occurrence of an alert: raised, updated and cleared by the twin, acknowledged and shelved by people."""
 
     __tablename__ = "alerts"
     machine: Mapped[str] = mapped_column(primary_key=True)

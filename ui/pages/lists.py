@@ -43,13 +43,13 @@ def alerts(snapshot: Snapshot, palette: Palette) -> Props:
     rows = snapshot.slow.alerts
     if rows.empty:
         quiet = html.P("No alerts for this machine.", className="quiet")
-        return {"alerts": {"children": [quiet]}, "alert-count": {"children": "none", "className": "count"}}
+        return {"alerts": {"children": [quiet]}, "alert-count": {"children": "none", "className": "count", "title": ""}}
     records = [(state_of(record, snapshot.read_s), record) for record in rows.to_dict("records")]
     records.sort(key=lambda pair: (*_order(*pair), -pair[1]["last_seen_s"]))
     items = [_alert(state, record, snapshot.read_s) for state, record in records]
     return {
         "alerts": {"children": [html.Ul(items)]},
-        "alert-count": {"children": _summary(records), "className": "count"},
+        "alert-count": _summary(records),
     }
 
 
@@ -59,8 +59,8 @@ def _order(state: State, record: dict[Any, Any]) -> tuple[int, int]:
     return groups.index(state), list(SEVERITIES).index(record["severity"])
 
 
-def _summary(records: list[tuple[State, dict[Any, Any]]]) -> str:
-    """How many ask for a word, stand, are silent."""
+def _summary(records: list[tuple[State, dict[Any, Any]]]) -> dict[str, Any]:
+    """How many ask for a word; in whole also how many are known, stand, are silent."""
     waiting = sum(state in ("unacknowledged", "returned") and wants_word(row["severity"]) for state, row in records)
     advice = sum(state == "unacknowledged" and not wants_word(row["severity"]) for state, row in records)
     words = [
@@ -69,7 +69,8 @@ def _summary(records: list[tuple[State, dict[Any, Any]]]) -> str:
         (advice, "advice"),
         (sum(state == "shelved" for state, _ in records), "shelved"),
     ]
-    return ", ".join(f"{count} {word}" for count, word in words if count) or "none open"
+    told = [f"{count} {word}" for count, word in words if count] or ["none open"]
+    return {"children": told[0], "className": "count", "title": ", ".join(told)}
 
 
 def counts(snapshot: Snapshot, palette: Palette) -> Props:
@@ -130,7 +131,7 @@ def _alert(state: State, record: dict[Any, Any], now_s: float) -> Any:
                     html.Div(
                         [
                             html.Strong([alert_name(record["kind"]), html.Span(times, className="times")]),
-                            html.Span([html.Span(className=f"mark {state}"), told], className="severity"),
+                            html.Span([html.Span(className=f"sign {state}"), told], className="severity"),
                         ],
                         className="head",
                     ),

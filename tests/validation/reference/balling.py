@@ -86,9 +86,9 @@ def table(rows: Sequence[Track]) -> str:
     assert by_row is not None
     low, high = area_over_papers(rows)
     lines = [
-        f"All {len(rows)} rows of {len({row.paper for row in rows})} papers, {sum(kind)} of them labelled balling: area "
-        f"under the curve {area:.2f} (95 %: {by_row[0]:.2f} to {by_row[1]:.2f} drawing rows, {low:.2f} to {high:.2f} "
-        f"drawing papers). Fitted on all rows the threshold is {fitted(rows):.2f}.",
+        f"All {len(rows)} rows of {len({row.paper for row in rows})} papers, {sum(kind)} of them labelled balling: "
+        f"area under the curve {area:.2f} (95 %: {by_row[0]:.2f} to {by_row[1]:.2f} drawing rows, {low:.2f} to "
+        f"{high:.2f} drawing papers). Fitted on all rows the threshold is {fitted(rows):.2f}.",
         "",
         "| paper left out | alloy | L/W there, balling and not | threshold of the others | balling found there | "
         "others hit there |",
