@@ -393,7 +393,7 @@ class RunLoop:
             committed_s = self._clock.now_s()
             if work.tallied:
                 self.tally.add(work.windows, step.forecasts, written, committed_s)
-                self.tally.alerts += sum(alert.raised for alert in step.alerts)
+                self.tally.alerts.update(alert.kind for alert in step.alerts if alert.raised)
                 self._heard(step, written, work.forecast_s, committed_s - began_s)
         for reject in step.reingested:
             self._poison.pop(_name(reject.topic, reject.payload), None)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.acks import read_ack
@@ -59,6 +59,7 @@ def test_no_other_topic_acknowledges(kind: str) -> None:
     assert found.code == "bad_topic"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=80).map(str.encode), st.text(max_size=40))
 def test_whatever_comes_is_read_or_refused(payload: bytes, more: str) -> None:
     for topic in (TOPIC, f"{PREFIX}/{more}/ack"):

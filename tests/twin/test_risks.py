@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin import risks
@@ -36,6 +36,7 @@ def test_a_quantile_is_what_measured_widths_fall_short_of() -> None:
         assert quantile(1.0, share) == pytest.approx(measured, abs=0.03), share
 
 
+@settings(deadline=None)
 @given(SIZES, SIZES, SIZES, SIZES, st.floats(0.0, 0.3), st.floats(1.01, 2.0))
 def test_lack_of_fusion_grows_with_hatch_spacing_layer_thickness_and_spread(
     hatch_m: float, layer_m: float, width_m: float, depth_m: float, spread: float, more: float
@@ -52,6 +53,7 @@ def test_lack_of_fusion_grows_with_hatch_spacing_layer_thickness_and_spread(
     assert here >= risks.overlap_index(hatch_m, layer_m, width_m, depth_m), "a mean hides it"
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.floats(0.0, 0.3))
 def test_quantiles_are_in_order_and_their_middle_is_the_mean(one: float, other: float, spread: float) -> None:
     first, second = sorted((one, other))

@@ -60,7 +60,8 @@ class Flood:
         if known is None:
             self._raised[alert.machine].append(now_s)
         else:
-            again = key in self._over and alert.cleared_s is None
+            over = self._over.get(key)
+            again = over is not None and alert.first_seen_s > over.last_seen_s
             if again:
                 self._raised[alert.machine].append(now_s)
                 del self._over[key]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts import store_cases as case
@@ -95,6 +95,7 @@ def test_machines_are_calmed_by_their_own_frames() -> None:
     assert of.step([(other, [])], 100.0) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.0, 2.0), st.floats(0.1, 40.0)), max_size=80))
 def test_in_the_store_one_is_open_at_most_and_each_end_is_kept(said: list[tuple[float, float]]) -> None:
     of, store, now_s, raised = Alarms(), FakeStore(), 0.0, 0

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.alarms.flood import BEGINS, ENDS, SPAN_S, Flood
@@ -79,6 +79,7 @@ def test_after_a_restart_the_flood_goes_on() -> None:
     assert any(a.kind == "flood" and a.cleared_s for a in again.step([], 42.0 + SPAN_S))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.floats(0.1, 60.0)), max_size=200))
 def test_counts_add_up_and_nothing_is_lost(said: list[tuple[int, bool, float]]) -> None:
     """Whatever is raised and cleared: the sum of the counts of all occurrences is how often something was raised."""
