@@ -34,7 +34,7 @@ class Tally:
     conflicts: int = 0  # duplicates whose key was taken by another content
     reingested: int = 0  # rejects that could be read after all
     store_tries: int = 0  # tries to write to a store that was away
-    alerts: int = 0
+    alerts: Counter[str] = field(default_factory=Counter)  # raised, by kind
     outcomes: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)  # by machine
     outcome_now: dict[str, str] = field(default_factory=dict)  # by machine
@@ -117,7 +117,8 @@ class Tally:
             "duplicates_absorbed": self.duplicates_absorbed,
             "gaps": self.gaps,
             "frames_forecast": self.frames_forecast,
-            "alerts": self.alerts,
+            "alerts": self.alerts.total(),
+            "alerts_by_kind": dict(sorted(self.alerts.items())),
             "latency_ms": self.latency_ms(),
             "realtime_factor": self.realtime_factor(),
             "outcomes": dict(sorted(self.outcomes.items())),

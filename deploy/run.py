@@ -21,21 +21,26 @@ from typing import Any, Protocol
 
 from deploy.lag import Lag
 from deploy.report import Tally
+from ingest import acks
 from ingest.births import Births
 from ingest.decode import decode
 from ingest.order import Order
 from ingest.source import Delivery, Source
-from ingest.sparkplug.stage import KIND as REBIRTH_NEEDED
 from ingest.sparkplug.stage import Stage
 from ingest.sparkplug.topics import is_sparkplug
+from ingest.topics import OUT_KINDS, PEOPLE_KINDS, kind_of
+from twin.alarms.acts import Act
+from twin.alarms.flood import SPAN_S, Flood
+from twin.alarms.kinds import OF_FORECASTS
 from twin.clock import Clock
 from twin.forecast import Alert, Forecast
 from twin.observation import Build, Observation, Rejected, Skipped, State, Window
 from twin.store.packing import digest
 from twin.store.port import Step, Store, StoreUnavailableError, Written
-from twin.watch import KINDS, Watch
+from twin.watch import Watch
 
-_Item = tuple[Delivery | None, Observation | Rejected | None]  # what is read, and what to acknowledge with it
+_Said = Observation | Rejected | Act | None
+_Item = tuple[Delivery | None, _Said]  # what is read, and what to acknowledge with it
 ContextOf = Callable[[str, str], Build]  # (machine, build) -> what stays constant in it
 RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again
 RETRY_S, RETRY_MAX_S = 0.25, 15.0  # between tries to reach a store that is away: doubled from the first to the last
@@ -137,8 +142,10 @@ class RunLoop:
         heard: Heard = _by_nobody,
         take_up: Callable[[Sequence[Alert]], None] = lambda alerts: None,
         sparkplug: Stage | None = None,
+        tell: Callable[[float], object] = lambda now_s: None,
     ) -> None:
-        """`take_up`: Twin.take_up, for the alerts that an earlier run left open."""
+        """`take_up`: Twin.take_up, for the alerts that an earlier run left open. `tell`: called after each turn, with
+        the time, when what it caused is committed."""
         self._source = source
         self._order = order
         self._births = Births(store)
@@ -149,6 +156,8 @@ class RunLoop:
         self._heard = heard
         self._take_up = take_up
         self._watch = Watch()
+        self._flood = Flood()
+        self._tell = tell
         self._arrived: list[_Item] = []  # and not yet in the life of its source
         self._taken: deque[_Item] = deque()  # and not yet looked at
         self._more_waits = False
@@ -180,10 +189,12 @@ class RunLoop:
         """
         now_s = self._clock.now_s()
         alerts = [_alert(row) for row in self._store.alerts(open_only=True, limit=10_000).to_dict("records")]
+        lately = self._store.alerts(limit=10_000)
+        over = lately[(lately["last_seen_s"] > now_s - SPAN_S) & lately["cleared_s"].notna()]
+        self._flood.take_up([*alerts, *(_alert(row) for row in over.to_dict("records"))])
         self._watch.take_up(alerts)
         self._sparkplug.take_up(alerts)
-        theirs = KINDS | {REBIRTH_NEEDED}
-        self._take_up([a for a in alerts if a.kind not in theirs and not a.kind.startswith("silence_")])
+        self._take_up([alert for alert in alerts if alert.kind in OF_FORECASTS])
         for row in self._store.rejects(limit=MAX_POISON).itertuples():
             if row.reingested_s != row.reingested_s:  # NaN: not yet
                 self._remember_poison(row.topic, row.payload)
@@ -225,7 +236,9 @@ class RunLoop:
         try:
             if self._work is None:
                 self._work = self._work_out()
-            return self._commit(self._work)
+            committed = self._commit(self._work)
+            self._tell(self._clock.now_s())
+            return committed
         except StoreUnavailableError as error:
             self._put_off(str(error))
             return 0
@@ -247,10 +260,11 @@ class RunLoop:
             self._more_waits = len(deliveries) >= self._batch.messages
             self._arrived = self._read(deliveries, self._clock.now_s())
         now_s = self._clock.now_s()
-        self._taken.extend([(each, self._placed(item, now_s)) for each, item in self._arrived])
+        self._taken.extend([(each, self._placed(item, now_s, each)) for each, item in self._arrived])
         self._arrived = []
         observations: list[Observation] = []
         rejects: list[Rejected] = []
+        acts: list[Act] = []
         windows: list[Window] = []
         taken: list[Delivery] = []
         while self._taken and not self._full(windows):
@@ -259,29 +273,39 @@ class RunLoop:
                 taken.append(delivery)
             if isinstance(item, Rejected):
                 rejects.append(item)
+            elif isinstance(item, Act):
+                acts.append(item)
             elif item is not None:
                 observations.append(item)
                 self._remember(item)
                 windows += self._order.add(item, now_s)
         windows += self._order.tick(now_s)
-        return self._step(observations, rejects, windows, taken, now_s)
+        return self._step(observations, rejects, windows, taken, now_s, acts)
 
     def _read(self, deliveries: list[Delivery], now_s: float) -> "list[_Item]":
         """What the deliveries say; each stands with the last of its items, so that it is acknowledged with that one."""
         said: list[_Item] = []
         for delivery in deliveries:
+            kind = kind_of(delivery.topic)
+            if kind in OUT_KINDS:  # our own words come back, since one filter hears all of a site
+                said.append((delivery, None))
+                continue
+            if kind in PEOPLE_KINDS:
+                said.append((delivery, acks.read_ack(delivery.topic, delivery.payload)))
+                continue
             if not is_sparkplug(delivery.topic):
                 said.append((delivery, decode(delivery.topic, delivery.payload, delivery.content_type)))
                 continue
-            items: list[Observation | Rejected | None] = [
-                *self._sparkplug.read(delivery.topic, delivery.payload, now_s)
-            ] or [None]
+            items: list[_Said] = [*self._sparkplug.read(delivery.topic, delivery.payload, now_s)] or [None]
             said += [(None, item) for item in items[:-1]] + [(delivery, items[-1])]
         return said + [(None, item) for item in self._sparkplug.tick(now_s)]
 
-    def _placed(self, item: Observation | Rejected | None, now_s: float) -> Observation | Rejected | None:
+    def _placed(self, item: _Said, now_s: float, delivery: Delivery | None) -> _Said:
         if item is None or isinstance(item, Rejected):
             return item
+        if isinstance(item, Act):
+            known = self._store.alert_is_known(item.machine, item.build, item.kind, item.occurrence)
+            return item if known or delivery is None else acks.unknown(delivery.topic, delivery.payload, item)
         self._lag.meet(item.machine, item.message.sent_s, now_s)
         observation = item if is_sparkplug(item.topic) else self._births.place(item, now_s)  # a birth says its life
         self._order.meet(observation)
@@ -305,6 +329,7 @@ class RunLoop:
         windows: list[Window],
         taken: list[Delivery],
         now_s: float,
+        acts: Sequence[Act] = (),
     ) -> _Work:
         windows = self._newest_first(windows)
         began_s = self._clock.now_s()
@@ -321,7 +346,8 @@ class RunLoop:
             rejects,
             gaps,
             forecasts,
-            alerts,
+            self._flood.step(alerts, now_s),
+            acts,
             births=births,
             skipped=list(_ranges(windows, now_s)),
             reingested=self._cured(observations, rejects),
@@ -361,12 +387,13 @@ class RunLoop:
     def _commit(self, work: _Work) -> int:
         step = work.step
         began_s = self._clock.now_s()
-        if any((step.observations, step.rejects, step.forecasts, step.alerts, step.gaps, step.births, step.skipped)):
+        said = (step.observations, step.rejects, step.forecasts, step.alerts, step.acts, step.gaps, step.births)
+        if any((*said, step.skipped)):
             written = self._store.write(step)
             committed_s = self._clock.now_s()
             if work.tallied:
                 self.tally.add(work.windows, step.forecasts, written, committed_s)
-                self.tally.alerts += sum(alert.raised for alert in step.alerts)
+                self.tally.alerts.update(alert.kind for alert in step.alerts if alert.raised)
                 self._heard(step, written, work.forecast_s, committed_s - began_s)
         for reject in step.reingested:
             self._poison.pop(_name(reject.topic, reject.payload), None)
@@ -391,7 +418,7 @@ class RunLoop:
 
     def _rewrite(self, windows: list[Window], now_s: float) -> None:
         forecasts, alerts = self.advance(windows, self._context_of, now_s)
-        self._store.write(Step(forecasts=forecasts, alerts=alerts, received_s=now_s))
+        self._store.write(Step(forecasts=forecasts, alerts=self._flood.step(alerts, now_s), received_s=now_s))
 
     def _passed(self, machine: str, build: str, layer: int) -> list[tuple[int, int]]:
         """The ranges of frames of a layer that were skipped."""
@@ -434,9 +461,10 @@ def _ranges(windows: Sequence[Window], now_s: float) -> Iterator[Skipped]:
 
 
 def _alert(row: dict[Any, Any]) -> Alert:
-    """An open alert as it was written; a place that is not known comes from the table as NaN."""
+    """An alert as it was written; a place that is not known comes from the table as NaN."""
     x_m, y_m = (None if value != value else float(value) for value in (row["x_m"], row["y_m"]))
     return Alert(
         row["machine"], row["build"], row["kind"], row["severity"], int(row["layer"]), x_m, y_m,
         row["first_seen_s"], row["last_seen_s"], row["evidence"], row["action"],
+        cleared_s=None if row["cleared_s"] != row["cleared_s"] else float(row["cleared_s"]), count=int(row["count"]),
     )  # fmt: skip

@@ -44,7 +44,7 @@ def through_broker(settings: Settings, publisher: Sequence[str], *, headless: bo
         stop = parts.enter_context(StopSignals())
         monitor = parts.enter_context(wiring.monitor(settings, serve=False))
         source = _from_broker(settings, parts, monitor)
-        loop, page = parts.enter_context(_consumer(settings, source, headless, monitor))
+        loop, page = parts.enter_context(_consumer(settings, source, headless, monitor, says=True))
         feeder = parts.enter_context(Child(*publisher, environment=as_environment(settings), talks=True))
         loop.run(lambda: stop() or feeder.code is not None, each_turn=lambda tally: each_turn(loop, feeder.said))
         code = feeder.stop()
@@ -100,7 +100,7 @@ def live(settings: Settings, each_turn: EachTurn) -> None:
         monitor = parts.enter_context(wiring.monitor(settings, serve=True))
         source = _from_broker(settings, parts, monitor)
         sparkplug = parts.enter_context(wiring.sparkplug_stage(settings))
-        loop, _ = parts.enter_context(_consumer(settings, source, True, monitor, sparkplug))
+        loop, _ = parts.enter_context(_consumer(settings, source, True, monitor, sparkplug, says=True))
         monitor.watch(source, lambda: _lost(source, loop), lambda: wiring.store_lost(settings), settings.queue_messages)
 
         def turned(tally: Tally) -> None:
@@ -132,16 +132,23 @@ def _lost(source: MqttSource, loop: RunLoop) -> dict[str, str]:
 
 @contextmanager
 def _consumer(
-    settings: Settings, source: Source, headless: bool, monitor: Monitor, sparkplug: Stage | None = None
+    settings: Settings,
+    source: Source,
+    headless: bool,
+    monitor: Monitor,
+    sparkplug: Stage | None = None,
+    *,
+    says: bool = False,
 ) -> Iterator[tuple[RunLoop, Child | None]]:
-    """The store, the warm run loop, and the page beside them."""
+    """The store, the warm run loop, and the page beside them. `says`: there is a broker that may be told of alerts."""
     if not headless:
         need_port(settings.ui_port, "ui_port")
     with ExitStack() as parts:
         with monitor.starting("store"):
             store = parts.enter_context(closing(wiring.open_store(settings)))
         with monitor.starting("operator"):
-            loop = wiring.run_loop(settings, source, store, monitor.step, sparkplug)
+            herald = parts.enter_context(wiring.herald(settings, store)) if says else None
+            loop = wiring.run_loop(settings, source, store, monitor.step, sparkplug, herald)
             loop.resume()
             settle()
         page = None if headless else parts.enter_context(Child("ui", environment=as_environment(settings)))

@@ -91,6 +91,10 @@ class Settings(BaseSettings):
         bool, Field(description="ask Sparkplug edge nodes for a rebirth; false: only say that one is needed")
     ] = False
 
+    publish: Annotated[
+        tuple[Literal["alert", "forecast"], ...],
+        Field(description="what the twin says over MQTT: what stands of alerts (retained), the newest forecasts"),
+    ] = ("alert",)
     queue_messages: Annotated[
         int, Field(ge=1, le=65_535, description="messages taken from the broker and not yet committed, at most")
     ] = 2000

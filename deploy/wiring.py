@@ -21,6 +21,7 @@ from ingest.files.again import Again
 from ingest.files.again import forecast_again as forecast_stored
 from ingest.files.bring import Brought
 from ingest.files.bring import bring as bring_in
+from ingest.herald import Herald
 from ingest.machines.machine import Machine
 from ingest.mqtt import MqttPublisher, MqttSource, take_turns
 from ingest.order import HORIZON_FRAMES, Order
@@ -33,7 +34,7 @@ from ingest.sparkplug.topics import subscription
 from ingest.topics import every_kind
 from twin.clock import SystemClock
 from twin.store.holdings import Holdings
-from twin.store.port import Step, Store, StoreError, StoreMissingError
+from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
 from twin.store.sql import SqlStore
 from twin.store.upkeep.disk import Room
 
@@ -144,6 +145,19 @@ def sparkplug_stage(settings: Settings) -> Iterator[Stage]:
         )
     ) as publisher:
         yield Stage(publisher.ask_rebirth)
+
+
+@contextmanager
+def herald(settings: Settings, store: Store) -> Iterator[Herald | None]:
+    """What says over MQTT what is committed; None where the setting lets it say nothing. It says no command."""
+    said = settings.publish
+    if not said:
+        yield None
+        return
+    name = access(settings).session_name(f"meltwin-says-{settings.site}")
+    host, port = settings.mqtt_host, settings.mqtt_port
+    with closing(MqttPublisher(host, port, name, access=access(settings), kinds=said)) as line:
+        yield Herald(store, line, settings.site, alerts="alert" in said, forecasts="forecast" in said)
 
 
 @contextmanager
@@ -337,7 +351,14 @@ def _cards(twins: "dict[str, Twin]") -> list[dict[str, Any]]:
     return list(cards.values())
 
 
-def run_loop(settings: Settings, source: Source, store: Store, heard: Heard, sparkplug: Stage | None = None) -> RunLoop:
+def run_loop(
+    settings: Settings,
+    source: Source,
+    store: Store,
+    heard: Heard,
+    sparkplug: Stage | None = None,
+    says: Herald | None = None,
+) -> RunLoop:
     """The consumer, warm: the first message is forecast as fast as the thousandth."""
     order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames), kept=store)
     batch = Batch(backlog=settings.backlog_frames, behind_s=0.6 * settings.stale_s)
@@ -345,4 +366,11 @@ def run_loop(settings: Settings, source: Source, store: Store, heard: Heard, spa
     store.write(Step(cards=_cards(twins)))
     advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
     take_up = twins[""].take_up
-    return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug)
+    if says is None:
+        return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug)
+
+    def committed(step: Step, written: Written, forecast_s: float, commit_s: float) -> None:
+        heard(step, written, forecast_s, commit_s)
+        says.step(step)
+
+    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, says.tell)

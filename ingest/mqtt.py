@@ -331,6 +331,7 @@ class MqttPublisher:
         self._may_ask_rebirth = may_ask_rebirth
         self._answered = threading.Event()
         self._refusal = ""
+        self._connections = 0
         self._client = _client(client_id, manual_ack=False, access=access)
         self._client.max_inflight_messages_set(max_in_flight)
         self._client.on_connect = self._on_connect
@@ -347,6 +348,16 @@ class MqttPublisher:
     @property
     def published(self) -> int:
         return self._published
+
+    @property
+    def connections(self) -> int:
+        """How often the broker has let us in."""
+        return self._connections
+
+    @property
+    def ready(self) -> bool:
+        """Connected, and all that was said is confirmed: what is said now goes out at once."""
+        return self._client.is_connected() and self._in_flight == 0
 
     @property
     def refused(self) -> int:
@@ -391,6 +402,7 @@ class MqttPublisher:
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._refusal = f"refused the connection ({reason})" if reason.is_failure else ""
+        self._connections += not reason.is_failure
         self._answered.set()
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties) -> None:

@@ -108,6 +108,8 @@ class FakePublisher:
         self.sent: list[tuple[str, bytes]] = []
         self.content_types: list[str] = []
         self.retained: dict[str, bytes] = {}
+        self.ready = True
+        self.connections = 1
 
     @property
     def published(self) -> int:

@@ -8,8 +8,9 @@ from twin.observation import SCHEMA_VERSION
 
 PREFIX = f"meltwin/v{SCHEMA_VERSION}"
 KINDS = ("state", "build", "layer", "parameters", "plan", "signal", "frame")  # what machines say
-OUT_KINDS = ("forecast", "alert", "ack", "recipe")  # what the twin says: never a command
-RETAINED = frozenset({"state", "build", "layer"})  # the newest stays with the broker for whoever comes later
+OUT_KINDS = ("forecast", "alert", "recipe")  # what the twin says: never a command
+PEOPLE_KINDS = ("ack",)  # what named people say to the twin
+RETAINED = frozenset({"state", "build", "layer", "alert"})  # the newest stays with the broker for whoever comes later
 
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
@@ -32,12 +33,22 @@ class ForbiddenTopicError(RuntimeError):
 
 def topic_of(site: str, machine: str, kind: str) -> str:
     """The topic for one kind of message of one machine. BadTopicError for a name that MQTT or SQL would misread."""
-    return "/".join((PREFIX, *_checked(Topic(site, machine, kind), (*KINDS, *OUT_KINDS))))
+    return "/".join((PREFIX, *_checked(Topic(site, machine, kind), (*KINDS, *OUT_KINDS, *PEOPLE_KINDS))))
 
 
 def parse_topic(topic: str) -> Topic:
     """The names in a topic that a machine says. Raises BadTopicError, whose text says what is wrong."""
     return _parsed(topic, KINDS)
+
+
+def names_of(topic: str, kinds: Collection[str]) -> Topic:
+    """The same for other kinds than a machine's."""
+    return _parsed(topic, kinds)
+
+
+def kind_of(topic: str) -> str:
+    """The last level of a topic that begins as ours do; empty for any other. Says nothing of its other names."""
+    return topic.rpartition("/")[2] if topic.startswith(f"{PREFIX}/") else ""
 
 
 def allowed(topic: str, kinds: Collection[str]) -> str:

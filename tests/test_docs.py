@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -10,11 +11,15 @@ import typer
 from deploy.cli import app
 from deploy.settings import Settings
 from ingest.codecs.fault import CODES
+from ingest.schemas import BY_PEOPLE, SAID
 from ingest.topics import KINDS, RETAINED
+from twin.alarms.acts import State
+from twin.alarms.kinds import STATUS
 from twin.observation import Message
 from twin.store.tables import Base
 
 ROOT = Path(__file__).parents[1]
+SCHEMAS_OF_OTHERS = (*SAID, *BY_PEOPLE)
 DOCS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 VERBS = {name: verb for name, verb in typer.main.get_command(app).commands.items() if not verb.hidden}  # type: ignore[attr-defined]
 
@@ -49,6 +54,26 @@ def test_every_kind_of_message_is_told_with_its_schema() -> None:
         assert f"ingest/schemas/{kind}.json" in rows[kind][2]
     for name in Message.model_fields:
         assert f"`{name}`" in told("docs/wire.md"), name
+
+
+def test_every_kind_of_alert_is_told_with_its_status() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \|([^|]+)\|([^|]+)\|", told("docs/alerts.md"), flags=re.MULTILINE)
+    found = {}
+    for names, _, status in rows:
+        kinds, said = re.findall(r"`([^`]+)`", names), [each.strip() for each in status.split(",")]
+        found |= dict(zip(kinds, said * len(kinds) if len(said) == 1 else said, strict=False))
+    for kind, status in STATUS.items():
+        assert found[kind] == status.replace("_", " "), kind
+    for state in get_args(State):
+        assert f"| `{state}` |" in told("docs/alerts.md")
+
+
+def test_what_the_twin_and_people_say_is_told_with_its_schema() -> None:
+    page = told("docs/alerts.md")
+    for kind in SCHEMAS_OF_OTHERS:
+        assert f"ingest/schemas/{kind}.json" in page
+        assert f"/{kind}`" in page
+        assert ("| yes |" in page.split(f"/{kind}` |")[1].split("\n")[0]) == (kind in RETAINED)
 
 
 def test_every_code_of_a_reject_is_told() -> None:

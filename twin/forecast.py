@@ -105,7 +105,8 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that asks a person to act. Raised once under its key, then updated; never lost."""
+    """Something that asks a person to act, as the twin says it: raised once, then updated, and cleared with its cause.
+    What people did about it is with the store, and so is which time it is that it is raised."""
 
     machine: str
     build: str
@@ -119,6 +120,7 @@ class Alert:
     evidence: str
     action: str
     cleared_s: float | None = None
+    count: int = 1  # times that it came, where a flood groups them (`twin.alarms.flood`)
 
     @property
     def raised(self) -> bool:
@@ -126,5 +128,6 @@ class Alert:
         return self.first_seen_s == self.last_seen_s and self.cleared_s is None
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
-        return (self.machine, self.build, self.kind, self.layer)
+    def key(self) -> tuple[str, str, str]:
+        """Of what is open under it there is one at a time."""
+        return (self.machine, self.build, self.kind)

@@ -9,14 +9,16 @@ import numpy as np
 
 from operators.operator import Look, Operator, Picture, Stream, Task
 from twin import trust
-from twin.forecast import Absorbed, Alert, Field, Forecast, Lead, MeltPool, Outcome, Severity
+from twin.alarms.alarms import Alarms
+from twin.alarms.defects import Defects
+from twin.forecast import Absorbed, Alert, Field, Forecast, Lead, MeltPool, Outcome
 from twin.material import UnknownMaterialError, material
 from twin.observation import Build, Frame, Path, Window
 from twin.process import Process
-from twin.regime import DEEP_KEYHOLE, keyhole_number, regime
+from twin.regime import keyhole_number, regime
+from twin.steady import steady_pool
 
 ContextOf = Callable[[str, str], Build]
-CALM_S = 10.0  # an alert that was not seen for so long is cleared
 SLOWEST_PECLET = 0.5  # below it the fallback's heat outruns its boxes
 
 
@@ -67,12 +69,8 @@ class Twin:
         self._layers: dict[tuple[str, str], int] = {}
         self._start_s: dict[str, float] = {}
         self._serving: dict[str, Operator] = {}
-        self._open: dict[tuple[str, str, str], Alert] = {}
-
-    def take_up(self, alerts: Sequence[Alert]) -> None:
-        """Alerts that an earlier run left open: they are updated and cleared like those of this one."""
-        for alert in alerts:
-            self._open[alert.machine, alert.build, alert.kind] = alert
+        self._alarms, self._defects = Alarms(), Defects(self._steady)
+        self.take_up = self._alarms.take_up
 
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
@@ -96,7 +94,7 @@ class Twin:
             forecasts += self._tell(work, looks, now_s)
         for stream in ended:
             self._forget(stream)
-        return forecasts, [] if self._opinion else self._warn(forecasts, now_s)
+        return forecasts, [] if self._opinion else self._warn(forecasts, context_of, now_s)
 
     @property
     def serving(self) -> list[Operator]:
@@ -294,53 +292,19 @@ class Twin:
             now_s,
         )
 
-    def _warn(self, forecasts: list[Forecast], now_s: float) -> list[Alert]:
-        """Alerts raised, seen again or cleared in this step. One stays open as long as its cause is seen, wherever the
-        beam is by then; it tells where it was seen first."""
-        told: dict[tuple[str, str, str], Alert] = {}
-        for forecast in forecasts:
-            for kind, severity, evidence, action in _risks(forecast):
-                key = (forecast.machine, forecast.build, kind)
-                first = self._open.get(key)
-                if first is None:
-                    x, y = (forecast.leads[0].x_m, forecast.leads[0].y_m) if forecast.leads else (None, None)
-                    first = Alert(*key, severity, forecast.layer, x, y, now_s, now_s, evidence, action)
-                self._open[key] = told[key] = replace(first, last_seen_s=now_s, evidence=evidence)
-        heard = {forecast.machine for forecast in forecasts}
-        for key, alert in list(self._open.items()):
-            if key[0] in heard and now_s - alert.last_seen_s > CALM_S:
-                told[key] = replace(alert, cleared_s=now_s)
-                del self._open[key]
-        return list(told.values())
-
-
-def _risks(forecast: Forecast) -> list[tuple[str, Severity, str, str]]:
-    """(kind, severity, evidence, action) of what in a forecast asks a person to look."""
-    found: list[tuple[str, Severity, str, str]] = []
-    if forecast.outcome.kind != "ok":
-        found.append(
-            (forecast.outcome.kind, "low", _evidence(forecast.outcome), "no forecast to rely on here: watch the signal")
+    def _warn(self, forecasts: list[Forecast], context_of: ContextOf, now_s: float) -> list[Alert]:
+        return self._alarms.step(
+            ((each, self._defects.of(each, context_of(each.machine, each.build))) for each in forecasts), now_s
         )
-    if forecast.regime == "keyhole" and (forecast.keyhole_number or 0.0) > DEEP_KEYHOLE:
-        found.append(
-            (
-                "keyhole",
-                "medium",
-                f"keyhole number {forecast.keyhole_number:.1f}",
-                "a keyhole so deep may leave pores: lower the power or raise the speed",
-            )
-        )
-    return found
 
-
-def _evidence(outcome: Outcome) -> str:
-    """An outcome as a person says it: `scan speed 0.0056 m/s below the trained range`."""
-    if outcome.kind == "residual":
-        return f"{abs(outcome.by):.2%} of the absorbed heat is {'missing' if outcome.by > 0 else 'too much'}"
-    if outcome.kind != "outside_envelope" or not outcome.by:
-        return str(outcome)
-    side = "above" if outcome.by > 0 else "below"
-    return f"{outcome.which} {abs(outcome.by):.3g} {outcome.unit}".rstrip() + f" {side} the trained range"
+    def _steady(self, forecast: Forecast, build: Build, absorbs: float) -> MeltPool | None:
+        """What `Defects` holds the pools of a build against; None where the operator may not tell."""
+        process, _ = _process(build)
+        nominal = (build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
+        operator = next(each for each in self.serving if each.card["name"] == forecast.operator)
+        if process is None or _outside(operator, process, *nominal) or process.peclet(nominal[1]) < SLOWEST_PECLET:
+            return None
+        return steady_pool(operator, process, *nominal, absorbs)
 
 
 def _process(build: Build) -> tuple[Process | None, str]:

@@ -59,7 +59,7 @@ class Watch:
         self._sensors: dict[tuple[str, str, str], _Sensor] = {}  # machine, build, name
         self._places: dict[str, tuple[str, int]] = {}  # where each machine is now: build, layer
         self._open: dict[tuple[str, str, str], Alert] = {}
-        self._told: dict[tuple[str, str, str, int], Alert] = {}
+        self._told: dict[tuple[str, str, str], Alert] = {}
 
     def take_up(self, alerts: Sequence[Alert]) -> None:
         """Alerts that an earlier run left open: they are updated and cleared like those of this one."""

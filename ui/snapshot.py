@@ -14,6 +14,7 @@ FRAMES = 160  # newest frames kept in the picture
 INFERRED = 400
 SIGNAL_SAMPLES = 1500
 ALERTS = 30
+STANDING = 200
 MISSED = 5  # newest gaps, rejects and ranges of skipped frames
 
 
@@ -163,7 +164,7 @@ def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None, 
         build=build,
         temperature_field=store.latest_field(machine),
         vectors=vectors,
-        alerts=store.alerts(machine, limit=ALERTS),
+        alerts=_alerts(store, machine),
         gaps=store.gaps(machine, limit=MISSED),
         rejects=store.rejects(limit=MISSED),
         skipped=store.skipped(machine, limit=MISSED),
@@ -171,6 +172,13 @@ def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None, 
         outcomes=store.outcomes(),
         card=store.card(str(latest["operator"])) if latest else None,
     )
+
+
+def _alerts(store: Store, machine: str) -> pd.DataFrame:
+    """All that stand, and the newest of the others."""
+    standing, newest = store.alerts(machine, standing_only=True, limit=STANDING), store.alerts(machine, limit=ALERTS)
+    rows = pd.concat([standing, newest], ignore_index=True) if len(standing) and len(newest) else newest
+    return rows.drop_duplicates(["build", "kind", "occurrence"], ignore_index=True)
 
 
 def outcome_of(forecast: dict[str, Any]) -> Outcome:

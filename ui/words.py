@@ -52,9 +52,34 @@ ALERT_KINDS = {
     "non_finite": "Calculation failed",
     "lack_of_fusion": "Too shallow: lack of fusion",
     "balling": "Pool too long: balling",
+    "overheating": "Heat piles up",
+    "flood": "Many alerts at once",
     "disk_low": "Disk filling up",
     "disk_full": "Disk full: nothing is taken",
 }
+
+
+ALERT_STATES = {
+    "unacknowledged": "not acknowledged",
+    "acknowledged": "acknowledged",
+    "returned": "over, not acknowledged",
+    "shelved": "shelved",
+    "cleared": "cleared",
+}
+ADVISORY_STATES = {"unacknowledged": "stands", "acknowledged": "acknowledged", "shelved": "shelved", "cleared": "over"}
+STATUSES = {
+    "failure": "failure",
+    "function_check": "function check",
+    "out_of_specification": "out of specification",
+    "maintenance_required": "maintenance required",
+}
+
+
+def alert_name(kind: str) -> str:
+    """What an alert is about; of a sensor that is silent, which."""
+    if kind.startswith("silence_"):
+        return f"Sensor silent: {kind.removeprefix('silence_').replace('_', ' ')}"
+    return ALERT_KINDS.get(kind, kind.replace("_", " "))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 
 from deploy.checks.finding import Finding
+from deploy.mosquitto.files import TWIN
+from ingest.topics import KINDS
 from twin.clock import SystemClock
 
 MOST_AUTOSAVE_S = 10
@@ -62,6 +64,7 @@ def judged(path: Path) -> Iterator[Finding]:
     yield _persistence(path, lines)
     yield _queue(lines)
     yield _strangers(lines)
+    yield from _acknowledges(lines)
     yield _saved(lines)
 
 
@@ -100,6 +103,30 @@ def _strangers(lines: Lines) -> Finding:
     if "acl_file" not in lines:
         return Finding(what, "UNSAFE", "who has a password may speak for every machine", "an acl_file")
     return Finding(what, "ok", "whom it knows, for what is theirs" + (", by TLS" if "certfile" in lines else ""))
+
+
+def _acknowledges(lines: Lines) -> Iterator[Finding]:
+    """Who may say over MQTT that somebody knows of an alert: people, and no machine."""
+    what = "acknowledges over MQTT"
+    try:
+        text = Path(lines["acl_file"]).read_text(errors="replace")
+    except (KeyError, OSError):
+        return
+    may: dict[str, set[str]] = {}
+    user = "anybody"
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["user"] and len(words) > 1:
+            user = words[1]
+        elif words[:1] == ["topic"] and len(words) > 2 and words[1] in ("write", "readwrite"):
+            may.setdefault(user, set()).add(words[2].rpartition("/")[2])
+    people = sorted(name for name, kinds in may.items() if "ack" in kinds and name != TWIN)
+    machines = [name for name in people if may[name] & set(KINDS)]
+    if machines:
+        told = f"{', '.join(machines)}: a machine would acknowledge its own alerts"
+        yield Finding(what, "UNSAFE", told, "run ./meltwin broker setup again")
+    else:
+        yield Finding(what, "ok", ", ".join(people) or "nobody; ./meltwin alerts acknowledge does without")
 
 
 def _saved(lines: Lines) -> Finding:

@@ -25,6 +25,9 @@ def setup(
         str,
         typer.Option(help="names and addresses by which the broker is called, with commas; left out: this computer's"),
     ] = "",
+    people: Annotated[
+        str, typer.Option(help="names of people who may acknowledge alerts over MQTT, with commas; those known stay")
+    ] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="TLS port of the broker")] = 8883,
     address: Annotated[str, typer.Option(help="address to listen on")] = "0.0.0.0",
     folder: Annotated[Path | None, typer.Option(help="left out: `broker` in the setting data_dir")] = None,
@@ -51,10 +54,11 @@ def setup(
     names = _list(host) or [socket.gethostname(), "localhost", "127.0.0.1"]
     system_user = user or ("mosquitto" if os.geteuid() == 0 else getpass.getuser())
     place = Place(settings.site, address, port, names, system_user, sparkplug_group)
-    known = set_up(folder, place, _list(machines))
+    known = set_up(folder, place, _list(machines), _list(people))
     typer.echo(f"Set up in {folder} for site {settings.site}: {', '.join(known) or 'no machine yet'}")
     typer.echo(f"Start it:          mosquitto -c {folder / 'mosquitto.conf'}")
     typer.echo(f"For each machine:  {folder / 'ca.crt'}, its name, {folder / 'secrets'}/<name>.password")
+    typer.echo(f"For each person:   the same from {folder / 'people'}")
     typer.echo("For the twin, in meltwin.toml:\n")
     rows = {"site": settings.site, "broker": "external", "mqtt_host": names[0], "mqtt_port": port}
     rows |= {"mqtt_tls_ca": folder / "ca.crt", "mqtt_username": TWIN}

@@ -1,7 +1,8 @@
 """Files: the text of the broker's configuration, its access list and its password file.
 
 Who may say what: a machine writes the kinds that are a machine's under its own name and reads what the twin tells it;
-the twin reads its site and writes what is the twin's, never a command; anybody else nothing. The page needs no broker.
+the twin reads its site and writes what is the twin's, never a command; a named person reads what the twin says and
+writes acknowledgements; anybody else nothing. The page needs no broker.
 """
 
 import base64
@@ -12,11 +13,11 @@ from pathlib import Path
 from string import Template
 
 from ingest.decode import MAX_PAYLOAD_BYTES
-from ingest.topics import KINDS, OUT_KINDS, PREFIX, topic_of
+from ingest.topics import KINDS, OUT_KINDS, PEOPLE_KINDS, PREFIX, topic_of
 
 SPARKPLUG = "spBv1.0"
 TWIN = "twin"  # the user as which `run` connects
-TO_MACHINES = tuple(kind for kind in OUT_KINDS if kind != "forecast")
+TO_MACHINES = (*(kind for kind in OUT_KINDS if kind != "forecast"), *PEOPLE_KINDS)
 PACKET_MARGIN_BYTES = 64 << 10  # topic and properties
 _ITERATIONS = 10_000  # 5 ms of the broker's one thread; ours have 256 random bits and need no stretching
 _TEMPLATE = Path(__file__).with_name("mosquitto.conf")
@@ -34,7 +35,7 @@ def configuration(folder: Path, *, address: str, port: int, user: str) -> str:
     )
 
 
-def access_list(site: str, machines: Iterable[str], sparkplug_group: str = "") -> str:
+def access_list(site: str, machines: Iterable[str], sparkplug_group: str = "", people: Iterable[str] = ()) -> str:
     """The ACL file. What no line allows is refused; before the first `user` it would be for nobody in particular.
 
     With a group of Sparkplug B a machine may also be the edge node of its name. The twin reads the group, and may write
@@ -45,7 +46,7 @@ def access_list(site: str, machines: Iterable[str], sparkplug_group: str = "") -
         "# Written by `meltwin broker setup`. A machine says its own kinds under its own name, and hears its alerts.",
         "",
         f"user {TWIN}",
-        *(f"topic read {PREFIX}/{site}/+/{kind}" for kind in (*KINDS, *OUT_KINDS)),
+        *(f"topic read {PREFIX}/{site}/+/{kind}" for kind in (*KINDS, *OUT_KINDS, *PEOPLE_KINDS)),
         *(f"topic write {PREFIX}/{site}/+/{kind}" for kind in OUT_KINDS),
         "topic read $SYS/broker/#",
         *([f"topic read {edge}/#"] if edge else []),
@@ -58,6 +59,10 @@ def access_list(site: str, machines: Iterable[str], sparkplug_group: str = "") -
             lines += [f"topic write {edge}/{kind}/{machine}" for kind in ("NBIRTH", "NDATA", "NDEATH")]
             lines += [f"topic write {edge}/{kind}/{machine}/+" for kind in ("DBIRTH", "DDATA", "DDEATH")]
             lines += [f"topic read {edge}/NCMD/{machine}", f"topic read {edge}/DCMD/{machine}/+"]
+    for person in people:
+        lines += ["", f"user {person}"]
+        lines += [f"topic write {PREFIX}/{site}/+/{kind}" for kind in PEOPLE_KINDS]
+        lines += [f"topic read {PREFIX}/{site}/+/{kind}" for kind in (*OUT_KINDS, *PEOPLE_KINDS)]
     return "\n".join(lines) + "\n"
 
 

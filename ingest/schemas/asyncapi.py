@@ -8,29 +8,36 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from ingest.codecs import columns, text
 from ingest.codecs.fault import CODES
 from ingest.decode import MAX_PAYLOAD_BYTES
-from ingest.schemas.examples import examples
+from ingest.schemas.examples import examples, examples_of_others
 from ingest.sparkplug.topics import READ, rebirth_topic
 from ingest.topics import KINDS, PREFIX, RETAINED
 from twin.observation import SCHEMA_VERSION, Message
 
+Models = dict[str, type[BaseModel]]
 FILE = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 _NAME = {"description": "1 to 64 of A-Z a-z 0-9 _ . -"}
 _DRAFT = "application/schema+json;version=draft-2020-12"
 _KINDS_OF_COLUMNS = frozenset(kind.model_fields["kind"].default for kind in columns.COLUMNS)
 
 
-def document(messages: dict[str, type[Message]], schema_of: Any) -> dict[str, Any]:
-    """The document: a channel for each kind, its message as JSON and, where there is one, as columns; and Sparkplug."""
-    channels = {kind: _channel(kind, messages[kind]) for kind in KINDS} | _sparkplug_channels()
+def document(messages: dict[str, type[Message]], schema_of: Any, said_by: Models, by_people: Models) -> dict[str, Any]:
+    """The document: a channel for each kind, its message as JSON and, where there is one, as columns; and Sparkplug.
+    `said_by`: what the twin says, `by_people`: what people say to it."""
+    ours = {kind: _channel(kind, model) for kind, model in {**said_by, **by_people}.items()}
+    channels = {kind: _channel(kind, messages[kind]) for kind in KINDS} | ours | _sparkplug_channels()
     said = examples()
     forms: dict[str, Any] = {}
     for kind in KINDS:
         forms[kind] = _text_message(kind, messages[kind], said[kind], schema_of(kind))
         if kind in _KINDS_OF_COLUMNS:
             forms[f"{kind}_columns"] = _columns_message(kind)
+    others = examples_of_others()
+    forms |= {k: _text_message(k, model, others[k], schema_of(k)) for k, model in {**said_by, **by_people}.items()}
     forms["sparkplug"] = {
         "title": "A Sparkplug B payload",
         "contentType": "application/octet-stream",
@@ -42,8 +49,9 @@ def document(messages: dict[str, type[Message]], schema_of: Any) -> dict[str, An
         "info": {
             "title": "Meltwin",
             "version": f"{SCHEMA_VERSION}.0.0",
-            "description": "What a machine says to the twin over MQTT 5, QoS 1. A message that cannot be read is kept "
-            f"whole with one of the codes {', '.join(CODES)}; at most {MAX_PAYLOAD_BYTES} bytes a message.",
+            "description": "What a machine and people say to the twin over MQTT 5, QoS 1, and the twin to them. A "
+            f"message that cannot be read is kept whole with one of the codes {', '.join(CODES)}; at most "
+            f"{MAX_PAYLOAD_BYTES} bytes a message.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": text.CONTENT_TYPE,
@@ -55,17 +63,21 @@ def document(messages: dict[str, type[Message]], schema_of: Any) -> dict[str, An
             }
         },
         "channels": channels,
-        "operations": {f"take_{name}": _operation(name, channels[name]) for name in channels},
+        "operations": {_verb(name, said_by): _operation(name, channels[name], name in said_by) for name in channels},
         "components": {"messages": forms},
     }
 
 
-def text_of(messages: dict[str, type[Message]], schema_of: Any) -> str:
+def text_of(messages: dict[str, type[Message]], schema_of: Any, said_by: Models, by_people: Models) -> str:
     """The document as it stands in the file."""
-    return json.dumps(document(messages, schema_of), indent=2) + "\n"
+    return json.dumps(document(messages, schema_of, said_by, by_people), indent=2) + "\n"
 
 
-def _channel(kind: str, model: type[Message]) -> dict[str, Any]:
+def _verb(name: str, said_by: Models) -> str:
+    return f"{'say' if name in said_by else 'take'}_{name}"
+
+
+def _channel(kind: str, model: type[BaseModel]) -> dict[str, Any]:
     names = [kind, f"{kind}_columns"] if kind in _KINDS_OF_COLUMNS else [kind]
     retained = kind in RETAINED
     return {
@@ -104,23 +116,23 @@ def _sparkplug_channels() -> dict[str, Any]:
     }
 
 
-def _operation(name: str, channel: dict[str, Any]) -> dict[str, Any]:
+def _operation(name: str, channel: dict[str, Any], said: bool) -> dict[str, Any]:
     ours = not name.startswith("sparkplug")
     return {
-        "action": "send" if name == "sparkplug_rebirth" else "receive",
+        "action": "send" if said or name == "sparkplug_rebirth" else "receive",
         "channel": {"$ref": f"#/channels/{name}"},
         "messages": [{"$ref": f"#/channels/{name}/messages/{each}"} for each in channel["messages"]],
         "bindings": {"mqtt": {"qos": int(ours), "retain": name in RETAINED, "bindingVersion": "0.2.0"}},
     }
 
 
-def _text_message(kind: str, model: type[Message], example: Message, schema: dict[str, Any]) -> dict[str, Any]:
+def _text_message(kind: str, model: type[BaseModel], example: BaseModel, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": f"{kind} as JSON",
         "contentType": text.CONTENT_TYPE,
         "summary": _first_line(model),
         "payload": {"schemaFormat": _DRAFT, "schema": schema},
-        "examples": [{"name": kind, "payload": json.loads(text.write(example))}],
+        "examples": [{"name": kind, "payload": json.loads(example.model_dump_json())}],
     }
 
 
@@ -133,5 +145,5 @@ def _columns_message(kind: str) -> dict[str, Any]:
     }
 
 
-def _first_line(model: type[Message]) -> str:
+def _first_line(model: type[BaseModel]) -> str:
     return (model.__doc__ or "").strip().splitlines()[0]

@@ -1,7 +1,9 @@
 """One short message of every kind, for the documents and their tests."""
 
 import numpy as np
+from pydantic import BaseModel
 
+from twin.alarms.messages import AckMessage, AlertMessage, ForecastMessage, PublishedLead, Standing
 from twin.observation import Build, Frame, Layer, Message, Parameters, Plan, Signal, State
 
 
@@ -34,3 +36,25 @@ def examples() -> dict[str, Message]:
             value=np.array([2400, 3600, 2400, 2300, 3400, 2300], dtype=np.uint16),
         ),
     }  # type: ignore[arg-type]  # fmt: skip
+
+
+def examples_of_others() -> dict[str, BaseModel]:
+    """What the twin says of that track, and what a person says to it."""
+    sent_s = 1795600002.5
+    keyhole = Standing(
+        build="wall-7", alert="keyhole", occurrence=2, state="unacknowledged", severity="medium",
+        status="out_of_specification", layer=3, x_m=1e-4, y_m=0.0, first_seen_s=1795600000.5, last_seen_s=sent_s,
+        evidence="keyhole number 6.8, deep above 6", action="lower the power or raise the speed",
+    )  # fmt: skip
+    lead = PublishedLead(lead_s=0.0, length_m=1.9e-3, width_m=9.4e-4, depth_m=3.5e-4, x_m=1e-4, y_m=0.0)
+    return {
+        "alert": AlertMessage(source="twin", sent_s=sent_s, sequence=17, alerts=[keyhole]),
+        "ack": AckMessage(
+            source="hall-panel", sent_s=sent_s, build="wall-7", alert="keyhole", occurrence=2, by="Ada Lovelace",
+            note="power lowered to 340 W",
+        ),
+        "forecast": ForecastMessage(
+            source="twin", sent_s=sent_s, build="wall-7", layer=3, frame=600, time_s=12.01, operator="asno-melt-pool",
+            outcome="ok", regime="conduction", keyhole_number=1.3, leads=[lead],
+        ),
+    }  # fmt: skip

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
+from twin.alarms.acts import MOST_SHELVED_S, Act, BadActError, state_of
 from twin.forecast import Alert, MeltPool, Outcome
 from twin.observation import Birth, Build, Gap, Rejected, Skipped
 from twin.store.fake import FakeStore
 from twin.store.packing import FIELD_ERROR_K
-from twin.store.port import Step, Store
+from twin.store.port import AlertUnknownError, Step, Store
 from twin.store.sql import SqlStore
 
 New = Callable[[], Store]
@@ -39,6 +40,7 @@ EVERYTHING: list[Callable[[Store], Any]] = [
     lambda store: store.scan_vectors("m1", "b1", 1),
     lambda store: store.parameters("m1", "b1", 1),
     lambda store: store.alerts(),
+    lambda store: store.alerts("m1", standing_only=True),
     lambda store: store.outcomes(),
     lambda store: store.rejects(),
     lambda store: store.gaps("m1"),
@@ -436,17 +438,157 @@ def test_alert_is_raised_once_then_updated_then_cleared(store: Store) -> None:
     store.write(Step(alerts=[case.alert(first_seen_s=3.0, last_seen_s=3.0, severity="high", evidence="Δ größer")]))
     store.write(Step(alerts=[case.alert("stale", last_seen_s=9.0), case.alert(number=2, last_seen_s=1.0)]))
     found = store.alerts("m1")
-    assert found.kind.tolist() == ["stale", "keyhole", "keyhole"]
+    assert found.kind.tolist() == ["stale", "keyhole"], "one of a kind is open, wherever it is seen"
     raised = found.iloc[1]
-    assert (raised.first_seen_s, raised.last_seen_s, raised.severity, raised.evidence) == (2.0, 3.0, "high", "Δ größer")
+    assert (raised.first_seen_s, raised.last_seen_s, raised.severity, raised.evidence) == (1.0, 3.0, "high", "Δ größer")
     assert store.write(Step(alerts=[case.alert(first_seen_s=3.0, last_seen_s=3.0, cleared_s=4.0)])).alerts == 1
-    still_open = store.alerts(open_only=True)
-    assert list(zip(still_open.kind, still_open.layer, strict=True)) == [("stale", 1), ("keyhole", 2)]
-    store.write(Step(alerts=[case.alert(first_seen_s=5.0, last_seen_s=5.0)]))
-    assert len(store.alerts("m1", open_only=True)) == 3, "seen again after it was cleared: open again"
-    assert store.counts()["alerts"] == 3
+    assert store.alerts(open_only=True).kind.tolist() == ["stale"]
+    assert store.counts()["alerts"] == 2
     assert store.alerts("m2").empty
     assert store.alerts(limit=1).kind.tolist() == ["stale"]
+
+
+def test_raised_again_after_it_was_cleared_is_another_occurrence(store: Store) -> None:
+    for begin_s in (1.0, 10.0, 20.0):
+        store.write(Step(alerts=[case.alert(first_seen_s=begin_s, last_seen_s=begin_s, number=int(begin_s))]))
+        store.write(Step(alerts=[case.alert(first_seen_s=begin_s, last_seen_s=begin_s + 1)]))
+        store.write(Step(alerts=[case.alert(first_seen_s=begin_s, last_seen_s=begin_s + 1, cleared_s=begin_s + 5)]))
+    found = store.alerts("m1").sort_values("occurrence")
+    assert list(zip(found.occurrence, found.first_seen_s, found.cleared_s, strict=True)) == [
+        (1, 1.0, 6.0), (2, 10.0, 15.0), (3, 20.0, 25.0)
+    ]  # fmt: skip
+    assert store.counts()["alerts"] == 3
+    acts = store.alert_acts("m1")
+    assert list(zip(acts.occurrence, acts.act, acts.at_s, strict=True)) == [
+        (n, act, at_s) for n, s in ((1, 1.0), (2, 10.0), (3, 20.0)) for act, at_s in (("raised", s), ("cleared", s + 5))
+    ]
+    old = case.alert(first_seen_s=1.0, last_seen_s=2.0)
+    assert store.write(Step(alerts=[old])).alerts == 0, "a word about what is over, said once more"
+
+
+def test_an_acknowledgement_survives_every_word_of_the_twin(store: Store) -> None:
+    store.write(Step(alerts=[case.alert(severity="medium")]))
+    assert store.acknowledge("m1", "b1", "keyhole", by="Ada", note="power lowered", now_s=2.0) == 1
+    store.write(Step(alerts=[case.alert(last_seen_s=3.0, severity="high")]))
+    store.write(Step(alerts=[case.alert(last_seen_s=3.0, cleared_s=9.0)]))
+    assert store.acknowledge("m1", "b1", "keyhole", by="Ben", note="me too", now_s=10.0) == 0
+    (row,) = store.alerts().to_dict("records")
+    assert (row["acknowledged_s"], row["acknowledged_by"], row["acknowledged_note"]) == (2.0, "Ada", "power lowered")
+    assert (row["last_seen_s"], row["cleared_s"]) == (3.0, 9.0)
+    acts = store.alert_acts()
+    assert acts.act.tolist() == ["raised", "acknowledged", "changed", "changed", "cleared", "acknowledged"]
+    assert acts[acts.act == "acknowledged"].by.tolist() == ["Ada", "Ben"], "what is not the first is kept all the same"
+    store.write(Step(alerts=[case.alert(first_seen_s=20.0, last_seen_s=20.0)]))
+    assert np.isnan(store.alerts(open_only=True).acknowledged_s.iloc[0]), "the next time nobody knows of it"
+
+
+def test_without_an_occurrence_all_are_acknowledged_and_with_one_only_that(store: Store) -> None:
+    for begin_s in (1.0, 10.0, 20.0):
+        store.write(Step(alerts=[case.alert(first_seen_s=begin_s, last_seen_s=begin_s, cleared_s=begin_s + 5)]))
+    assert store.acknowledge("m1", "b1", "keyhole", by="Ada", note="seen", now_s=30.0, occurrence=2) == 1
+    assert store.acknowledge("m1", "b1", "keyhole", by="Ben", note="all", now_s=31.0) == 2
+    found = store.alerts().sort_values("occurrence")
+    assert found.acknowledged_by.tolist() == ["Ben", "Ada", "Ben"]
+
+
+def test_shelved_until_its_time_and_then_it_speaks_again(store: Store) -> None:
+    store.write(Step(alerts=[case.alert(severity="medium")]))
+    assert store.shelve("m1", "b1", "keyhole", by="Ada", note="known here", now_s=2.0, until_s=100.0) == 1
+
+    def state(now_s: float) -> str:
+        return state_of(store.alerts(standing_only=True).to_dict("records")[0], now_s)
+
+    store.write(Step(alerts=[case.alert(last_seen_s=50.0, severity="medium")]))
+    assert (state(50.0), state(101.0)) == ("shelved", "unacknowledged")
+    store.write(Step(alerts=[case.alert(last_seen_s=50.0, severity="medium", cleared_s=60.0)]))
+    store.write(Step(alerts=[case.alert(first_seen_s=70.0, last_seen_s=70.0, severity="medium")]))
+    assert store.alerts(open_only=True).shelved_by.tolist() == ["Ada"], "raised anew it is silent as well"
+    assert state(71.0) == "shelved"
+    store.write(Step(alerts=[case.alert(first_seen_s=70.0, last_seen_s=120.0, severity="medium")]))
+    assert store.alerts(open_only=True).shelved_by.tolist() == [None]
+    assert state(121.0) == "unacknowledged"
+    ended = store.alert_acts().iloc[-1]
+    assert (ended.act, ended.by, ended.at_s) == ("unshelved", "twin", 100.0)
+    store.shelve("m1", "b1", "keyhole", by="Ada", note="again", now_s=130.0, until_s=140.0)
+    assert store.unshelve("m1", "b1", "keyhole", by="Ben", now_s=131.0) == 1
+    assert state(132.0) == "unacknowledged"
+    store.write(Step(alerts=[case.alert(first_seen_s=70.0, last_seen_s=130.0, severity="medium", cleared_s=135.0)]))
+    store.write(Step(alerts=[case.alert(first_seen_s=200.0, last_seen_s=200.0, severity="medium")]))
+    assert state(200.0) == "unacknowledged", "a shelf that is over is not taken on"
+
+
+def test_acts_over_the_wire_are_of_the_step_and_said_twice_they_are_one(store: Store) -> None:
+    act = Act("m1", "b1", "keyhole", "acknowledged", "Ada", 5.0, "seen")
+    unknown = Act("m1", "b1", "never", "acknowledged", "Ada", 5.0, "seen")
+    written = store.write(Step(alerts=[case.alert()], acts=[act, unknown]))
+    assert (written.alerts, written.acts) == (2, 2)
+    assert store.alerts().acknowledged_by.tolist() == ["Ada"]
+    assert store.write(Step(acts=[act])).acts == 0
+    assert store.alert_acts().act.tolist() == ["raised", "acknowledged"]
+
+
+def test_the_history_is_read_from_where_one_left_off(store: Store) -> None:
+    assert store.last_act() == 0
+    for kind in ("a", "b", "c"):
+        store.write(Step(alerts=[case.alert(kind)]))
+    first = store.alert_acts(limit=2)
+    assert first.kind.tolist() == ["a", "b"]
+    rest = store.alert_acts(after=int(first.id.iloc[-1]))
+    assert rest.kind.tolist() == ["c"]
+    assert store.last_act() == rest.id.iloc[-1]
+    assert store.alert_acts("m2").empty
+
+
+def test_an_act_says_who_and_why_about_something_that_is_there(store: Store) -> None:
+    store.write(Step(alerts=[case.alert()]))
+    with pytest.raises(AlertUnknownError, match="none such"):
+        store.acknowledge("m1", "b1", "none such", by="Ada", note="seen", now_s=2.0)
+    for by, note in (("", "seen"), ("Ada", " "), ("twin", "seen"), ("Ada\n", "seen"), ("Ada", "x" * 501)):
+        with pytest.raises(BadActError):
+            store.acknowledge("m1", "b1", "keyhole", by=by, note=note, now_s=2.0)
+    for until_s in (2.0, 1.0, 2.0 + MOST_SHELVED_S + 1, float("nan")):
+        with pytest.raises(BadActError):
+            store.shelve("m1", "b1", "keyhole", by="Ada", note="why", now_s=2.0, until_s=until_s)
+    assert store.alert_acts().act.tolist() == ["raised"]
+
+
+def test_standing_are_those_that_are_there_or_wait_for_a_word(store: Store) -> None:
+    for kind, severity, cleared_s in (
+        ("there", "low", None), ("returned", "medium", 5.0), ("advice over", "low", 5.0), ("known", "high", 5.0)
+    ):  # fmt: skip
+        store.write(Step(alerts=[case.alert(kind, severity=severity, cleared_s=cleared_s)]))
+    store.acknowledge("m1", "b1", "known", by="Ada", note="seen", now_s=6.0)
+    assert set(store.alerts("m1", standing_only=True).kind) == {"there", "returned"}
+    assert store.alerts("m1", open_only=True).kind.tolist() == ["there"]
+    states = {row["kind"]: state_of(row, 10.0) for row in store.alerts().to_dict("records")}
+    assert states == {
+        "there": "unacknowledged", "returned": "returned", "advice over": "cleared", "known": "cleared"
+    }  # fmt: skip
+
+
+@many
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.booleans()), max_size=25))
+def test_every_raise_and_every_end_is_in_the_history(new: New, said: list[tuple[str, bool, bool]]) -> None:
+    """At most one of a kind is open; what is open was raised once more than it was cleared; nothing is lost."""
+    store, first_s = new(), dict[str, float]()
+    for at_s, (kind, clears, knows) in enumerate(said, 1):
+        begun_s = first_s.setdefault(kind, float(at_s))
+        cleared_s = at_s + 0.5 if clears else None
+        store.write(Step(alerts=[case.alert(kind, first_seen_s=begun_s, last_seen_s=float(at_s), cleared_s=cleared_s)]))
+        if clears:
+            del first_s[kind]
+        if knows:
+            store.acknowledge("m1", "b1", kind, by="Ada", note="seen", now_s=at_s + 0.7)
+        still_open = store.alerts(open_only=True).kind.tolist()
+        assert sorted(still_open) == sorted(first_s)
+    acts, rows = store.alert_acts(), store.alerts()
+    for kind in {kind for kind, _, _ in said}:
+        mine = acts[acts.kind == kind]
+        assert (mine.act == "raised").sum() == (rows.kind == kind).sum()
+        assert (mine.act == "raised").sum() - (mine.act == "cleared").sum() == (kind in first_s)
+        known = mine[mine.act == "acknowledged"]  # one act may be of several occurrences
+        assert known.at_s.nunique() == sum(k == kind and knows for k, _, knows in said)
+    store.close()
 
 
 @many

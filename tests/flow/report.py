@@ -7,6 +7,7 @@ from typing import Any
 
 KEYS = (
     "messages_published", "messages_committed", "rejected", "duplicates_absorbed", "gaps", "frames_forecast", "alerts",
+    "alerts_by_kind",
     "latency_ms", "realtime_factor", "outcomes", "operator", "device", "seed",
 )  # fmt: skip
 

@@ -14,15 +14,16 @@ from ingest.codecs import columns, text
 from ingest.decode import decode, encode
 from ingest.schemas import FOLDER, asyncapi_text, schema_of
 from ingest.schemas.asyncapi import FILE
-from ingest.schemas.examples import examples
+from ingest.schemas.examples import examples, examples_of_others
 from ingest.simulate import machines
 from ingest.sparkplug.topics import parse
-from ingest.topics import KINDS, RETAINED, parse_topic, topic_of
+from ingest.topics import KINDS, RETAINED, names_of, parse_topic, topic_of
 from tests.ingest.test_decode import MESSAGES
 from twin.observation import Message, Observation, Rejected
 
 SCHEMAS = {kind: Draft202012Validator(json.loads((FOLDER / f"{kind}.json").read_text())) for kind in KINDS}
 EXAMPLES = examples()
+OTHERS = examples_of_others()
 # What a schema cannot say: numbers beyond JSON's, columns of one length, order, units of units.
 BEYOND_SCHEMAS = {"out_of_range", "wrong_length", "out_of_order", "wrong_unit", "not_a_number"}
 
@@ -116,7 +117,21 @@ def test_every_kind_is_a_channel_that_the_twin_takes() -> None:
         assert operation["action"] == "receive"
         assert operation["bindings"]["mqtt"] == {"qos": 1, "retain": kind in RETAINED, "bindingVersion": "0.2.0"}
     sent = [name for name, operation in DOCUMENT["operations"].items() if operation["action"] == "send"]
-    assert sent == ["take_sparkplug_rebirth"], "the twin says nothing else to a machine"
+    assert sent == ["say_alert", "say_forecast", "take_sparkplug_rebirth"], "the twin says nothing else"
+    assert DOCUMENT["operations"]["take_ack"]["action"] == "receive"
+
+
+@pytest.mark.parametrize("kind", sorted(OTHERS))
+def test_what_the_twin_and_people_say_has_a_schema_and_an_example(kind: str) -> None:
+    schema = json.loads((FOLDER / f"{kind}.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    assert schema == schema_of(kind)
+    channel = DOCUMENT["channels"][kind]
+    assert names_of(channel["address"].format(site="s", machine="m"), [kind]).kind == kind
+    (form,) = [resolved(reference["$ref"]) for reference in channel["messages"].values()]
+    (example,) = form["examples"]
+    Draft202012Validator(schema).validate(example["payload"])
+    assert type(OTHERS[kind]).model_validate_json(json.dumps(example["payload"])) == OTHERS[kind]
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENT["channels"] if name.startswith("sparkplug")])

@@ -8,9 +8,10 @@ import pytest
 
 from operators.melt_pool.trajectories import BOX
 from operators.operator import FakeOperator, Look, Task
+from twin.alarms.alarms import CALM_S
 from twin.forecast import Alert, Forecast, Outcome
 from twin.observation import Build, Frame, Path, Window
-from twin.twin import CALM_S, Twin
+from twin.twin import Twin
 
 FRAME_S = 62.5e-6
 SPEED = 0.8

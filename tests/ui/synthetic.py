@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twin.alarms.acts import state_of
 from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
+from twin.store import packing
 from twin.store.floor import floor
 from twin.store.port import Step
 
@@ -240,20 +242,37 @@ class SyntheticStore:
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 
-    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
-        columns = ["machine", "build", "kind", "severity", "layer", "x_m", "y_m", "first_seen_s", "last_seen_s",
-                   "evidence", "action", "cleared_s"]  # fmt: skip
+    def alerts(
+        self, machine: str | None = None, *, open_only: bool = False, standing_only: bool = False, limit: int = 500
+    ) -> pd.DataFrame:
         if not self.machine_list or machine == DED_CELL.name:
-            return pd.DataFrame(columns=columns)
+            return pd.DataFrame(columns=list(packing.ALERTS))
         rows = [
-            (machine, "lpbf-demo", "keyhole", "high", 3, 3.2e-3, 1.1e-3, self.now_s - 14, self.now_s - 1,
-             "keyhole number 6.8, above 6 for 12 frames", "Lower the power or raise the scan speed at the ends", None),
-            (machine, "lpbf-demo", "outside_envelope", "medium", 2, 0.4e-3, 2.6e-3, self.now_s - 320,
-             self.now_s - 300, "q above the trained range by 0.4", "Check the power step in this layer", None),
-            (machine, "lpbf-demo", "gap", "low", 1, 0.0, 0.0, self.now_s - 900, self.now_s - 899,
-             "3 messages missing on parameters", "Check the network of the machine", self.now_s - 700),
+            self._alert("keyhole", "high", 3, 14, 1, x_m=3.2e-3, y_m=1.1e-3,
+                        evidence="keyhole number 6.8, above 6 for 12 frames",
+                        action="Lower the power or raise the scan speed at the ends"),
+            self._alert("outside_envelope", "low", 2, 320, 300, x_m=0.4e-3, y_m=2.6e-3,
+                        evidence="q above the trained range by 0.4", action="Check the power step in this layer"),
+            self._alert("lack_of_fusion", "medium", 2, 500, 2, count=4, acknowledged_s=self.now_s - 90,
+                        acknowledged_by="Ada Lovelace", acknowledged_note="hatch spacing checked",
+                        evidence="in one place in two tracks may not melt together", action="Raise the power"),
+            self._alert("broker", "medium", 1, 700, 600, cleared_s=self.now_s - 590,
+                        evidence="the broker did not answer for 12 s", action="Look at the network"),
+            self._alert("take_over", "medium", 1, 700, 3, shelved_until_s=self.now_s + 1500,
+                        shelved_by="Ben", shelved_note="test bench", evidence="two twins", action="Stop one"),
+            self._alert("gap", "low", 1, 900, 899, x_m=0.0, y_m=0.0, cleared_s=self.now_s - 700,
+                        evidence="3 messages missing on parameters", action="Check the network of the machine"),
         ]  # fmt: skip
-        return pd.DataFrame(rows, columns=columns)
+        chosen = [row for row in rows if not standing_only or state_of(row, self.now_s) != "cleared"]
+        table = pd.DataFrame([[row[name] for name in packing.ALERTS] for row in chosen], columns=list(packing.ALERTS))
+        return table.assign(machine=machine)
+
+    def _alert(
+        self, kind: str, severity: str, layer: int, first_ago_s: float, last_ago_s: float, **fields: Any
+    ) -> dict[str, Any]:
+        told = {"build": "lpbf-demo", "kind": kind, "occurrence": 1, "severity": severity, "layer": layer, "count": 1,
+                "first_seen_s": self.now_s - first_ago_s, "last_seen_s": self.now_s - last_ago_s}  # fmt: skip
+        return dict.fromkeys(packing.ALERTS) | told | fields
 
     def gaps(self, machine: str, limit: int = 500) -> pd.DataFrame:
         columns = ["noticed_s", "source", "channel", "first_sequence", "last_sequence"]

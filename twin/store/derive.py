@@ -1,4 +1,4 @@
-"""Derive: rows from messages, forecasts and alerts. Pure functions; `write` commits what they give together.
+"""Derive: rows from messages and forecasts. Pure functions; `write` commits what they give together.
 
 A thing's row (machine, build, layer) is the newest word about it by `received_s`, and bounds are minima and maxima, so
 the order in which steps are written does not matter.
@@ -7,7 +7,7 @@ the order in which steps are written does not matter.
 import json
 from typing import Any
 
-from twin.forecast import Alert, Forecast
+from twin.forecast import Forecast
 from twin.observation import Build, Frame, Layer, Observation, Parameters, Plan, Signal, State
 from twin.store.packing import ABSORBED, pack_frame, pack_samples, plain_text
 
@@ -199,27 +199,3 @@ def melt_pool_rows(identity: int, forecast: Forecast) -> list[Row]:
         }
         for number, lead in enumerate(forecast.leads)
     ]
-
-
-def alert_row(alert: Alert) -> Row:
-    """An alert as the twin says it; acknowledgement is a person's."""
-    return {
-        "machine": alert.machine,
-        "build": alert.build,
-        "kind": alert.kind,
-        "layer": alert.layer,
-        "severity": alert.severity,
-        "x_m": None if alert.x_m is None else float(alert.x_m),
-        "y_m": None if alert.y_m is None else float(alert.y_m),
-        "first_seen_s": float(alert.first_seen_s),
-        "last_seen_s": float(alert.last_seen_s),
-        "evidence": plain_text(alert.evidence),
-        "action": plain_text(alert.action),
-        "cleared_s": None if alert.cleared_s is None else float(alert.cleared_s),
-    }
-
-
-def said_s(row: Row) -> tuple[float, bool]:
-    """When an alert's word was said; of two said at once the one that clears it is the later."""
-    cleared_s = row["cleared_s"]
-    return (row["last_seen_s"] if cleared_s is None else max(row["last_seen_s"], cleared_s), cleared_s is not None)

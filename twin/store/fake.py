@@ -1,6 +1,7 @@
 """FakeStore: the store in memory, for tests. It keeps what was said and works every answer out anew, naively."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twin.forecast import Alert, Field, Forecast, Lead
+from twin.alarms.acts import Act, state_of
+from twin.forecast import Field, Forecast, Lead
 from twin.observation import (
     Birth,
     Build,
@@ -24,9 +26,9 @@ from twin.observation import (
     Skipped,
     State,
 )
+from twin.store import alerts, packing
 from twin.store import floor as floors
-from twin.store import packing
-from twin.store.port import Step, Written
+from twin.store.port import AlertUnknownError, Step, Written
 
 
 class FakeStore:
@@ -41,7 +43,8 @@ class FakeStore:
         self._births: dict[tuple[str, int], Birth] = {}
         self._skipped: dict[tuple[str, str, int, int], Skipped] = {}
         self._forecasts: dict[tuple[str, str, int, int, str], Forecast] = {}
-        self._alerts: dict[tuple[str, str, str, int], Alert] = {}
+        self._alerts: dict[tuple[str, str, str, int], dict[str, Any]] = {}  # with the occurrence
+        self._acts: list[dict[str, Any]] = []
         self._cards: dict[str, tuple[float, dict[str, Any]]] = {}
         self._counts: Counter[str] = Counter()
 
@@ -77,16 +80,59 @@ class FakeStore:
             written.forecasts += _keep_first(self._forecasts, place, forecast)
         changed = set()
         for alert in step.alerts:
-            merged = _merged(self._alerts.get(alert.key), alert)
-            if merged != self._alerts.get(alert.key):
-                self._alerts[alert.key] = merged
-                changed.add(alert.key)
+            changed |= self._fold(alerts.told(next(iter(self._occurrences(*alert.key)), None), alert), written)
         written.alerts = len(changed)
+        self._act(step.acts, written)
         for card in step.cards:
             text = json.dumps(card, sort_keys=True)
             received_s, _ = self._cards.get(text, (step.received_s, card))
             self._cards[text] = (max(received_s, step.received_s), card)
         return written
+
+    def _occurrences(self, machine: str, build: str, kind: str) -> list[dict[str, Any]]:
+        """Of one kind, the newest first."""
+        mine = [row for key, row in self._alerts.items() if key[:3] == (machine, build, kind)]
+        return sorted(mine, key=lambda row: -row["occurrence"])
+
+    def _fold(self, folded: alerts.Folded, written: Written) -> set[tuple[str, str, str, int]]:
+        self._acts += folded.history
+        written.acts += len(folded.history)
+        if folded.row is None:
+            return set()
+        key = tuple(folded.row[name] for name in alerts.KEY)
+        self._alerts[key] = folded.row  # type: ignore[index]
+        return {key}  # type: ignore[arg-type]
+
+    def _act(self, acts: Sequence[Act], written: Written) -> list[Act]:
+        unknown = []
+        for each in acts:
+            rows = alerts.meant(self._occurrences(each.machine, each.build, each.kind)[::-1], each)
+            if not rows:
+                unknown.append(each)
+            for row in rows:
+                folded = alerts.acted(row, each)
+                names = (*alerts.KEY, "act", "by", "at_s")
+                if any(all(entry[n] == known[n] for n in names) for entry in folded.history for known in self._acts):
+                    continue
+                written.alerts += len(self._fold(folded, written))
+        return unknown
+
+    def acknowledge(
+        self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, occurrence: int | None = None
+    ) -> int:
+        return self._person(Act(machine, build, kind, "acknowledged", by, now_s, note, occurrence))
+
+    def shelve(self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, until_s: float) -> int:
+        return self._person(Act(machine, build, kind, "shelved", by, now_s, note, until_s=until_s))
+
+    def unshelve(self, machine: str, build: str, kind: str, *, by: str, now_s: float, note: str = "") -> int:
+        return self._person(Act(machine, build, kind, "unshelved", by, now_s, note))
+
+    def _person(self, said: Act) -> int:
+        written = Written()
+        if self._act([said], written):
+            raise AlertUnknownError(f"there is no alert {said.kind} of {said.machine}, build {said.build!r}")
+        return written.alerts
 
     def _keep(self, observation: Observation, received_s: float, written: Written) -> None:
         if observation.key not in self._observations:
@@ -195,7 +241,8 @@ class FakeStore:
             begun += [(machine, layer, at_s) for layer, at_s in wall_s.items() if layer > newest - floors.LAYERS]
         forecasts = {name: self.latest_forecast(name) or {} for name in machines["machine"]}
         opened = self.alerts(open_only=True, limit=10**6)
-        return floors.floor(machines, builds, forecasts, opened.itertuples(), begun)
+        heard = opened[opened["shelved_until_s"].isna()]
+        return floors.floor(machines, builds, forecasts, heard.itertuples(), begun)
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         named = {
@@ -342,11 +389,27 @@ class FakeStore:
             rows += zip(*(getattr(message, name) for name in packing.SAMPLE_COLUMNS), strict=True)
         return packing.table(rows, packing.PARAMETERS)
 
-    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
-        chosen = [a for a in self._alerts.values() if machine in (None, a.machine)]
-        still = [alert for alert in chosen if alert.cleared_s is None or not open_only]
-        newest = sorted(still, key=lambda alert: (-alert.last_seen_s, alert.key))[:limit]
-        return packing.table([[getattr(a, name, None) for name in packing.ALERTS] for a in newest], packing.ALERTS)
+    def alerts(
+        self, machine: str | None = None, *, open_only: bool = False, standing_only: bool = False, limit: int = 500
+    ) -> pd.DataFrame:
+        chosen = [row for row in self._alerts.values() if machine in (None, row["machine"])]
+        if open_only:
+            chosen = [row for row in chosen if row["cleared_s"] is None]
+        if standing_only:
+            chosen = [row for row in chosen if state_of(row, math.inf) != "cleared"]
+        newest = sorted(chosen, key=lambda row: (-row["last_seen_s"], *(row[name] for name in alerts.KEY)))[:limit]
+        return packing.table([[row[name] for name in packing.ALERTS] for row in newest], packing.ALERTS)
+
+    def alert_acts(self, machine: str | None = None, *, after: int = 0, limit: int = 500) -> pd.DataFrame:
+        rows = [{"id": number, **row} for number, row in enumerate(self._acts, 1)]
+        later = [row for row in rows if row["id"] > after and machine in (None, row["machine"])]
+        return packing.table([[row[name] for name in packing.ALERT_ACTS] for row in later[:limit]], packing.ALERT_ACTS)
+
+    def alert_is_known(self, machine: str, build: str, kind: str, occurrence: int | None = None) -> bool:
+        return any(occurrence in (None, row["occurrence"]) for row in self._occurrences(machine, build, kind))
+
+    def last_act(self) -> int:
+        return len(self._acts)
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
         rows = [
@@ -436,22 +499,6 @@ def _keep_first(kept: dict[Any, Any], key: Any, value: Any) -> bool:
     new = key not in kept
     kept.setdefault(key, value)
     return new
-
-
-def _said_s(alert: Alert) -> tuple[float, bool]:
-    return max(alert.last_seen_s, alert.cleared_s or alert.last_seen_s), alert.cleared_s is not None
-
-
-def _merged(known: Alert | None, alert: Alert) -> Alert:
-    """The newest word, with the bounds of both; of two said at once the one that clears is the newer."""
-    if known is None:
-        return alert
-    newest = alert if _said_s(alert) >= _said_s(known) else known
-    return replace(
-        newest,
-        first_seen_s=min(known.first_seen_s, alert.first_seen_s),
-        last_seen_s=max(known.last_seen_s, alert.last_seen_s),
-    )
 
 
 def _size(forecast: Forecast, lead: Lead) -> tuple[Any, ...]:

@@ -47,9 +47,14 @@ SCAN_VECTORS = {
 }  # fmt: skip
 PARAMETERS = {"time_s": float, "x_m": float, "y_m": float, "z_m": float, "beam_power_w": float}
 ALERTS = {
-    "machine": object, "build": object, "kind": object, "layer": int, "severity": object, "x_m": float, "y_m": float,
-    "first_seen_s": float, "last_seen_s": float, "evidence": object, "action": object, "acknowledged_s": float,
-    "acknowledged_by": object, "acknowledged_note": object, "cleared_s": float,
+    "machine": object, "build": object, "kind": object, "occurrence": int, "severity": object, "layer": int,
+    "x_m": float, "y_m": float, "first_seen_s": float, "last_seen_s": float, "evidence": object, "action": object,
+    "cleared_s": float, "count": int, "acknowledged_s": float, "acknowledged_by": object, "acknowledged_note": object,
+    "shelved_until_s": float, "shelved_by": object, "shelved_note": object,
+}  # fmt: skip
+ALERT_ACTS = {
+    "id": int, "machine": object, "build": object, "kind": object, "occurrence": int, "act": object, "by": object,
+    "at_s": float, "note": object, "until_s": float,
 }  # fmt: skip
 REJECTS = {
     "received_s": float, "topic": object, "payload": object, "reason": object, "code": object, "digest": object,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from twin.alarms.acts import Act
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
 
@@ -23,6 +24,10 @@ class StoreMissingError(StoreError):
 
 class StoreVersionError(StoreError):
     """The store has another schema than this program: newer, or not yet upgraded by its writer."""
+
+
+class AlertUnknownError(StoreError):
+    """An act is about an alert that was never raised."""
 
 
 class StoreReadOnlyError(StoreError):
@@ -57,6 +62,7 @@ class Step:
     gaps: Sequence[Gap] = ()
     forecasts: Sequence[Forecast] = ()
     alerts: Sequence[Alert] = ()
+    acts: Sequence[Act] = ()  # of people, that came over the wire; those about no known alert change nothing
     births: Sequence[Birth] = ()
     skipped: Sequence[Skipped] = ()
     reingested: Sequence[Rejected] = ()  # rejects that can be read now: their rows say when
@@ -77,6 +83,7 @@ class Written:
     skipped: int = 0  # frames
     forecasts: int = 0
     alerts: int = 0
+    acts: int = 0  # rows of the alerts' history, the twin's and people's
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
@@ -102,7 +109,7 @@ class Store(Protocol):
     def floor(self) -> pd.DataFrame:
         """One row a machine, by name: the columns of `machines`; outcome (with which, by, unit), withheld and issued_s
         of its newest forecast; part, layers, and ends_s (wall clock, NaN where it cannot be told) of its build;
-        open_alerts, and kind, severity and first sight of the worst of them."""
+        open_alerts that nobody shelved, and kind, severity and first sight of the worst of them."""
         ...
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
@@ -196,8 +203,41 @@ class Store(Protocol):
         """Samples of a layer in time order: time_s, x_m, y_m, z_m, beam_power_w."""
         ...
 
-    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
-        """Alerts, newest last_seen_s first."""
+    def alerts(
+        self, machine: str | None = None, *, open_only: bool = False, standing_only: bool = False, limit: int = 500
+    ) -> pd.DataFrame:
+        """Alerts, one row an occurrence, newest last_seen_s first; `twin.alarms.acts.state_of` says its state.
+
+        `open_only`: those whose cause is there; `standing_only`: also those that are over and wait for a person's word.
+        """
+        ...
+
+    def alert_acts(self, machine: str | None = None, *, after: int = 0, limit: int = 500) -> pd.DataFrame:
+        """What was done about alerts, by the twin and by people, in order, from behind the row `after` on: id, machine,
+        build, kind, occurrence, act, by, at_s, note, until_s."""
+        ...
+
+    def last_act(self) -> int:
+        """The newest id of `alert_acts`; 0 where there is none."""
+        ...
+
+    def alert_is_known(self, machine: str, build: str, kind: str, occurrence: int | None = None) -> bool:
+        """Whether such an alert (or that occurrence of it) was ever raised."""
+        ...
+
+    def acknowledge(
+        self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, occurrence: int | None = None
+    ) -> int:
+        """A named person knows of an alert: of one occurrence, or of all that nobody has acknowledged. Returns how many
+        rows changed; the first acknowledgement stands. Raises `AlertUnknownError`, `BadActError`."""
+        ...
+
+    def shelve(self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, until_s: float) -> int:
+        """A named person silences an alert until a time; raised anew before that, it is silent too."""
+        ...
+
+    def unshelve(self, machine: str, build: str, kind: str, *, by: str, now_s: float, note: str = "") -> int:
+        """It may speak again before its time."""
         ...
 
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, Select, and_, func, select, tuple_
+from sqlalchemy import Engine, Select, and_, func, or_, select, tuple_
 
+from twin.alarms.kinds import ADVISORY
 from twin.forecast import Field
 from twin.observation import Frame, Observation
 from twin.store import floor as floors
 from twin.store import packing
 from twin.store.engine import answering
 from twin.store.tables import (
+    AlertActRow,
     AlertRow,
     BirthRow,
     BuildRow,
@@ -120,7 +122,9 @@ class Reader:
         ).join(machine, forecast.id == last)  # fmt: skip
         begun = select(layer.machine, layer.layer, layer.begun_received_s).join(machine, mine)
         begun = begun.where(layer.layer > newest - floors.LAYERS, layer.begun_received_s.is_not(None))
-        opened = select(alert.machine, alert.kind, alert.severity, alert.first_seen_s).where(alert.cleared_s.is_(None))
+        opened = select(alert.machine, alert.kind, alert.severity, alert.first_seen_s).where(
+            alert.cleared_s.is_(None), alert.shelved_until_s.is_(None)
+        )
         return floors.floor(
             self.machines(),
             {row.machine: row._mapping for row in self._rows(builds)},
@@ -289,14 +293,37 @@ class Reader:
         columns = np.concatenate(samples, axis=1) if samples else np.empty((len(packing.PARAMETERS), 0))
         return pd.DataFrame(dict(zip(packing.PARAMETERS, columns, strict=True)))
 
-    def alerts(self, machine: str | None = None, *, open_only: bool = False, limit: int = 500) -> pd.DataFrame:
-        rows = select(*(AlertRow.__table__.c[name] for name in packing.ALERTS))
+    def alerts(
+        self, machine: str | None = None, *, open_only: bool = False, standing_only: bool = False, limit: int = 500
+    ) -> pd.DataFrame:
+        row = AlertRow
+        rows = select(*(row.__table__.c[name] for name in packing.ALERTS))
         if machine is not None:
-            rows = rows.where(AlertRow.machine == machine)
+            rows = rows.where(row.machine == machine)
         if open_only:
-            rows = rows.where(AlertRow.cleared_s.is_(None))
-        key = (AlertRow.machine, AlertRow.build, AlertRow.kind, AlertRow.layer)
-        return packing.table(self._rows(rows.order_by(AlertRow.last_seen_s.desc(), *key).limit(limit)), packing.ALERTS)
+            rows = rows.where(row.cleared_s.is_(None))
+        if standing_only:
+            nobody = row.acknowledged_s.is_(None) & (row.severity != ADVISORY)
+            loud = or_(row.shelved_until_s.is_(None), row.shelved_until_s < row.cleared_s)
+            rows = rows.where(or_(row.cleared_s.is_(None), nobody & loud))
+        key = (row.machine, row.build, row.kind, row.occurrence)
+        return packing.table(self._rows(rows.order_by(row.last_seen_s.desc(), *key).limit(limit)), packing.ALERTS)
+
+    def alert_acts(self, machine: str | None = None, *, after: int = 0, limit: int = 500) -> pd.DataFrame:
+        row = AlertActRow
+        rows = select(*(row.__table__.c[name] for name in packing.ALERT_ACTS)).where(row.id > after)
+        if machine is not None:
+            rows = rows.where(row.machine == machine)
+        return packing.table(self._rows(rows.order_by(row.id).limit(limit)), packing.ALERT_ACTS)
+
+    def alert_is_known(self, machine: str, build: str, kind: str, occurrence: int | None = None) -> bool:
+        row = AlertRow
+        rows = select(row.occurrence).where(row.machine == machine, row.build == build, row.kind == kind)
+        return self._first(rows if occurrence is None else rows.where(row.occurrence == occurrence)) is not None
+
+    def last_act(self) -> int:
+        row = self._first(select(AlertActRow.id).order_by(AlertActRow.id.desc()))
+        return 0 if row is None else int(row.id)
 
     def rejects(self, limit: int = 500) -> pd.DataFrame:
         row = RejectRow

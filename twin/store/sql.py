@@ -2,6 +2,7 @@
 
     SqlStore.create(url)       the writer: makes the schema or upgrades it, after a backup
     SqlStore.open_reader(url)  a reader: never changes anything, works while the writer writes
+    SqlStore.open_desk(url)    a reader through which people acknowledge and shelve alerts, and nothing else
 
 A commit is durable against a crash of the process. `durability="normal"` may lose the last commits of an SQLite store
 when the power goes, never corrupt the file; "full" waits for the disk at every commit (about 10 times slower for small
@@ -12,14 +13,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from twin.alarms.acts import Act
 from twin.forecast import Alert
 from twin.store.engine import Durability, answering, connect, file_of, told
 from twin.store.holdings import HoldingsReader
-from twin.store.port import Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
+from twin.store.port import AlertUnknownError, Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.disk import DiskGuard, Room
 from twin.store.upkeep.schema import revision_of, upgrade
-from twin.store.write import write_step
+from twin.store.write import act, write_step
 
 
 class SqlStore(HoldingsReader):
@@ -28,6 +30,7 @@ class SqlStore(HoldingsReader):
     def __init__(self, engine: Engine, *, writes: bool, guard: DiskGuard | None = None) -> None:
         super().__init__(engine)
         self._writes, self._guard = writes, guard
+        self._desk = engine if writes else None  # by which people's acts are written
 
     @classmethod
     def create(
@@ -55,6 +58,13 @@ class SqlStore(HoldingsReader):
         return cls(engine, writes=True, guard=guard)
 
     @classmethod
+    def open_desk(cls, url: str) -> "SqlStore":
+        """A reader that also takes people's acts, in short transactions beside the writer's."""
+        reader = cls.open_reader(url)
+        reader._desk = connect(url, writes=True)
+        return reader
+
+    @classmethod
     def open_reader(cls, url: str) -> "SqlStore":
         """A reader; raises `StoreMissingError` where nothing has been written yet."""
         file, place = file_of(url), told(url)
@@ -79,6 +89,28 @@ class SqlStore(HoldingsReader):
             with self._engine.begin() as connection:
                 return write_step(connection, step, large=large)
 
+    def acknowledge(
+        self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, occurrence: int | None = None
+    ) -> int:
+        return self._act(Act(machine, build, kind, "acknowledged", by, now_s, note, occurrence))
+
+    def shelve(self, machine: str, build: str, kind: str, *, by: str, note: str, now_s: float, until_s: float) -> int:
+        return self._act(Act(machine, build, kind, "shelved", by, now_s, note, until_s=until_s))
+
+    def unshelve(self, machine: str, build: str, kind: str, *, by: str, now_s: float, note: str = "") -> int:
+        return self._act(Act(machine, build, kind, "unshelved", by, now_s, note))
+
+    def _act(self, said: Act) -> int:
+        if self._desk is None:
+            raise StoreReadOnlyError("this store was opened for reading")
+        written = Written()
+        with answering(self._desk), self._desk.begin() as connection:
+            if act(connection, [said], written):
+                raise AlertUnknownError(f"there is no alert {said.kind} of {said.machine}, build {said.build!r}")
+        return written.alerts
+
     def close(self) -> None:
         """Let go of the file or server; in SQLite the last one out folds the log into the file."""
         self._engine.dispose()
+        if self._desk is not None:
+            self._desk.dispose()

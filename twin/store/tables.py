@@ -8,10 +8,21 @@ message (`parameters`), and so are fields. Tables that are read by ranges are cl
 (`sqlite_with_rowid=False`): one tree to write, one to read.
 """
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_REVISION = "0005_births_and_skipped"  # head of migrations/versions
+SCHEMA_REVISION = "0006_alarms"  # head of migrations/versions
 
 _CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -376,30 +387,56 @@ class FieldRow(Base):
 
 
 class AlertRow(Base):
-    """Raised once under its key, then updated, acknowledged by a person, cleared by the twin."""
+    """One occurrence of an alert: raised, updated and cleared by the twin, acknowledged and shelved by people."""
 
     __tablename__ = "alerts"
     machine: Mapped[str] = mapped_column(primary_key=True)
     build: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
-    layer: Mapped[int] = mapped_column(primary_key=True)
+    occurrence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     severity: Mapped[str]
+    layer: Mapped[int]
     x_m: Mapped[float | None]
     y_m: Mapped[float | None]
     first_seen_s: Mapped[float]
     last_seen_s: Mapped[float]
     evidence: Mapped[str]
     action: Mapped[str]
+    cleared_s: Mapped[float | None]
+    count: Mapped[int]
     acknowledged_s: Mapped[float | None]
     acknowledged_by: Mapped[str | None]
     acknowledged_note: Mapped[str | None]
-    cleared_s: Mapped[float | None]
+    shelved_until_s: Mapped[float | None]
+    shelved_by: Mapped[str | None]
+    shelved_note: Mapped[str | None]
     __table_args__ = (
         Index(None, "last_seen_s"),
         Index(None, "cleared_s", "last_seen_s"),
         Index(None, "machine", "last_seen_s"),
         Index(None, "machine", "cleared_s", "last_seen_s"),
-    )
+        Index(
+            "uq_alerts_open", "machine", "build", "kind", unique=True,
+            sqlite_where=text("cleared_s IS NULL"), postgresql_where=text("cleared_s IS NULL"),
+        ),
+    )  # fmt: skip
+
+
+class AlertActRow(Base):
+    """What was done about an alert: by the twin, or by a named person. Rows are added, and never changed."""
+
+    __tablename__ = "alert_acts"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
+    machine: Mapped[str]
+    build: Mapped[str]
+    kind: Mapped[str]
+    occurrence: Mapped[int]
+    act: Mapped[str]
+    by: Mapped[str]
+    at_s: Mapped[float]
+    note: Mapped[str]
+    until_s: Mapped[float | None]
+    __table_args__ = (Index(None, "machine", "build", "kind", "occurrence"), Index(None, "machine", "id"))
 
 
 class CardRow(Base):

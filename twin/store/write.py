@@ -13,9 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from twin.alarms.acts import Act
 from twin.forecast import Alert, Forecast
 from twin.observation import Build, Frame, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal
 from twin.store import bulk, derive, tables
+from twin.store.alerts import acted, meant, told
 from twin.store.derive import Row
 from twin.store.packing import (
     content_digest,
@@ -47,6 +49,7 @@ def write_step(connection: Connection, step: Step, *, large: bool = True) -> Wri
     _skipped(connection, step, written, tally)
     _forecasts(connection, step.forecasts, written, tally, large)
     _alerts(connection, step.alerts, written, tally)
+    act(connection, step.acts, written)
     _cards(connection, step, tally)
     counts = [{"name": n, "machine": m, "detail": d, "count": c} for (n, m, d), c in tally.items() if c]
     bulk.insert(connection, tables.CounterRow, counts, on_conflict="add")
@@ -283,23 +286,62 @@ def _forecasts(
 
 
 def _alerts(connection: Connection, alerts: Sequence[Alert], written: Written, tally: Tally) -> None:
-    """Raise or update. The word with the newest time stands; first and last seen are the bounds of all."""
+    """The twin's words, each over the newest occurrence of its kind (`store.alerts`)."""
+    newest: dict[tuple[str, str, str], Row | None] = {}
     changed: dict[tuple[str, str, str, int], Row] = {}
+    history: list[Row] = []
     for alert in alerts:
-        key = dict(zip(("machine", "build", "kind", "layer"), alert.key, strict=True))
-        known = changed.get(alert.key) or _found(connection, tables.AlertRow, **key)
-        row = derive.alert_row(alert)
-        if known is None:
-            row |= {"acknowledged_s": None, "acknowledged_by": None, "acknowledged_note": None}
-            tally["alerts", alert.machine, alert.kind] += 1
-        else:
-            row = (known | row) if derive.said_s(row) >= derive.said_s(known) else dict(known)
-            row["first_seen_s"] = min(known["first_seen_s"], alert.first_seen_s)
-            row["last_seen_s"] = max(known["last_seen_s"], alert.last_seen_s)
-        if row != known:
-            changed[alert.key] = row
-    bulk.insert(connection, tables.AlertRow, list(changed.values()), "update")
+        if alert.key not in newest:
+            newest[alert.key] = next(iter(_occurrences(connection, *alert.key, limit=1)), None)
+        folded = told(newest[alert.key], alert)
+        history += folded.history
+        if folded.row is not None:
+            before, newest[alert.key] = newest[alert.key], folded.row
+            changed[*alert.key, folded.row["occurrence"]] = folded.row
+            if before is None or before["occurrence"] != folded.row["occurrence"]:
+                tally["alerts", alert.machine, alert.kind] += 1
+    _keep_alerts(connection, list(changed.values()), history, written)
     written.alerts = len(changed)
+
+
+def act(connection: Connection, acts: Sequence[Act], written: Written) -> list[Act]:
+    """People's acts, each row of them once, however often it is said; those about no known alert are given back."""
+    unknown = []
+    for each in acts:
+        found = _occurrences(connection, each.machine, each.build, each.kind)[::-1]
+        rows = meant(found, each)
+        if not rows:
+            unknown.append(each)
+        for row in rows:
+            folded = acted(row, each)
+            new = [entry for entry in folded.history if not _is_there(connection, entry)]
+            if new:
+                _keep_alerts(connection, [] if folded.row is None else [folded.row], new, written)
+                written.alerts += folded.row is not None
+    return unknown
+
+
+def _keep_alerts(connection: Connection, rows: list[Row], history: list[Row], written: Written) -> None:
+    """Rows that are cleared go first: there is one open at a time, at every moment."""
+    ordered = sorted(rows, key=lambda row: row["cleared_s"] is None)
+    for row in ordered:
+        bulk.insert(connection, tables.AlertRow, [row], "update")
+    bulk.insert(connection, tables.AlertActRow, history)
+    written.acts += len(history)
+
+
+def _occurrences(connection: Connection, machine: str, build: str, kind: str, limit: int = 1000) -> list[Row]:
+    """Of one kind, the newest first."""
+    row = tables.AlertRow
+    statement = select(row.__table__).where(row.machine == machine, row.build == build, row.kind == kind)
+    found = connection.execute(statement.order_by(row.occurrence.desc()).limit(limit))
+    return [dict(each) for each in found.mappings()]
+
+
+def _is_there(connection: Connection, entry: Row) -> bool:
+    names = ("machine", "build", "kind", "occurrence", "act", "by", "at_s")
+    statement = select(tables.AlertActRow.id).filter_by(**{name: entry[name] for name in names}).limit(1)
+    return connection.execute(statement).first() is not None
 
 
 def _cards(connection: Connection, step: Step, tally: Tally) -> None:

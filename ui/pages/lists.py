@@ -4,10 +4,12 @@ from typing import Any
 
 from dash import html
 
+from twin.alarms.acts import State, state_of
+from twin.alarms.kinds import status_of, wants_word
 from ui.figures import Palette
 from ui.live import Props
 from ui.snapshot import Snapshot, number
-from ui.words import ALERT_KINDS, duration, seen
+from ui.words import ADVISORY_STATES, ALERT_STATES, STATUSES, ago, alert_name, duration, seen
 
 SEVERITIES = {
     "high": ("cross", "fault", "act now"),
@@ -36,20 +38,39 @@ COUNTS = (
 
 
 def alerts(snapshot: Snapshot, palette: Palette) -> Props:
-    """The list, open ones first and among them the severest."""
+    """The list: what asks for a person first, by severity; then what is known, shelved, over."""
     del palette
     rows = snapshot.slow.alerts
     if rows.empty:
         quiet = html.P("No alerts for this machine.", className="quiet")
-        return {"alerts": {"children": [quiet]}, "alert-count": {"children": "none", "className": "count"}}
-    order = list(SEVERITIES)
-    records = rows.to_dict("records")
-    records.sort(key=lambda r: (number(r["cleared_s"]) is not None, order.index(r["severity"]), -r["last_seen_s"]))
-    still = sum(number(record["cleared_s"]) is None for record in records)
+        return {"alerts": {"children": [quiet]}, "alert-count": {"children": "none", "className": "count", "title": ""}}
+    records = [(state_of(record, snapshot.read_s), record) for record in rows.to_dict("records")]
+    records.sort(key=lambda pair: (*_order(*pair), -pair[1]["last_seen_s"]))
+    items = [_alert(state, record, snapshot.read_s) for state, record in records]
     return {
-        "alerts": {"children": [html.Ul([_alert(record, snapshot.read_s) for record in records])]},
-        "alert-count": {"children": f"{still} open" if still else "none open", "className": "count"},
+        "alerts": {"children": [html.Ul(items)]},
+        "alert-count": _summary(records),
     }
+
+
+def _order(state: State, record: dict[Any, Any]) -> tuple[int, int]:
+    """An alarm that nobody has acknowledged goes before all else."""
+    groups = ("unacknowledged", "returned", "acknowledged", "shelved", "cleared")
+    return groups.index(state), list(SEVERITIES).index(record["severity"])
+
+
+def _summary(records: list[tuple[State, dict[Any, Any]]]) -> dict[str, Any]:
+    """How many ask for a word; in whole also how many are known, stand, are silent."""
+    waiting = sum(state in ("unacknowledged", "returned") and wants_word(row["severity"]) for state, row in records)
+    advice = sum(state == "unacknowledged" and not wants_word(row["severity"]) for state, row in records)
+    words = [
+        (waiting, "to acknowledge"),
+        (sum(state == "acknowledged" for state, _ in records), "acknowledged"),
+        (advice, "advice"),
+        (sum(state == "shelved" for state, _ in records), "shelved"),
+    ]
+    told = [f"{count} {word}" for count, word in words if count] or ["none open"]
+    return {"children": told[0], "className": "count", "title": ", ".join(told)}
 
 
 def counts(snapshot: Snapshot, palette: Palette) -> Props:
@@ -94,32 +115,54 @@ def _count(value: str, name: str, odd: bool) -> Any:
     return html.Div([html.Dt(name), html.Dd(value, className="odd" if odd else "")])
 
 
-def _alert(record: dict[str, Any], now_s: float) -> Any:
+def _alert(state: State, record: dict[Any, Any], now_s: float) -> Any:
     shape, tone, word = SEVERITIES[record["severity"]]
-    cleared = number(record["cleared_s"]) is not None
-    x_m, y_m, layer = number(record["x_m"]), number(record["y_m"]), number(record["layer"])
-    place = [f"layer {layer:.0f}"] if layer is not None else []
-    if x_m is not None and y_m is not None:
-        place.append(f"x {x_m * 1e3:.2f}, y {y_m * 1e3:.2f} mm")
+    advisory = not wants_word(record["severity"])
+    told = (ADVISORY_STATES if advisory else ALERT_STATES)[state]
+    times = f" ×{record['count']}" if record["count"] > 1 else ""
+    title = f"{word}; NE 107: {STATUSES[status_of(record['kind'])]}"
     moments = f"first {seen(record['first_seen_s'], now_s)}, last {seen(record['last_seen_s'], now_s)}"
+    over = state in ("returned", "cleared")
     return html.Li(
         [
-            html.Span(className=f"glyph {shape}", **{"aria-hidden": "true"}),
+            html.Span(className=f"glyph {shape}", title=title, role="img", **{"aria-label": title}),
             html.Div(
                 [
                     html.Div(
                         [
-                            html.Strong(ALERT_KINDS.get(record["kind"], record["kind"].replace("_", " "))),
-                            html.Span("cleared" if cleared else word, className="severity"),
+                            html.Strong([alert_name(record["kind"]), html.Span(times, className="times")]),
+                            html.Span([html.Span(className=f"sign {state}"), told], className="severity"),
                         ],
                         className="head",
                     ),
-                    html.Div(", ".join(place), className="place"),
+                    html.Div(_place(record), className="place"),
                     html.Div(record["evidence"]),
-                    html.Div([html.Span("Do: "), record["action"]], className="action") if not cleared else None,
-                    html.Div(moments, className="moments"),
+                    None if over else html.Div([html.Span("Do: "), record["action"]], className="action"),
+                    _people(state, record, now_s),
+                    html.Div(f"{word}, {STATUSES[status_of(record['kind'])]}; {moments}", className="moments"),
                 ]
             ),
         ],
-        className=f"alert {tone}" + (" cleared" if cleared else ""),
+        className=f"alert {tone} {state}" + (" known" if state in ("acknowledged", "shelved", "cleared") else ""),
     )
+
+
+def _place(record: dict[Any, Any]) -> str:
+    x_m, y_m, layer = number(record["x_m"]), number(record["y_m"]), number(record["layer"])
+    place = [str(record["build"])] if record["build"] else []
+    place += [f"layer {layer:.0f}"] if layer is not None else []
+    if x_m is not None and y_m is not None:
+        place.append(f"x {x_m * 1e3:.2f}, y {y_m * 1e3:.2f} mm")
+    return ", ".join(place)
+
+
+def _people(state: State, record: dict[Any, Any], now_s: float) -> Any:
+    """Who knows of it, and who had it silenced until when."""
+    lines = []
+    known_s = number(record["acknowledged_s"])
+    if known_s is not None:
+        lines.append(f"{record['acknowledged_by']}, {seen(known_s, now_s)}: {record['acknowledged_note']}")
+    until_s = number(record["shelved_until_s"])
+    if state == "shelved" and until_s is not None:
+        lines.append(f"{record['shelved_by']}: silent for {ago(until_s - now_s)} more: {record['shelved_note']}")
+    return html.Div([html.Div(line) for line in lines], className="people") if lines else None

@@ -47,11 +47,26 @@ def test_the_shipped_broker_passes_and_is_found_from_its_process(broker: Shipped
         assert time.monotonic() < deadline_s
     assert {name: finding.state for name, finding in found.items()} == dict.fromkeys(
         ["mqtt_password_file", "broker", "session", "largest packet", "broker's certificate", "broker keeps on disk",
-         "broker's queue", "broker lets in", "broker's file"], "ok",
+         "broker's queue", "broker lets in", "acknowledges over MQTT", "broker's file"], "ok",
     )  # fmt: skip
     assert "mosquitto version 2" in found["broker"].found
     assert str(broker.folder) in found["broker keeps on disk"].found
     assert broker.secret("twin") not in "".join(finding.line for finding in found.values())
+
+
+def test_a_machine_that_may_acknowledge_its_own_alerts_is_unsafe(broker: Shipped, tmp_path: Path) -> None:
+    own = (broker.folder / "acl").read_text()
+    configuration = tmp_path / "mosquitto.conf"
+    configuration.write_text(f"acl_file {tmp_path / 'acl'}\n")
+    for more, state, found in (
+        ("", "ok", "ada"),
+        ("user ben\ntopic write meltwin/v1/local/+/ack\n", "ok", "ada, ben"),
+        ("user m1\ntopic write meltwin/v1/local/m1/ack\n", "UNSAFE", "m1"),
+    ):
+        (tmp_path / "acl").write_text(own + more)
+        (finding,) = [f for f in mosquitto.judged(configuration) if f.what == "acknowledges over MQTT"]
+        assert finding.state == state
+        assert finding.found.startswith(found)
 
 
 def test_a_broker_elsewhere_is_not_said_to_keep_what_nobody_can_know(broker: Shipped) -> None:

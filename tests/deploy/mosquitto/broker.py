@@ -22,6 +22,7 @@ from tests.conftest import need
 
 HOST = "127.0.0.1"
 MACHINES = ("m1", "m2")
+PEOPLE = ("ada",)
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Shipped:
         need("openssl")
         broker = cls(folder, free_port())
         place = Place(site, HOST, broker.port, (HOST, "localhost"), getpass.getuser(), sparkplug_group="g")
-        set_up(folder, place, MACHINES)
+        set_up(folder, place, MACHINES, PEOPLE)
         return broker
 
     def start(self) -> "Shipped":
@@ -68,10 +69,13 @@ class Shipped:
             self.process.wait(10)
 
     def access(self, name: str) -> Access:
-        return Access(self.folder / "ca.crt", name, self.folder / "secrets" / f"{name}.password")
+        return Access(self.folder / "ca.crt", name, self._file(name))
 
     def secret(self, name: str) -> str:
-        return read_secret(self.folder / "secrets" / f"{name}.password")
+        return read_secret(self._file(name))
+
+    def _file(self, name: str) -> Path:
+        return self.folder / ("people" if name in PEOPLE else "secrets") / f"{name}.password"
 
 
 class Caller:

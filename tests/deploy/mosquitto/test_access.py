@@ -14,7 +14,7 @@ from ingest.access import Access, tls_context
 from ingest.decode import MAX_PAYLOAD_BYTES
 from ingest.errors import BrokerError
 from ingest.mqtt import MqttPublisher, MqttSource
-from ingest.topics import KINDS, OUT_KINDS, every_kind, topic_of
+from ingest.topics import KINDS, OUT_KINDS, PEOPLE_KINDS, every_kind, topic_of
 from tests.deploy.mosquitto.broker import HOST, Caller, Shipped
 from tests.ingest.said import take_all
 
@@ -34,7 +34,7 @@ def foreign() -> list[str]:
     mine = topic_of("local", "m1", "state")
     return [
         *(topic_of("local", "m2", kind) for kind in KINDS),
-        *(topic_of("local", "m1", kind) for kind in OUT_KINDS),
+        *(topic_of("local", "m1", kind) for kind in (*OUT_KINDS, *PEOPLE_KINDS)),
         topic_of("elsewhere", "m1", "state"), f"{mine}/deeper", "meltwin/v1/local/m1/command", "m1/state",
         "$SYS/broker/x",
     ]  # fmt: skip
@@ -61,11 +61,31 @@ def test_the_twin_says_what_is_the_twins_and_never_a_command(broker: Shipped) ->
     with closing(Caller(broker, "twin")) as twin, closing(Caller(broker, "m1")) as machine:
         machine.subscribe("#")
         assert {twin.publish(topic) for topic in commands} == {REFUSED}
-        assert {twin.publish(topic_of("local", "m1", kind)) for kind in KINDS} == {REFUSED}
+        assert {twin.publish(topic_of("local", "m1", kind)) for kind in (*KINDS, *PEOPLE_KINDS)} == {REFUSED}
         answers = {twin.publish(topic_of("local", name, kind)) for kind in OUT_KINDS for name in ("m1", "m2")}
         assert answers <= TAKEN
-        heard = {topic for topic, _ in machine.hears(3)}
-        assert heard == {topic_of("local", "m1", kind) for kind in ("alert", "ack", "recipe")}
+        heard = {topic for topic, _ in machine.hears(2)}
+        assert heard == {topic_of("local", "m1", kind) for kind in ("alert", "recipe")}
+
+
+def test_a_named_person_acknowledges_and_says_nothing_else(broker: Shipped) -> None:
+    """The machine hears of it too; what the person reads is what the twin says."""
+    with (
+        closing(Caller(broker, "twin")) as twin,
+        closing(Caller(broker, "m1")) as machine,
+        closing(Caller(broker, "ada")) as ada,
+    ):
+        for caller in (twin, machine, ada):
+            caller.subscribe("#")
+        others = [topic_of("local", "m1", kind) for kind in (*KINDS, *OUT_KINDS)]
+        assert {ada.publish(topic) for topic in (*others, "meltwin/v1/local/m1/command", "spBv1.0/g/NCMD/m1")} == {
+            REFUSED
+        }
+        ack = topic_of("local", "m1", "ack")
+        assert ada.publish(ack) == "Success"
+        assert {topic for topic, _ in (*twin.hears(1), *machine.hears(1))} == {ack}
+        assert {twin.publish(topic_of("local", "m1", kind)) for kind in OUT_KINDS} == {"Success"}
+        assert {topic.rpartition("/")[2] for topic, _ in ada.hears(4)} == {*OUT_KINDS, *PEOPLE_KINDS}
 
 
 def test_a_machine_is_the_edge_node_of_its_name_and_no_other(broker: Shipped) -> None:

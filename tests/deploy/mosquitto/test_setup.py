@@ -76,6 +76,25 @@ def test_a_second_run_keeps_passwords_and_ca_and_adds_a_machine(tmp_path: Path) 
     assert "m1:" not in (folder / "passwords").read_text()
 
 
+def test_people_have_secrets_of_their_own_and_are_no_machines(tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    assert set_up(folder, place(), ["m1"], ["ada"]) == ["m1", "ada"]
+    secret = folder / "people" / "ada.password"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert "ada:" in (folder / "passwords").read_text()
+    mine = (folder / "acl").read_text().split("user ada\n")[1].split("\n\n")[0].splitlines()
+    assert [line for line in mine if "write" in line] == ["topic write meltwin/v1/local/+/ack"]
+    assert not any(f"/{kind}" in line for line in mine for kind in KINDS)
+    with pytest.raises(MeltwinError, match="cannot be a person"):
+        set_up(folder, place(), ["ada"])
+    (folder / "secrets" / "ada.password").unlink()
+    secret.unlink()
+    assert set_up(folder, place(), []) == ["m1"]
+    assert "ada" not in (folder / "acl").read_text() + (folder / "passwords").read_text()
+    with pytest.raises(MeltwinError, match="no person can be called twin"):
+        set_up(folder, place(), [], ["twin"])
+
+
 def test_the_access_list_grants_no_command_and_no_other_machine(tmp_path: Path) -> None:
     set_up(tmp_path / "b", place(site="hall"), ["m1", "m2"])
     granted: dict[str, set[tuple[str, str]]] = {}

@@ -21,7 +21,7 @@ NOW_S = 1000 * DAY_S
 ALL = dict.fromkeys(KINDS, 30.0)
 FOR_EVER = (
     "machines", "builds", "layers", "kept_builds", "conflicts", "rejects", "gaps", "forecasts", "melt_pool", "alerts",
-    "operator_cards",
+    "alert_acts", "operator_cards",
 )  # fmt: skip
 
 

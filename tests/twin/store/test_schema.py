@@ -33,6 +33,7 @@ LOST = {
     "0002_forecast_by_operator": {"frames", "rejects.code"},
     "0003_frames": {"fields.dtype", "fields.checksum", "fields.temperature_k", "kept_builds"},
     "0004_upkeep": {"births", "skipped", "rejects.reingested_s"},
+    "0005_births_and_skipped": {"alert_acts"},
 }
 
 
@@ -46,12 +47,13 @@ def fill(url: str, many: int = 300) -> SqlStore:
         Step(
             [case.heard(case.parameters(sequence, [sequence * 1.0], number=2)) for sequence in range(1, many)],
             forecasts=[case.forecast(frame, fields=fields if frame % 50 == 2 else ()) for frame in range(2, many)],
-            alerts=[case.alert(number=number, last_seen_s=float(number)) for number in range(2, 20)],
+            alerts=[case.alert(f"k{number}", number=number, last_seen_s=float(number)) for number in range(2, 20)],
             births=[Birth("m1", "m1", 1, "parameters", 7, "began again", 3.0)],
             skipped=[Skipped("m1", "b1", 1, 5, 9, 3.0)],
             received_s=2000.0,
         )
     )
+    store.acknowledge("m1", "b1", "k3", by="Ada", note="seen", now_s=30.0)
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
     return store
 
@@ -114,6 +116,42 @@ def test_a_filled_store_goes_down_and_up_again_with_its_rows(own_url: str, revis
     if not lost & {"builds.absorptivity"}:
         assert told == words
     again.close()
+
+
+def test_alerts_by_layer_become_occurrences_with_their_history(own_url: str) -> None:
+    fill(own_url).close()
+    downgrade(own_url, "0005_births_and_skipped")
+    engine, found = create_engine(own_url), MetaData()
+    found.reflect(engine)
+    row = {
+        "machine": "m1", "build": "b1", "severity": "medium", "evidence": "e", "action": "a", "last_seen_s": 9.0,
+        "acknowledged_s": None, "acknowledged_by": None, "acknowledged_note": None, "x_m": None, "y_m": None,
+    }  # fmt: skip
+    old = [
+        row | {"kind": "z", "layer": 1, "first_seen_s": 2.0, "cleared_s": None},
+        row | {"kind": "z", "layer": 2, "first_seen_s": 1.0, "cleared_s": 4.0, "acknowledged_s": 3.0,
+               "acknowledged_by": "Ada", "acknowledged_note": "known"},
+        row | {"kind": "z", "layer": 3, "first_seen_s": 5.0, "cleared_s": None},
+    ]  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(found.tables["alerts"].insert(), old)
+    engine.dispose()
+    upgrade(own_url, backup=False)
+    store = SqlStore.open_reader(own_url)
+    alerts = store.alerts("m1")
+    mine = alerts[alerts.kind == "z"].sort_values("occurrence")
+    assert list(zip(mine.occurrence, mine.layer, strict=True)) == [(1, 2), (2, 1), (3, 3)]
+    assert mine.cleared_s.tolist()[:2] == [4.0, 9.0], "what was open besides the newest ended when it was last seen"
+    assert np.isnan(mine.cleared_s.iloc[2])
+    assert mine.acknowledged_by.tolist() == ["Ada", None, None]
+    acts = store.alert_acts("m1")
+    told = acts[acts.kind == "z"]
+    assert list(zip(told.act, told.occurrence, told.by, strict=True)) == [
+        ("raised", 1, "twin"), ("raised", 2, "twin"), ("acknowledged", 1, "Ada"), ("cleared", 1, "twin"),
+        ("raised", 3, "twin"), ("cleared", 2, "twin"),
+    ]  # fmt: skip
+    assert acts.at_s.is_monotonic_increasing
+    store.close()
 
 
 def test_fields_read_the_same_after_a_schema_that_knows_no_steps(own_url: str) -> None:
