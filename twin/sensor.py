@@ -1,0 +1,120 @@
+"""Sensor: is it the sensor that fails, rather than the process that changes?
+
+    freeze    the same value again and again: for `FROZEN` frames, and so long that a sensor whose neighbouring samples
+              are alike as often as this one's does it by chance once in 1e9 times
+    spikes    samples further than `FAR` spreads from the middle of their frame, or frames from the middle of all before
+    dropouts  zero, or less than a tenth of what is expected, while the laser is on
+
+A spike or a dropout is left out and counted; `MANY` of them in `AMONG` frames are a fault. A sensor that says nothing at
+all is `silence` (`twin/watch.py`). A bias from the start on is no fault that one signal can show: it is told by the
+calibration, where two signals disagree (`twin/calibration.py`).
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from twin.pairing import Pair
+
+FaultKind = Literal["freeze", "spikes", "dropouts"]
+FROZEN = 16  # frames
+CHANCE = 1e-9
+FAR = 6.0
+MANY, AMONG = 5, 128
+STEP = 4  # frames far off in a row: that is for `drift` to tell
+LEARNED = 32  # frames before a spread is known
+DROPPED = math.log(0.1)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a sensor, since when, and how much of it: alike frames, or single readings of the last ones."""
+
+    kind: FaultKind
+    name: str
+    since_s: float
+    count: int
+
+
+@dataclass
+class Sensor:
+    """One signal of one build."""
+
+    name: str
+    fault: Fault | None = None
+    _residuals: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+    _spread: tuple[float, float] = (0.0, math.inf)  # middle and spread of the residuals
+    _within: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+    _within_spread: float = math.inf
+    _outliers: int = 0  # in a row
+    _last: float = math.nan
+    _alike: int = 0  # samples in a row
+    _alike_frames: int = 0
+    _alike_since_s: float = 0.0
+    _pairs: int = 0
+    _same: int = 0  # of neighbours
+    _neighbours: int = 0
+    _odd: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=AMONG))
+
+    def take(self, pair: Pair) -> float | None:
+        """The residual of a frame, or None where it is not to be used."""
+        self._pairs += 1
+        frozen = self._frozen(pair)
+        odd, residual = self._sorted_out(pair)
+        self._odd.append((odd, pair.time_s))
+        many = [(kind, [time_s for each, time_s in self._odd if each == kind]) for kind in ("spikes", "dropouts")]
+        self.fault = None
+        if frozen:
+            self.fault = Fault("freeze", self.name, self._alike_since_s, self._alike_frames)
+        for kind, times_s in many:
+            if self.fault is None and len(times_s) >= MANY:
+                self.fault = Fault(kind, self.name, times_s[0], len(times_s))  # type: ignore[arg-type]
+        if residual is None or self.fault is not None and self.fault.kind == "freeze":
+            return None
+        self._residuals.append(residual)
+        if len(self._residuals) >= LEARNED and (self._pairs % 32 == 0 or self._spread[1] == math.inf):
+            self._spread = _middle_and_spread(np.array(self._residuals))
+        return residual
+
+    def _frozen(self, pair: Pair) -> bool:
+        for value in pair.raw.tolist():
+            self._neighbours += 1
+            if value == self._last:
+                self._alike += 1
+                self._same += self._alike < 64  # a frozen stretch does not become what is usual
+            else:
+                self._alike, self._alike_frames, self._alike_since_s = 1, 0, pair.time_s
+            self._last = value
+        self._alike_frames += 1
+        share = min(max(self._same / self._neighbours, 0.01), 0.999) if self._neighbours > 256 else 0.5
+        least = math.log(CHANCE) / math.log(share)
+        return self._alike_frames > FROZEN and self._alike >= least
+
+    def _sorted_out(self, pair: Pair) -> tuple[str, float | None]:
+        """What is odd about a frame, and its residual without that."""
+        samples = pair.samples[pair.samples > DROPPED]
+        dropped = len(samples) < len(pair.samples)
+        if not len(samples):
+            return "dropouts", None
+        middle = float(np.median(samples))
+        away = np.abs(samples - middle)
+        spiked = len(samples) > 2 and bool((away > FAR * self._within_spread).any())
+        if len(samples) > 2 and not spiked:
+            self._within.extend((samples - middle).tolist()[:8])
+            if len(self._within) >= 4 * LEARNED and (self._pairs % 32 == 0 or self._within_spread == math.inf):
+                self._within_spread = max(_middle_and_spread(np.array(self._within))[1], 1e-3)
+        if abs(middle - self._spread[0]) > FAR * self._spread[1]:
+            self._outliers += 1
+            if self._outliers < STEP:
+                return "spikes", None
+        else:
+            self._outliers = 0
+        return ("dropouts" if dropped else "spikes" if spiked else ""), middle
+
+
+def _middle_and_spread(values: np.ndarray) -> tuple[float, float]:
+    middle = float(np.median(values))
+    return middle, max(1.4826 * float(np.median(np.abs(values - middle))), 1e-4)
