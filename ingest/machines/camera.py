@@ -22,7 +22,7 @@ NOISE = 0.03
 SENSOR_K = (675.0, 2100.0)
 SEEN_AT = 0.03  # beam diameters below the surface
 CELLS = 4
-SURFACE = 0.28  # beam diameters that are looked at for the size of the pool
+SURFACE = 0.5  # beam diameters that are looked at for the size of the pool
 
 
 class SimulatedCamera:

@@ -201,6 +201,15 @@ def melt_pool_rows(identity: int, forecast: Forecast) -> list[Row]:
     ]
 
 
+def calibration_rows(identity: int, forecast: Forecast) -> list[Row]:
+    """One row a quantity that was estimated anew."""
+    place = {"forecast_id": identity, "machine": forecast.machine, "build": forecast.build}
+    return [
+        place | {"time_s": float(forecast.time_s), "made_s": float(forecast.issued_s)} | vars(each)
+        for each in forecast.calibrated
+    ]
+
+
 def alert_row(alert: Alert) -> Row:
     """An alert as the twin says it; acknowledgement is a person's."""
     return {

@@ -221,6 +221,19 @@ class FakeStore:
         ]  # fmt: skip
         return packing.table(rows, packing.ABSORPTIVITY)
 
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        frames = self._frames(machine, build, None, 10**9, "")
+        rows = sorted(
+            (f.issued_s, f.time_s, tuple({"time_s": f.time_s, "made_s": f.issued_s, **vars(c)}[n] for n in columns))
+            for columns in [packing.CALIBRATION]
+            for f in frames
+            for c in f.calibrated
+            if c.quantity == quantity
+        )
+        return packing.table([row for *_, row in rows[-limit:]], packing.CALIBRATION)
+
     def melt_pool(
         self,
         machine: str,
