@@ -69,8 +69,9 @@ class _Frame:
     frame: int
     start_s: float
     end_s: float
-    pool: MeltPool | None  # None: not to be compared
+    pool: MeltPool | None
     before: MeltPool | None  # at start_s
+    settled: bool
     lit: bool
     ahead: MeltPool | None
     beam_power_w: float
@@ -111,10 +112,10 @@ class Pairs:
         last = next(reversed(self._frames.values())) if self._frames else None
         joined = last is not None and last.layer == window.layer and abs(last.end_s - window.start_s) < 1e-3 * length_s
         self._travel_m = self._travel_m * joined + scan_speed_m_per_s * length_s if lit else 0.0
-        settled = lit and pool is not None and self._travel_m >= SETTLED * pool.length_m > 0
+        settled = lit and pool is not None and self._travel_m >= SETTLED * pool.length_m * (1 - 1e-9) > 0
         before = last.pool if last is not None and joined else None
         self._frames[window.layer, window.index] = _Frame(
-            window.layer, window.index, window.start_s, window.end_s, pool if settled else None, before, lit,
+            window.layer, window.index, window.start_s, window.end_s, pool, before, settled, lit,
             self._ahead.pop((window.layer, window.index), None), float(power.max()), scan_speed_m_per_s, log_factor,
         )  # fmt: skip
         for lead in forecast.leads[1:]:
@@ -161,11 +162,12 @@ class Pairs:
         return told
 
     def _pair(self, name: str, frame: _Frame, heard: list[tuple[float, float]]) -> Pair | None:
-        if frame.pool is None:
+        if frame.pool is None or not frame.settled:
             return None
         of = COMPARED[name]
         end = of.of(frame.pool)
         begin = of.of(frame.before) if frame.before is not None else end
+        begin = begin or end
         if not (end > 0 and begin > 0):
             return None
         time_s, value = np.array(heard).T

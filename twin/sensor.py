@@ -2,7 +2,7 @@
 
     freeze    the same value again and again: for `FROZEN` frames, and so long that a sensor whose neighbouring samples
               are alike as often as this one's does it by chance once in 1e9 times
-    spikes    samples further than `FAR` spreads from the middle of their frame, or frames from the middle of all before
+    spikes    samples further than `FAR` spreads of the frames from the middle of theirs, or frames from that of all before
     dropouts  zero, or less than a tenth of what is expected, while the laser is on
 
 A spike or a dropout is left out and counted; `MANY` of them in `AMONG` frames are a fault. A sensor that says nothing at
@@ -24,8 +24,8 @@ FROZEN = 16  # frames
 CHANCE = 1e-9
 FAR = 6.0
 MANY, AMONG = 5, 128
-STEP = 4  # frames far off in a row: that is for `drift` to tell
-LEARNED = 32  # frames before a spread is known
+STEP = 4  # frames far off, among twice as many: that is for `drift` to tell
+LEARNED = 128  # frames before a spread is known
 DROPPED = math.log(0.1)
 
 
@@ -47,9 +47,8 @@ class Sensor:
     fault: Fault | None = None
     _residuals: deque[float] = field(default_factory=lambda: deque(maxlen=512))
     _spread: tuple[float, float] = (0.0, math.inf)  # middle and spread of the residuals
-    _within: deque[float] = field(default_factory=lambda: deque(maxlen=512))
-    _within_spread: float = math.inf
-    _outliers: int = 0  # in a row
+    _outliers: deque[int] = field(default_factory=lambda: deque(maxlen=STEP))  # frames
+    _stepped: int = -AMONG - 1
     _last: float = math.nan
     _alike: int = 0  # samples in a row
     _alike_frames: int = 0
@@ -100,18 +99,14 @@ class Sensor:
         if not len(samples):
             return "dropouts", None
         middle = float(np.median(samples))
-        away = np.abs(samples - middle)
-        spiked = len(samples) > 2 and bool((away > FAR * self._within_spread).any())
-        if len(samples) > 2 and not spiked:
-            self._within.extend((samples - middle).tolist()[:8])
-            if len(self._within) >= 4 * LEARNED and (self._pairs % 32 == 0 or self._within_spread == math.inf):
-                self._within_spread = max(_middle_and_spread(np.array(self._within))[1], 1e-3)
+        spiked = len(samples) > 2 and bool((np.abs(samples - middle) > FAR * self._spread[1]).any())
         if abs(middle - self._spread[0]) > FAR * self._spread[1]:
-            self._outliers += 1
-            if self._outliers < STEP:
+            self._outliers.append(self._pairs)
+            if sum(self._pairs - at < 2 * STEP for at in self._outliers) == STEP:
+                self._stepped = self._pairs  # what has been told apart until now was the beginning of it
+                self._odd.clear()
+            if self._pairs - self._stepped > AMONG:
                 return "spikes", None
-        else:
-            self._outliers = 0
         return ("dropouts" if dropped else "spikes" if spiked else ""), middle
 
 
