@@ -112,7 +112,7 @@ class Calibration:
     @property
     def consistent(self) -> bool:
         """Whether no signal needs a bias far beyond what was thought of it."""
-        return all(abs(b) <= STRANGE * self.bias for b in self._x[2:]) and abs(self._x[1]) <= STRANGE * SPREAD_DIAMETER
+        return bool(np.abs(self._x[2:]).max(initial=0.0) <= STRANGE * self.bias) and abs(self._x[1]) <= STRANGE * SPREAD_DIAMETER
 
     def _estimate(self, at: int, before: float, widest: float) -> Estimate:
         spread = math.sqrt(self._p[at, at])
@@ -126,7 +126,7 @@ class Slopes:
     `ROUGH` of both. Three more windows of a straight track, on a stream of their own."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Process, int, int], dict[str, tuple[float, float]]] = {}
+        self._known: dict[tuple[Operator, Process, int, int], dict[str, tuple[float, float]]] = {}
 
     def at(
         self, operator: Operator, process: Process, beam_power_w: float, scan_speed_m_per_s: float
@@ -135,7 +135,7 @@ class Slopes:
         if not (beam_power_w > 0 and scan_speed_m_per_s > 0):
             return {}
         power, speed = (round(math.log(value) / ROUGH) for value in (beam_power_w, scan_speed_m_per_s))
-        key = (id(operator), process, power, speed)
+        key = (operator, process, power, speed)
         if key not in self._known:
             if len(self._known) > 256:
                 self._known.clear()

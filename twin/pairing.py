@@ -15,17 +15,18 @@ later sample has come. Frames are compared that are lit throughout, and only aft
 """
 
 import math
-from collections import OrderedDict, defaultdict
+from bisect import bisect_left
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import NamedTuple
-
-import numpy as np
 
 from twin.forecast import Forecast, MeltPool
 from twin.observation import Samples, Window
 
 KEPT = 256  # frames that wait for their samples
+LAYERS = 3  # layers that are open for late samples
 SETTLED = 1.5  # pool lengths of travel since the laser came on
 DARK = 16  # samples with the laser off before a dark level is known
 
@@ -56,14 +57,14 @@ class Pair:
     forecast: float  # the size at lead 0, in the unit of `Compared.of`
     residual: float  # median of ln observed - ln forecast
     ahead: float | None  # the same against the oldest forecast of this moment
-    samples: np.ndarray  # residuals of the samples
-    raw: np.ndarray  # as the sensor said them
+    samples: tuple[float, ...]  # residuals of the samples; -inf: a reading of nothing
+    raw: tuple[float, ...]  # as the sensor said them
     beam_power_w: float
     scan_speed_m_per_s: float
     log_factor: float  # ln of the factor on absorptivity that the forecast was made with
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Frame:
     layer: int
     frame: int
@@ -77,7 +78,27 @@ class _Frame:
     beam_power_w: float
     scan_speed_m_per_s: float
     log_factor: float
-    heard: defaultdict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass
+class _Layer:
+    """The newest frames of a layer, found by time."""
+
+    ends_s: list[float] = field(default_factory=list)
+    frames: list[_Frame] = field(default_factory=list)
+
+    def add(self, frame: _Frame) -> None:
+        self.ends_s.append(frame.end_s)
+        self.frames.append(frame)
+        if len(self.frames) > 2 * KEPT:
+            del self.ends_s[:KEPT], self.frames[:KEPT]
+
+    def at(self, time_s: float) -> _Frame | None:
+        """The frame that a moment is in; its end belongs to it."""
+        at = bisect_left(self.ends_s, time_s * (1 - 1e-12))
+        if at == len(self.frames) or time_s <= self.frames[at].start_s * (1 - 1e-12):
+            return None
+        return self.frames[at]
 
 
 def passed_on(windows: Sequence[Window]) -> list[Window]:
@@ -98,89 +119,110 @@ class Pairs:
     """Of one build of one machine. One caller, one thread."""
 
     def __init__(self) -> None:
-        self._frames: OrderedDict[tuple[int, int], _Frame] = OrderedDict()
+        self._layers: OrderedDict[int, _Layer] = OrderedDict()
         self._ahead: OrderedDict[tuple[int, int], MeltPool] = OrderedDict()  # layer, frame that it speaks of
-        self._newest: dict[str, tuple[int, float]] = {}
+        self._heard: dict[str, dict[tuple[int, int], tuple[_Frame, list[float], list[float]]]] = {}
         self._travel_m = 0.0  # since the laser came on
-        self._dark: defaultdict[str, list[float]] = defaultdict(list)
+        self._dark: dict[str, deque[float]] = {}
 
     def expect(self, window: Window, forecast: Forecast, scan_speed_m_per_s: float, log_factor: float) -> None:
         """A frame's forecast, in order."""
         power = window.path.beam_power_w[:-1]
         lit, pool = bool(power.min() > 0), forecast.leads[0].melt_pool if forecast.leads else None
         length_s = window.end_s - window.start_s
-        last = next(reversed(self._frames.values())) if self._frames else None
-        joined = last is not None and last.layer == window.layer and abs(last.end_s - window.start_s) < 1e-3 * length_s
+        layer = self._layer(window.layer)
+        last = layer.frames[-1] if layer.frames else None
+        joined = last is not None and abs(last.end_s - window.start_s) < 1e-3 * length_s
+        if last is not None and window.end_s <= last.end_s:  # a clock stepped back: what came before is over
+            layer.ends_s, layer.frames = [], []
         self._travel_m = self._travel_m * joined + scan_speed_m_per_s * length_s if lit else 0.0
         settled = lit and pool is not None and self._travel_m >= SETTLED * pool.length_m * (1 - 1e-9) > 0
         before = last.pool if last is not None and joined else None
-        self._frames[window.layer, window.index] = _Frame(
-            window.layer, window.index, window.start_s, window.end_s, pool, before, settled, lit,
-            self._ahead.pop((window.layer, window.index), None), float(power.max()), scan_speed_m_per_s, log_factor,
+        layer.add(
+            _Frame(
+                window.layer, window.index, window.start_s, window.end_s, pool, before, settled, lit,
+                self._ahead.pop((window.layer, window.index), None), float(power.max()), scan_speed_m_per_s, log_factor,
+            )
         )  # fmt: skip
         for lead in forecast.leads[1:]:
             ahead = window.index + round(lead.lead_s / length_s)
             self._ahead.setdefault((window.layer, ahead), lead.melt_pool)
-        for kept, most in ((self._frames, KEPT), (self._ahead, 4 * KEPT)):
-            while len(kept) > most:
-                kept.popitem(last=False)  # type: ignore[attr-defined]
+        while len(self._ahead) > 4 * KEPT:
+            self._ahead.popitem(last=False)
 
     def hear(self, samples: Sequence[Samples]) -> list[Pair]:
         """What sensors said; the frames that this makes whole."""
         told: list[Pair] = []
         for each in samples:
-            if each.name not in COMPARED or not len(each.value):
+            if each.name not in COMPARED or each.layer not in self._layers:
                 continue
-            frames = [frame for frame in self._frames.values() if frame.layer == each.layer]
-            if not frames:
-                continue
-            at = np.searchsorted([frame.end_s for frame in frames], each.time_s * (1 - 1e-12), side="left")
-            for index, time_s, value in zip(at.tolist(), each.time_s.tolist(), each.value.tolist(), strict=True):
-                if index < len(frames) and time_s > frames[index].start_s * (1 - 1e-12):
-                    self._put(each.name, frames[index], time_s, value)
-            self._newest[each.name] = (each.layer, float(each.time_s[-1]))
-            told += self._whole(each.name)
+            layer = self._layers[each.layer]
+            heard = self._heard.setdefault(each.name, {})
+            for time_s, value in zip(each.time_s.tolist(), each.value.tolist(), strict=True):
+                frame = layer.at(time_s)
+                if frame is not None:
+                    self._put(each.name, heard, frame, time_s, value)
+            told += self._whole(each.name, heard, each.layer, float(each.time_s[-1]))
         return told
 
-    def _put(self, name: str, frame: _Frame, time_s: float, value: float) -> None:
+    def _layer(self, number: int) -> "_Layer":
+        if number not in self._layers:
+            self._layers[number] = _Layer()
+            while len(self._layers) > LAYERS:
+                self._layers.popitem(last=False)
+        return self._layers[number]
+
+    def _put(
+        self,
+        name: str,
+        heard: dict[tuple[int, int], "tuple[_Frame, list[float], list[float]]"],
+        frame: "_Frame",
+        time_s: float,
+        value: float,
+    ) -> None:
         if not frame.lit and frame.beam_power_w == 0.0 and COMPARED[name].scaled:
-            dark = self._dark[name]
-            dark.append(value)
-            del dark[:-256]
-        frame.heard[name].append((time_s, value))
+            self._dark.setdefault(name, deque(maxlen=256)).append(value)
+        if not frame.settled:
+            return
+        _, times_s, values = heard.setdefault((frame.layer, frame.frame), (frame, [], []))
+        times_s.append(time_s)
+        values.append(value)
 
-    def _whole(self, name: str) -> list[Pair]:
+    def _whole(
+        self,
+        name: str,
+        heard: dict[tuple[int, int], "tuple[_Frame, list[float], list[float]]"],
+        layer: int,
+        newest_s: float,
+    ) -> list[Pair]:
         """Frames before the newest sample, in order."""
-        layer, newest_s = self._newest[name]
-        told = []
-        for frame in self._frames.values():
-            if name not in frame.heard or not (frame.layer < layer or frame.end_s <= newest_s * (1 + 1e-12)):
-                continue
-            pair = self._pair(name, frame, frame.heard.pop(name))
-            if pair is not None:
-                told.append(pair)
-        return told
+        over = [
+            key for key, (frame, _, _) in heard.items() if key[0] != layer or frame.end_s <= newest_s * (1 + 1e-12)
+        ]
+        pairs = [self._pair(name, *heard.pop(key)) for key in over]
+        return [pair for pair in pairs if pair is not None]
 
-    def _pair(self, name: str, frame: _Frame, heard: list[tuple[float, float]]) -> Pair | None:
-        if frame.pool is None or not frame.settled:
-            return None
+    def _pair(self, name: str, frame: "_Frame", times_s: list[float], values: list[float]) -> Pair | None:
+        assert frame.pool is not None
         of = COMPARED[name]
         end = of.of(frame.pool)
-        begin = of.of(frame.before) if frame.before is not None else end
-        begin = begin or end
-        if not (end > 0 and begin > 0):
+        begin = (of.of(frame.before) if frame.before is not None else end) or end
+        if not end > 0:
             return None
-        time_s, value = np.array(heard).T
-        dark = self._dark[name]
-        seen = value - (float(np.median(dark)) if of.scaled and len(dark) >= DARK else 0.0)
-        expected = np.interp(time_s, (frame.start_s, frame.end_s), (begin, end))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            residuals = np.where(seen > 0, np.log(np.maximum(seen, 1e-300)) - np.log(expected), -np.inf)
-        middle = float(np.median(residuals))
+        dark = self._dark.get(name, ())
+        dark_level = median(dark) if of.scaled and len(dark) >= DARK else 0.0
+        slope = (end - begin) / (frame.end_s - frame.start_s)
+        residuals = [
+            math.log((value - dark_level) / (begin + slope * (time_s - frame.start_s)))
+            if value > dark_level
+            else -math.inf
+            for time_s, value in zip(times_s, values, strict=True)
+        ]
+        middle = median(residuals) if min(residuals) > -math.inf else sorted(residuals)[len(residuals) // 2]
         ahead = None
         if frame.ahead is not None and of.of(frame.ahead) > 0 and math.isfinite(middle):
             ahead = middle + math.log(end) - math.log(of.of(frame.ahead))
         return Pair(
-            name, frame.layer, frame.frame, frame.end_s, end, middle, ahead, residuals, value, frame.beam_power_w,
-            frame.scan_speed_m_per_s, frame.log_factor,
+            name, frame.layer, frame.frame, frame.end_s, end, middle, ahead, tuple(residuals), tuple(values),
+            frame.beam_power_w, frame.scan_speed_m_per_s, frame.log_factor,
         )  # fmt: skip

@@ -13,6 +13,7 @@ calibration, where two signals disagree (`twin/calibration.py`).
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -20,12 +21,13 @@ import numpy as np
 from twin.pairing import Pair
 
 FaultKind = Literal["freeze", "spikes", "dropouts"]
+KINDS = ("spikes", "dropouts")
 FROZEN = 16  # frames
 CHANCE = 1e-9
 FAR = 6.0
 MANY, AMONG = 5, 128
 STEP = 4  # frames far off, among twice as many: that is for `drift` to tell
-LEARNED = 128  # frames before a spread is known
+LEARNED, MEMORY = 128, 512  # frames before a spread is known, and of which it is
 DROPPED = math.log(0.1)
 
 
@@ -45,10 +47,10 @@ class Sensor:
 
     name: str
     fault: Fault | None = None
-    _residuals: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+    _residuals: deque[float] = field(default_factory=lambda: deque(maxlen=MEMORY))
     _spread: tuple[float, float] = (0.0, math.inf)  # middle and spread of the residuals
-    _outliers: deque[int] = field(default_factory=lambda: deque(maxlen=STEP))  # frames
-    _stepped: int = -AMONG - 1
+    _away: deque[bool] = field(default_factory=lambda: deque(maxlen=2 * STEP))
+    _stepped: int = -MEMORY - 1
     _last: float = math.nan
     _alike: int = 0  # samples in a row
     _alike_frames: int = 0
@@ -64,7 +66,7 @@ class Sensor:
         frozen = self._frozen(pair)
         odd, residual = self._sorted_out(pair)
         self._odd.append((odd, pair.time_s))
-        many = [(kind, [time_s for each, time_s in self._odd if each == kind]) for kind in ("spikes", "dropouts")]
+        many = [(kind, [time_s for each, time_s in self._odd if each == kind]) for kind in KINDS]
         self.fault = None
         if frozen:
             self.fault = Fault("freeze", self.name, self._alike_since_s, self._alike_frames)
@@ -74,12 +76,12 @@ class Sensor:
         if residual is None or self.fault is not None and self.fault.kind == "freeze":
             return None
         self._residuals.append(residual)
-        if len(self._residuals) >= LEARNED and (self._pairs % 32 == 0 or self._spread[1] == math.inf):
+        if len(self._residuals) >= LEARNED and (self._pairs % 128 == 0 or self._spread[1] == math.inf):
             self._spread = _middle_and_spread(np.array(self._residuals))
         return residual
 
     def _frozen(self, pair: Pair) -> bool:
-        for value in pair.raw.tolist():
+        for value in pair.raw:
             self._neighbours += 1
             if value == self._last:
                 self._alike += 1
@@ -94,18 +96,18 @@ class Sensor:
 
     def _sorted_out(self, pair: Pair) -> tuple[str, float | None]:
         """What is odd about a frame, and its residual without that."""
-        samples = pair.samples[pair.samples > DROPPED]
+        samples = [each for each in pair.samples if each > DROPPED + self._spread[0]]
         dropped = len(samples) < len(pair.samples)
-        if not len(samples):
+        if not samples:
             return "dropouts", None
-        middle = float(np.median(samples))
-        spiked = len(samples) > 2 and bool((np.abs(samples - middle) > FAR * self._spread[1]).any())
-        if abs(middle - self._spread[0]) > FAR * self._spread[1]:
-            self._outliers.append(self._pairs)
-            if sum(self._pairs - at < 2 * STEP for at in self._outliers) == STEP:
-                self._stepped = self._pairs  # what has been told apart until now was the beginning of it
-                self._odd.clear()
-            if self._pairs - self._stepped > AMONG:
+        middle, far = median(samples), FAR * self._spread[1]
+        spiked = len(samples) > 2 and (max(samples) - middle > far or middle - min(samples) > far)
+        away = abs(middle - self._spread[0]) / self._spread[1]
+        self._away.append(away > FAR / 2)
+        if away > FAR:
+            if sum(self._away) >= STEP:
+                self._stepped = self._pairs
+            if self._pairs - self._stepped > MEMORY:
                 return "spikes", None
         return ("dropouts" if dropped else "spikes" if spiked else ""), middle
 

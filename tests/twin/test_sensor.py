@@ -17,7 +17,7 @@ def pair(frame: int, raw: np.ndarray, width_m: float = WIDTH_M) -> Pair:
     with np.errstate(divide="ignore"):
         residuals = np.where(raw > 0, np.log(np.maximum(raw, 1e-300) / width_m), -np.inf)
     middle = float(np.median(residuals))
-    return Pair("melt_pool_width_m", 1, frame, frame * 1e-3, width_m, middle, None, residuals, raw, 195.0, 0.8, 0.0)
+    return Pair("melt_pool_width_m", 1, frame, frame * 1e-3, width_m, middle, None, tuple(residuals), tuple(raw.tolist()), 195.0, 0.8, 0.0)
 
 
 def readings(rng: np.random.Generator, frames: int, per_frame: int = 4) -> np.ndarray:
