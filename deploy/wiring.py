@@ -299,8 +299,8 @@ def twin(settings: Settings) -> Advance:
 
 def warm_twins(settings: Settings, store: Store | None = None) -> "dict[str, Twin]":
     """The twin of record under no name, and one for each second opinion under that of its card. Each operator is loaded
-    once and each of its kernels run once: the first message does not wait for a compiler. `store`: where the estimates of
-    an earlier run are."""
+    once and each of its kernels run once: the first message does not wait for a compiler. `store`: where the estimates
+    of an earlier run are."""
     from operators.operator import warm
     from operators.reference.operator import ReferenceOperator
     from twin.following import Following, nobody

@@ -5,10 +5,11 @@
 `state`, `build` and `layer` are retained: the newest stands and the ones before it may never come, so they pass without
 waiting and leave no gaps. `parameters`, `plan` each signal and each camera are streams in the order of their sequence.
 
-What depends on arrival is only this: how soon a window closes, `Window.plan` and `Window.frames`, the plan and the newest
-pictures as known at that moment, and with which window a sample of a sensor comes (`Window.signals`: each once, in the
-order of its stream, with the first window that ends after it and closes after it came). Observations come with the life of their source (`ingest/births.py`); each life
-has its own streams. A stream that is new here goes on after what the store has of it, so that a restart makes no gaps.
+What depends on arrival is only this: how soon a window closes, `Window.plan` and `Window.frames`, the plan and the
+newest pictures as known at that moment, and with which window a sample of a sensor comes (`Window.signals`: each once,
+in the order of its stream, with the first window that ends after it and closes after it came). Observations come with
+the life of their source (`ingest/births.py`); each life has its own streams. A stream that is new here goes on after
+what the store has of it, so that a restart makes no gaps.
 
 The watermark: a window is closed when its last sample is in order. A missing sequence is waited for until `patience`
 later messages or `patience_s` seconds have passed and the store does not have it either; then it is a gap, and what
@@ -26,8 +27,8 @@ from typing import TypeVar
 from ingest.births import Kept, Nothing
 from ingest.paths.pace import Pace
 from ingest.paths.planned import Planned
-from ingest.paths.stream import Released, Stream
 from ingest.paths.readings import Pending
+from ingest.paths.stream import Released, Stream
 from ingest.paths.track import Track
 from twin.observation import Build, Frame, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
 from twin.pairing import COMPARED

@@ -1,15 +1,16 @@
 """Calibration: how much of the beam a machine's metal takes up, estimated from the sizes that its sensors see.
 
-The unknowns are u = ln(absorptivity over the nominal one), w = ln(beam diameter over the stated one) and, of each signal, a
-bias b_i = ln(scale). What an operator forecasts of a size S_i answers to them by slopes that it tells itself, by finite
-difference (`slopes`), so that the mean residual of a batch of frames, against a forecast made with factor exp(u_f), is
+The unknowns are u = ln(absorptivity over the nominal one), w = ln(beam diameter over the stated one) and, of each
+signal, a bias b_i = ln(scale). What an operator forecasts of a size S_i answers to them by slopes that it tells itself,
+by finite difference (`slopes`), so that the mean residual of a batch of frames, against a forecast made with factor
+exp(u_f), is
 
     y_i = S_i,u (u - u_f) + S_i,w w + b_i + noise,    noise of variance spread^2 of the batch means (`twin/drift.py`).
 
 Recursive Bayesian least squares (a Kalman filter): u ~ N(0, 0.35^2), w ~ N(0, 0.1^2), b_i ~ N(0, 0.03^2) before
-anything is seen; between batches u walks by `WANDER` in ten minutes, since optics warm up and powder changes. The biases do
-not walk: one signal alone tells u no better than 0.03/S, which the interval says. Where the signals' biases come out
-far beyond what was thought of them, sensors or the operator are wrong and nothing is followed (`consistent`).
+anything is seen; between batches u walks by `WANDER` in ten minutes, since optics warm up and powder changes. The
+biases do not walk: one signal alone tells u no better than 0.03/S, which the interval says. Where the signals' biases
+come out far beyond what was thought of them, sensors or the operator are wrong and nothing is followed (`consistent`).
 
 The interval is of 95 %. `identifiable`: the data have at least halved the spread that was there before them.
 Bounds: at most 1 is absorbed, and the factor stays within a third and three times.
@@ -112,7 +113,10 @@ class Calibration:
     @property
     def consistent(self) -> bool:
         """Whether no signal needs a bias far beyond what was thought of it."""
-        return bool(np.abs(self._x[2:]).max(initial=0.0) <= STRANGE * self.bias) and abs(self._x[1]) <= STRANGE * SPREAD_DIAMETER
+        return (
+            bool(np.abs(self._x[2:]).max(initial=0.0) <= STRANGE * self.bias)
+            and abs(self._x[1]) <= STRANGE * SPREAD_DIAMETER
+        )
 
     def _estimate(self, at: int, before: float, widest: float) -> Estimate:
         spread = math.sqrt(self._p[at, at])

@@ -3,16 +3,16 @@
 Residuals ln observed - ln forecast come a frame at a time and are alike from one frame to the next (real widths
 decorrelate in 42 us). The first `LEARN` of a build say how much: from their correlation rho at one frame comes
 tau = -1/ln rho frames, and means of batch = `ALONE` tau frames are near to independent and near to normal. Of these
-a self-starting CUSUM (D. M. Hawkins, J. Quality Technology 19 (1987) 199) needs no known mean and spread: the n-th mean over
-the mean m and spread s of all before it,
+a self-starting CUSUM (D. M. Hawkins, J. Quality Technology 19 (1987) 199) needs no known mean and spread: the n-th mean
+over the mean m and spread s of all before it,
 
     T = sqrt((n - 1)/n) (x - m)/s  has Student's distribution with n - 2 degrees,   U = z(T) is standard normal,
     C+ <- max(0, C+ + U - k),   C- <- max(0, C- - U - k),   an alarm where either reaches h.
 
-k = 1/2 looks for a step of one spread of a batch. h follows from the false-alarm rate that is promised, by D. Siegmund's
-approximation (Sequential Analysis, 1985) of the run length of each side: (exp(2 k b) - 2 k b - 1)/(2 k^2), b = h + 1.166.
-Promised is one false alarm in `CALM_S` of process time, of all signals of a machine together, with a margin of `MARGIN`.
-U is clipped at `CLIP`: a spike is not a drift.
+k = 1/2 looks for a step of one spread of a batch. h follows from the false-alarm rate that is promised, by D.
+Siegmund's approximation (Sequential Analysis, 1985) of the run length of each side: (exp(2 k b) - 2 k b - 1)/(2 k^2), b
+= h + 1.166. Promised is one false alarm in `CALM_S` of process time, of all signals of a machine together, with a
+margin of `MARGIN`. U is clipped at `CLIP`: a spike is not a drift.
 
 An alarm stands until the statistic has come down to half: while it stands nothing is learned, so that what is not as it
 was does not become what is normal. What changes slower than the build so far has lasted is learned along with it, and

@@ -2,8 +2,8 @@
 
     samples of a window -> Pairs -> Sensor -> Drift (an outcome) and Calibration (an estimate, and the factor to follow)
 
-One object for all machines of a twin. A build's residuals are learned from its beginning; the estimate of an earlier run
-of the same build is taken up. Forecasts are made with the estimate (`follow`) only once it is identifiable, its
+One object for all machines of a twin. A build's residuals are learned from its beginning; the estimate of an earlier
+run of the same build is taken up. Forecasts are made with the estimate (`follow`) only once it is identifiable, its
 signals agree and none of them fails; which absorptivity a forecast was made with stands in its row. How soon the factor
 follows depends on how windows come in steps: it is the same for all windows of a step. An operator that infers what
 is absorbed from a camera is left alone.
@@ -88,9 +88,7 @@ class Following:
     """See the module. `follow`: names of machines whose sensors are calibrated, or `*`. What is `deaf` compares
     nothing: a twin of second opinions."""
 
-    def __init__(
-        self, follow: Collection[str] = (), remembered: Remembered = nobody, *, deaf: bool = False
-    ) -> None:
+    def __init__(self, follow: Collection[str] = (), remembered: Remembered = nobody, *, deaf: bool = False) -> None:
         self._follow, self._remembered, self._deaf = follow, remembered, deaf
         self._machines: dict[str, _Machine] = {}
         self._slopes = Slopes()
@@ -129,7 +127,9 @@ class Following:
             outcome = self._outcome(known)
             if outcome.kind != "ok" and forecast.outcome.kind == "ok":
                 forecast = replace(forecast, outcome=outcome)
-            told.append(replace(forecast, calibrated=estimates) if (estimates := self._told(known, place)) else forecast)
+            told.append(
+                replace(forecast, calibrated=estimates) if (estimates := self._told(known, place)) else forecast
+            )
         return told
 
     def alerts(self, forecasts: Sequence[Forecast], now_s: float) -> list[Alert]:
@@ -192,7 +192,8 @@ class Following:
             known.calibration.take(pair.name, mean, spread, batch, pair.time_s, signal.slope, pair.log_factor)
 
     def _outcome(self, known: _Machine) -> Outcome:
-        """The first signal that has drifted, in the user's unit; which of sensor and process, where that can be told."""
+        """The first signal that has drifted, in the user's unit; which of sensor and process, where that can be
+        told."""
         shifts = {name: shift for name, signal in known.signals.items() if (shift := signal.drift.shift) is not None}
         if not shifts:
             return OK
@@ -258,7 +259,9 @@ def cause(shifts: dict[str, Shift], slopes: dict[str, float]) -> str:
     names = [name for name in shifts if abs(slopes.get(name, 0.0)) > 0.05 and math.isfinite(shifts[name].spread)]
     if len(names) < 2:
         return "either"
-    s, y, sd = (np.array(each) for each in zip(*((slopes[n], shifts[n].log, shifts[n].spread) for n in names), strict=True))
+    s, y, sd = (
+        np.array(each) for each in zip(*((slopes[n], shifts[n].log, shifts[n].spread) for n in names), strict=True)
+    )
     u = float((s * y / sd**2).sum() / (s * s / sd**2).sum())
     return "process" if float((((y - s * u) / sd) ** 2).sum()) <= AGREE * (len(names) - 1) else "sensor"
 

@@ -9,8 +9,8 @@ dark level that it shows with the laser off. Temperatures of a pyrometer are not
 is nothing that a forecast states as a fact.
 
 Samples come when they come; they are paired by process time with the estimate of that frame (lead 0), and with what was
-said of the same moment ahead (the longest lead). Between the ends of two frames the forecast is linear. A frame is told once a
-later sample has come. Frames are compared that are lit throughout, and only after the beam has travelled
+said of the same moment ahead (the longest lead). Between the ends of two frames the forecast is linear. A frame is told
+once a later sample has come. Frames are compared that are lit throughout, and only after the beam has travelled
 `SETTLED` pool lengths since the laser came on: before that a camera sees the start of a track.
 """
 
@@ -196,9 +196,7 @@ class Pairs:
         newest_s: float,
     ) -> list[Pair]:
         """Frames before the newest sample, in order."""
-        over = [
-            key for key, (frame, _, _) in heard.items() if key[0] != layer or frame.end_s <= newest_s * (1 + 1e-12)
-        ]
+        over = [key for key, (frame, _, _) in heard.items() if key[0] != layer or frame.end_s <= newest_s * (1 + 1e-12)]
         pairs = [self._pair(name, *heard.pop(key)) for key in over]
         return [pair for pair in pairs if pair is not None]
 

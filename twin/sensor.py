@@ -2,11 +2,11 @@
 
     freeze    the same value again and again: for `FROZEN` frames, and so long that a sensor whose neighbouring samples
               are alike as often as this one's does it by chance once in 1e9 times
-    spikes    samples further than `FAR` spreads of the frames from the middle of theirs, or frames from that of all before
-    dropouts  zero, or less than a tenth of what is expected, while the laser is on
+    spikes    samples further than `FAR` spreads of the frames from the middle of theirs, or frames from that of all
+    before dropouts  zero, or less than a tenth of what is expected, while the laser is on
 
-A spike or a dropout is left out and counted; `MANY` of them in `AMONG` frames are a fault. A sensor that says nothing at
-all is `silence` (`twin/watch.py`). A bias from the start on is no fault that one signal can show: it is told by the
+A spike or a dropout is left out and counted; `MANY` of them in `AMONG` frames are a fault. A sensor that says nothing
+at all is `silence` (`twin/watch.py`). A bias from the start on is no fault that one signal can show: it is told by the
 calibration, where two signals disagree (`twin/calibration.py`).
 """
 
@@ -33,7 +33,8 @@ DROPPED = math.log(0.1)
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a sensor, since when, and how much of it: alike frames, or single readings of the last ones."""
+    """What is wrong with a sensor, since when, and how much of it: alike frames, or single readings of the last
+    ones."""
 
     kind: FaultKind
     name: str
@@ -73,7 +74,7 @@ class Sensor:
         for kind, times_s in many:
             if self.fault is None and len(times_s) >= MANY:
                 self.fault = Fault(kind, self.name, times_s[0], len(times_s))  # type: ignore[arg-type]
-        if residual is None or self.fault is not None and self.fault.kind == "freeze":
+        if residual is None or (self.fault is not None and self.fault.kind == "freeze"):
             return None
         self._residuals.append(residual)
         if len(self._residuals) >= LEARNED and (self._pairs % 128 == 0 or self._spread[1] == math.inf):

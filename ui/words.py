@@ -181,7 +181,9 @@ def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
     names = " and ".join(QUANTITIES.get(name, name) for name in str(newest["signals"]).split(",") if name)
     whole = f"From {int(newest['frames'])} frames of {names}, made {seen(float(newest['made_s']), read_s)}."
     if not newest["consistent"]:
-        return Provenance("signals disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution")
+        return Provenance(
+            "signals disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
+        )
     if not newest["identifiable"]:
         return Provenance("not determined yet", f"The signals tell hardly more than was known. {whole}", "caution")
     if newest["followed"]:

@@ -7,7 +7,6 @@ first layer.
 """
 
 import math
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any

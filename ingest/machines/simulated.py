@@ -200,7 +200,8 @@ class SimulatedMachine:
             sizes_m = [first_m + (last_m - first_m) * (n + 1) / count for n in range(count)]
             readings = [sensor.read(size_m, step_s) for size_m in sizes_m]
             seen = [
-                (time_s, value) for time_s, value, power_w in zip(times_s, readings, powers_w, strict=True)
+                (time_s, value)
+                for time_s, value, power_w in zip(times_s, readings, powers_w, strict=True)
                 if power_w and value > 0
             ]
             if seen:

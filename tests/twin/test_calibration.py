@@ -1,4 +1,5 @@
-"""The laws of the calibration: its interval holds what is hidden, it says when it cannot know, and it keeps its bounds."""
+"""The laws of the calibration: its interval holds what is hidden, it says when it cannot know, and it keeps its
+bounds."""
 
 import math
 
@@ -18,7 +19,9 @@ SLOPES = {WIDTH: (0.4, 0.3), LENGTH: (0.9, 0.15)}
 FRAME_S = 62.5e-6
 
 
-def watched(u: float, seed: int, frames: int = 2000, biases: dict[str, float] | None = None, **fields: object) -> Calibration:
+def watched(
+    u: float, seed: int, frames: int = 2000, biases: dict[str, float] | None = None, **fields: object
+) -> Calibration:
     """What is made of so many frames of a machine that absorbs exp(u) of the nominal."""
     biases = {WIDTH: 0.0, LENGTH: 0.0} if biases is None else biases
     calibration = Calibration(tuple(biases), **fields)  # type: ignore[arg-type]
@@ -45,7 +48,9 @@ def test_the_interval_holds_what_is_hidden_as_often_as_it_says(bias: float) -> N
 
 
 def test_more_frames_tell_more_but_never_more_than_the_bias_allows() -> None:
-    widths = [math.log(e.high / e.low) for e in (watched(0.1, 1, frames).absorptivity for frames in (400, 2000, 20_000))]
+    widths = [
+        math.log(e.high / e.low) for e in (watched(0.1, 1, frames).absorptivity for frames in (400, 2000, 20_000))
+    ]
     assert widths[0] > widths[1] > widths[2]
     alone = watched(0.1, 1, 20_000, {WIDTH: 0.0}).absorptivity
     assert math.log(alone.high / alone.low) / (2 * 1.96) >= 0.95 * BIAS / SLOPES[WIDTH][0]
@@ -85,7 +90,7 @@ def test_the_bounds_are_kept_whatever_is_said() -> None:
         found = calibration.absorptivity
         assert all(1 / 3 - 1e-9 <= each <= 3 + 1e-9 for each in (found.low, found.factor, found.high))
         assert found.low <= found.factor <= found.high
-        assert WIDEST == pytest.approx(math.log(3))
+        assert pytest.approx(math.log(3)) == WIDEST
     assert bounded(3.0, 0.5) == 2.0
     assert bounded(0.8, 0.5) == 0.8
 

@@ -1,4 +1,5 @@
-"""The laws of the change detector: no more false alarms than promised, a step is told in time, and it is told how far."""
+"""The laws of the change detector: no more false alarms than promised, a step is told in time, and it is told how
+far."""
 
 import math
 
@@ -40,7 +41,8 @@ def test_limit_is_the_inverse_of_the_run_length(k: float) -> None:
 
 
 def test_run_length_is_that_of_the_simulation() -> None:
-    """Two-sided CUSUM of white normal noise, h = 4, k = 1/2: 168 (Montgomery, Statistical Quality Control, table 9.3)."""
+    """Two-sided CUSUM of white normal noise, h = 4, k = 1/2: 168 (Montgomery, Statistical Quality Control, table
+    9.3)."""
     assert run_length(4.0) == pytest.approx(168, rel=0.02)
     assert run_length(5.0) == pytest.approx(465, rel=0.02)
 

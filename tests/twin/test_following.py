@@ -1,5 +1,5 @@
-"""The laws of following a machine: what sensors say reaches forecasts as an outcome and, where asked, as heat; never as a
-fact that they do not hold."""
+"""The laws of following a machine: what sensors say reaches forecasts as an outcome and, where asked, as heat; never as
+a fact that they do not hold."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -57,8 +57,8 @@ def compared(windows: list[Window], size: int = 16, following: Following | None 
 
 
 def heard(
-    forecasts: list[Forecast], seed: int, *, factor: float = 1.0, names: tuple[str, ...] = (WIDTH, LENGTH), sd: float = 0.1,
-    steps: dict[str, tuple[int, float]] | None = None,
+    forecasts: list[Forecast], seed: int, *, factor: float = 1.0, names: tuple[str, ...] = (WIDTH, LENGTH),
+    sd: float = 0.1, steps: dict[str, tuple[int, float]] | None = None,
 ) -> list[Window]:  # fmt: skip
     """Windows with samples of a machine whose pool is `factor` times what is forecast; `steps`: by signal, from which
     frame on how many times as much."""

@@ -17,7 +17,20 @@ def pair(frame: int, raw: np.ndarray, width_m: float = WIDTH_M) -> Pair:
     with np.errstate(divide="ignore"):
         residuals = np.where(raw > 0, np.log(np.maximum(raw, 1e-300) / width_m), -np.inf)
     middle = float(np.median(residuals))
-    return Pair("melt_pool_width_m", 1, frame, frame * 1e-3, width_m, middle, None, tuple(residuals), tuple(raw.tolist()), 195.0, 0.8, 0.0)
+    return Pair(
+        "melt_pool_width_m",
+        1,
+        frame,
+        frame * 1e-3,
+        width_m,
+        middle,
+        None,
+        tuple(residuals),
+        tuple(raw.tolist()),
+        195.0,
+        0.8,
+        0.0,
+    )
 
 
 def readings(rng: np.random.Generator, frames: int, per_frame: int = 4) -> np.ndarray:
@@ -42,9 +55,7 @@ def test_a_good_sensor_has_no_fault_however_coarse_its_steps(step_m: float) -> N
 
 
 def test_the_real_track_has_no_fault() -> None:
-    time_s, width_m = np.loadtxt(
-        shared_data("lpbf_raptor_widths") / "ULI_v1700_theta0_widths.txt", delimiter=","
-    ).T
+    time_s, width_m = np.loadtxt(shared_data("lpbf_raptor_widths") / "ULI_v1700_theta0_widths.txt", delimiter=",").T
     at = (time_s / (50e-6 / 1.7)).astype(int)
     sensor = Sensor("w")
     for frame in range(at[-1]):

@@ -299,7 +299,7 @@ class FakeStore:
         if not forecasts:
             return None
         newest = forecasts[-1]
-        apart = ("leads", "fields", "outcome", "absorbed")
+        apart = ("leads", "fields", "outcome", "absorbed", "calibrated")
         columns = {name: value for name, value in vars(newest).items() if name not in apart}
         columns |= {name: getattr(newest.absorbed, own, None) for name, own in packing.ABSORBED.items()}
         outcome = {f"outcome_{name}": value for name, value in asdict(newest.outcome).items() if name != "kind"}

@@ -1,5 +1,5 @@
-"""Absorptivity over process time: as the operator infers it from camera frames, and as the machine's sensors of size say
-with an interval of 95 %, beside what the build or the rule says.
+"""Absorptivity over process time: as the operator infers it from camera frames, and as the machine's sensors of size
+say with an interval of 95 %, beside what the build or the rule says.
 
 Time runs relative to the newest frame of the machine, as on the timeline. What is not inferred is not drawn as if it
 were; an estimate that the sensors do not determine, or contradict, is drawn pale and said so.
@@ -20,8 +20,8 @@ BROKEN = ("residual", "non_finite")
 def absorbed(
     rows: pd.DataFrame, now_s: float | None, operator: str, palette: Palette, sensed: pd.DataFrame | None = None
 ) -> go.Figure:
-    """Draw `Store.absorptivity` rows and `Store.calibration` rows (`sensed`); `now_s`: process time of the newest frame,
-    inferred or not."""
+    """Draw `Store.absorptivity` rows and `Store.calibration` rows (`sensed`); `now_s`: process time of the newest
+    frame, inferred or not."""
     known = sensed is not None and len(sensed) > 0
     inferring = not rows.empty and bool((rows["camera_frames"] > 0).any())
     if now_s is not None and known and not inferring:
@@ -92,7 +92,9 @@ def _interval(sensed: pd.DataFrame, at: np.ndarray, palette: Palette) -> list[An
     low, high, middle = (sensed[name].to_numpy(np.float32) for name in ("low", "high", "estimate"))
     fill = palette.observed if sound else "rgba(128,128,128,0.12)"
     bounds = np.stack([low, high], axis=1)
-    said = "%{y:.3f}<br>95 %%: %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra>from sensors</extra>".replace("%%", "%")
+    said = "%{y:.3f}<br>95 %%: %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra>from sensors</extra>".replace(
+        "%%", "%"
+    )
     edge = {"width": 0, "shape": "hv"}
     return [
         go.Scatter(x=at, y=high, mode="lines", line=edge, hoverinfo="skip", meta="high"),

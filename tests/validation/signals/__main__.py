@@ -1,7 +1,7 @@
 """`python -m tests.validation.signals`: real logs beside the forecasts, and the coverage of the calibration's interval.
 
-    python -m tests.validation.signals real --frames 3000      # results.json, docs/images/signals_ammt.svg
-    python -m tests.validation.signals coverage --seeds 100
+python -m tests.validation.signals real --frames 3000      # results.json, docs/images/signals_ammt.svg
+python -m tests.validation.signals coverage --seeds 100
 """
 
 import json
@@ -29,10 +29,8 @@ def main() -> None:
     operator = operator_of(Settings())
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if asked.what == "real":
-        found = {
-            "pelican": real.pelican(DATA / "ded_pelican", operator, asked.frames),
-            "ammt": real.ammt(DATA / "lpbf_ammt_frames", operator, asked.frames),
-        }
+        found = {"ammt": real.ammt(DATA / "lpbf_ammt_frames", operator, asked.frames)}
+        found["pelican"] = real.pelican(DATA / "ded_pelican", operator, asked.frames)
         (IMAGES / "signals_ammt.svg").write_text(plots.ammt(found["ammt"]))
         results |= {name: {k: v for k, v in each.items() if k != "_series"} for name, each in found.items()}
     else:

@@ -1,8 +1,8 @@
-"""Made: widths and lengths that the reference solver gives at a hidden absorptivity, and the operator's forecasts at the
-nominal one; what the calibration then says.
+"""Made: widths and lengths that the reference solver gives at a hidden absorptivity, and the operator's forecasts at
+the nominal one; what the calibration then says.
 
-A straight track of IN625, 100 um beam, 0.8 m/s, the power stepping every 15 frames. The solver is told `hidden` times what
-the rule says is absorbed; the twin is not. Sensors read four times a frame with the scatter of real tracks.
+A straight track of IN625, 100 um beam, 0.8 m/s, the power stepping every 15 frames. The solver is told `hidden` times
+what the rule says is absorbed; the twin is not. Sensors read four times a frame with the scatter of real tracks.
 """
 
 import math

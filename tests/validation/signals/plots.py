@@ -13,10 +13,10 @@ SHOWN = 600  # frames
 def ammt(found: dict[str, Any]) -> str:
     """Above: forecast area at constant power and in closed loop; below: what the controller did with the power."""
     series = found["_series"]
-    body = _panel(
-        {"constant power": series["area_base"][:SHOWN], "closed loop": series["area_loop"][:SHOWN]},
-        "forecast length x width, over its mean (ln)", 0,
-    ) + _panel({"power in closed loop over constant power (ln)": series["control"][:SHOWN]}, "controller", HIGH + 50)  # fmt: skip
+    areas = {"constant power": series["area_base"][:SHOWN], "closed loop": series["area_loop"][:SHOWN]}
+    control = {"closed loop over constant power": series["control"][:SHOWN]}
+    body = _panel(areas, "forecast length x width, over its mean (ln)", 0)
+    body += _panel(control, "beam power, over its mean (ln)", HIGH + 50)
     high = TOP + 2 * HIGH + 80
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDE + 20} {high}" font-family="sans-serif" '
@@ -26,7 +26,7 @@ def ammt(found: dict[str, Any]) -> str:
 
 def _panel(lines: dict[str, np.ndarray], title: str, y0: float) -> list[str]:
     lines = {name: values - values.mean() for name, values in lines.items()}
-    low, high = (f(float(f([v for v in each])) for each in lines.values()) for f in (min, max))
+    low, high = (f(float(f(each)) for each in lines.values()) for f in (min, max))
     body = [
         f'<rect x="0" y="{y0}" width="{WIDE}" height="{HIGH}" fill="none" stroke="{GREY}"/>',
         f'<text x="0" y="{y0 - 8}" fill="{GREY}">{title}</text>',
@@ -39,6 +39,7 @@ def _panel(lines: dict[str, np.ndarray], title: str, y0: float) -> list[str]:
             f"{WIDE * i / len(values):.1f} {y0 + HIGH * (high - v) / (high - low):.1f}" for i, v in enumerate(values)
         )
         body.append(f'<path d="M{points}" fill="none" stroke="{COLOURS[k]}" stroke-width="1.2"/>')
-        body.append(f'<text x="{WIDE - 8}" y="{y0 - 8 - 14 * 0 }" dx="{-150 * k}" fill="{COLOURS[k]}" text-anchor="end">{name}</text>')
+        place = f'x="{WIDE - 8 - 150 * k}" y="{y0 - 8}"'
+        body.append(f'<text {place} fill="{COLOURS[k]}" text-anchor="end">{name}</text>')
     body.append(f'<text x="{WIDE}" y="{y0 + HIGH + 16}" fill="{GREY}" text-anchor="end">compared frames</text>')
     return body

@@ -1,9 +1,10 @@
 """Real: what fires on logs of real machines, and why. Neither log carries a measured size of the melt pool.
 
-AMMT (NIST, `lpbf_ammt_frames`): the same path twice, at constant power (`Base`) and in closed loop on the melt pool's area
-(`MPA`), so that frame i of one is frame i of the other. Where the pool is larger than the controller wants it takes
-power away: ln(P_MPA/P_Base) says, up to a factor, what the camera saw. That is held against the area that the twin
-forecasts at constant power (the loop was open there), and in closed loop the area that is forecast should scatter less.
+AMMT (NIST, `lpbf_ammt_frames`): the same path twice, at constant power (`Base`) and in closed loop on the melt pool's
+area (`MPA`), so that frame i of one is frame i of the other. Where the pool is larger than the controller wants it
+takes power away: ln(P_MPA/P_Base) says, up to a factor, what the camera saw. That is held against the area that the
+twin forecasts at constant power (the loop was open there), and in closed loop the area that is forecast should scatter
+less.
 
 Pelican (`ded_pelican`): positions, and laser on or off.
 """
@@ -78,7 +79,13 @@ def columns(told: list[tuple[Window, Forecast]]) -> dict[str, np.ndarray]:
             sizes[n] = pool.length_m, pool.width_m, pool.depth_m
     with np.errstate(invalid="ignore"):
         sizes = np.where(sizes > 0, sizes, np.nan)
-    return {"power_w": power, "length_m": sizes[:, 0], "width_m": sizes[:, 1], "depth_m": sizes[:, 2], "outcome": outcome}
+    return {
+        "power_w": power,
+        "length_m": sizes[:, 0],
+        "width_m": sizes[:, 1],
+        "depth_m": sizes[:, 2],
+        "outcome": outcome,
+    }
 
 
 def ammt(folder: File, operator: Operator, frames: int = 3000) -> dict[str, Any]:
@@ -89,7 +96,7 @@ def ammt(folder: File, operator: Operator, frames: int = 3000) -> dict[str, Any]
     count = min(len(base["power_w"]), len(loop["power_w"]))
     base, loop = ({k: v[:count] for k, v in each.items()} for each in (base, loop))
     table = read_table(path)
-    shapes = {s: table.loc[table["strategy"] == s, "meltpool_shape_class8"].to_numpy()[:count] for s in ("Base", "MPA")}
+    shapes = {s: table.loc[table["strategy"] == s, "shape_class"].to_numpy()[:count] for s in ("Base", "MPA")}
     lit = (base["power_w"] > 0) & (loop["power_w"] > 0)
     since = np.zeros(count, int)
     for n in range(1, count):
@@ -123,12 +130,11 @@ def pelican(folder: File, operator: Operator, frames: int = 10**9) -> dict[str, 
     found = forecasts(folder, operator, layers, frames)
     rows = [each for layer in layers for each in found["told"][layer]]
     each = columns(rows)
-    reasons = Counter(
-        f"{f.outcome.kind}: {f.outcome.which}" for _, f in rows if f.outcome.kind != "ok"
-    )
+    reasons = Counter(f"{f.outcome.kind}: {f.outcome.which}" for _, f in rows if f.outcome.kind != "ok")
     lit = (each["power_w"] > 0) & np.isfinite(each["width_m"])
     return {
-        "frames": len(rows), "layers": len(layers), "signals": found["signals"], "outcomes": dict(Counter(each["outcome"].tolist())),
+        "frames": len(rows), "layers": len(layers), "signals": found["signals"],
+        "outcomes": dict(Counter(each["outcome"].tolist())),
         "reasons": dict(reasons), "alerts": found["alerts"], "evidence": found["evidence"],
         "width_mm": [float(v * 1e3) for v in np.percentile(each["width_m"][lit], (5, 50, 95))],
         "_series": {"width_m": each["width_m"], "power_w": each["power_w"]},
@@ -146,7 +152,5 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
 def eta2(values: np.ndarray, classes: np.ndarray) -> float:
     """Share of the variance of values that lies between classes."""
     total = float(((values - values.mean()) ** 2).sum())
-    between = sum(
-        (classes == c).sum() * (values[classes == c].mean() - values.mean()) ** 2 for c in np.unique(classes)
-    )
+    between = sum((classes == c).sum() * (values[classes == c].mean() - values.mean()) ** 2 for c in np.unique(classes))
     return float(between / total) if total > 0 else math.nan

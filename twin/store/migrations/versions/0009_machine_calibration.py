@@ -16,7 +16,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "machine_calibration",
-        sa.Column("forecast_id", sa.BigInteger(), nullable=False),
+        sa.Column("forecast_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("quantity", sa.Text(), nullable=False),
         sa.Column("machine", sa.Text(), nullable=False),
         sa.Column("build", sa.Text(), nullable=False),
