@@ -31,7 +31,7 @@ from ingest.sparkplug.topics import is_sparkplug
 from ingest.topics import OUT_KINDS, PEOPLE_KINDS, kind_of
 from twin.alarms.acts import Act
 from twin.alarms.flood import SPAN_S, Flood
-from twin.alarms.kinds import OF_FORECASTS
+from twin.alarms.kinds import of_the_twin
 from twin.clock import Clock
 from twin.forecast import Alert, Forecast
 from twin.observation import Build, Observation, Rejected, Skipped, State, Window
@@ -194,7 +194,7 @@ class RunLoop:
         self._flood.take_up([*alerts, *(_alert(row) for row in over.to_dict("records"))])
         self._watch.take_up(alerts)
         self._sparkplug.take_up(alerts)
-        self._take_up([alert for alert in alerts if alert.kind in OF_FORECASTS])
+        self._take_up([alert for alert in alerts if of_the_twin(alert.kind)])
         for row in self._store.rejects(limit=MAX_POISON).itertuples():
             if row.reingested_s != row.reingested_s:  # NaN: not yet
                 self._remember_poison(row.topic, row.payload)

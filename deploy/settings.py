@@ -118,6 +118,10 @@ class Settings(BaseSettings):
         tuple[str, ...],
         Field(description="cards asked for a second opinion on every frame: kept and shown beside, no alerts"),
     ] = ()
+    follow_machines: Annotated[
+        tuple[str, ...],
+        Field(description="machines whose size sensors are calibrated: forecasts follow what they say is absorbed"),
+    ] = ()
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where operators run")] = "auto"
     horizon_frames: Annotated[int, Field(ge=1, le=64, description="how many frames ahead a forecast reaches")] = 8
     snapshot_frames: Annotated[int, Field(ge=1, description="a temperature field is kept every so many frames")] = 10

@@ -40,6 +40,7 @@ from twin.store.upkeep.disk import Room
 
 if TYPE_CHECKING:
     from operators.operator import Operator
+    from twin.calibration import Estimate
     from twin.twin import Twin
 
 
@@ -310,11 +311,13 @@ def twin(settings: Settings) -> Advance:
     return warm_twins(settings)[""].advance
 
 
-def warm_twins(settings: Settings) -> "dict[str, Twin]":
+def warm_twins(settings: Settings, store: Store | None = None) -> "dict[str, Twin]":
     """The twin of record under no name, and one for each second opinion under that of its card. Each operator is loaded
-    once and each of its kernels run once: the first message does not wait for a compiler."""
+    once and each of its kernels run once: the first message does not wait for a compiler. `store`: where the estimates
+    of an earlier run are."""
     from operators.operator import warm
     from operators.reference.operator import ReferenceOperator
+    from twin.following import Following, nobody
     from twin.twin import Twin
 
     every = {name: operator_of(settings, name) for name in {settings.operator, *settings.operators.values()}}
@@ -329,11 +332,24 @@ def warm_twins(settings: Settings) -> "dict[str, Twin]":
         snapshot_frames=settings.snapshot_frames,
     )
     by_machine = {machine: every[name] for machine, name in settings.operators.items()}
-    twins = {"": new(every[settings.operator], operators=by_machine)}
+    following = Following(settings.follow_machines, partial(_estimated, store) if store is not None else nobody)
+    twins = {"": new(every[settings.operator], operators=by_machine, following=following)}
     for name in settings.opinions:
         opinion = every[name].card["name"]
         twins[opinion] = new(every[name], opinion=opinion)
     return twins
+
+
+def _estimated(store: Store, machine: str, build: str) -> "Estimate | None":
+    """The newest estimate of what a machine's metal absorbs, over the nominal."""
+    from twin.calibration import Estimate
+
+    rows = store.calibration(machine, build=build, limit=1).to_dict("records")
+    if not rows:
+        return None
+    row = rows[-1]
+    numbers = [row[name] / row["nominal"] for name in ("estimate", "low", "high")]
+    return Estimate(*numbers, identifiable=bool(row["identifiable"]))
 
 
 def melt_pool_query(device: str = "auto", **query: Any) -> Any:
@@ -362,7 +378,7 @@ def run_loop(
     """The consumer, warm: the first message is forecast as fast as the thousandth."""
     order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames), kept=store)
     batch = Batch(backlog=settings.backlog_frames, behind_s=0.6 * settings.stale_s)
-    twins, clock = warm_twins(settings), SystemClock()
+    twins, clock = warm_twins(settings, store), SystemClock()
     store.write(Step(cards=_cards(twins)))
     advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
     take_up = twins[""].take_up

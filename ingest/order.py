@@ -5,9 +5,11 @@
 `state`, `build` and `layer` are retained: the newest stands and the ones before it may never come, so they pass without
 waiting and leave no gaps. `parameters`, `plan` each signal and each camera are streams in the order of their sequence.
 
-What depends on arrival is only this: how soon a window closes, and `Window.plan` and `Window.frames`, the plan and the
-newest pictures as known at that moment. Observations come with the life of their source (`ingest/births.py`); each life
-has its own streams. A stream that is new here goes on after what the store has of it, so that a restart makes no gaps.
+What depends on arrival is only this: how soon a window closes, `Window.plan` and `Window.frames`, the plan and the
+newest pictures as known at that moment, and with which window a sample of a sensor comes (`Window.signals`: each once,
+in the order of its stream, with the first window that ends after it and closes after it came). Observations come with
+the life of their source (`ingest/births.py`); each life has its own streams. A stream that is new here goes on after
+what the store has of it, so that a restart makes no gaps.
 
 The watermark: a window is closed when its last sample is in order. A missing sequence is waited for until `patience`
 later messages or `patience_s` seconds have passed and the store does not have it either; then it is a gap, and what
@@ -25,9 +27,11 @@ from typing import TypeVar
 from ingest.births import Kept, Nothing
 from ingest.paths.pace import Pace
 from ingest.paths.planned import Planned
+from ingest.paths.readings import Pending
 from ingest.paths.stream import Released, Stream
 from ingest.paths.track import Track
 from twin.observation import Build, Frame, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
+from twin.pairing import COMPARED
 from twin.store.port import StoreUnavailableError
 
 Key = TypeVar("Key")
@@ -88,6 +92,7 @@ class Order:
         self._frames: deque[Observation] = deque()
         self._frame_bytes = 0
         self._newest_frames = _Remembered[str, deque[Frame]]()
+        self._readings: dict[str, Pending] = {}  # of machines
         self._counts = Counts()
 
     def add(self, observation: Observation, now_s: float) -> list[Window]:
@@ -188,7 +193,7 @@ class Order:
             return None
 
     def _counted(self, windows: Iterable[Window]) -> list[Window]:
-        closed = [self._with_frames(window) for window in windows]
+        closed = [self._with_readings(self._with_frames(window)) for window in windows]
         self._counts.windows += len(closed)
         return closed
 
@@ -198,6 +203,12 @@ class Order:
         newest = self._newest_frames.get(window.machine, ())
         frames = tuple(f for f in newest if (f.build, f.layer) == place and f.time_s <= window.end_s)
         return replace(window, frames=frames[-WINDOW_FRAMES:]) if frames else window
+
+    def _with_readings(self, window: Window) -> Window:
+        """A window with what sensors said of its build up to its end, as far as no window has had it."""
+        pending = self._readings.get(window.machine)
+        signals = pending.up_to(window) if pending else ()
+        return replace(window, signals=signals) if signals else window
 
     def _take_retained(self, observation: Observation, now_s: float) -> Iterator[Window]:
         message = observation.message
@@ -245,6 +256,8 @@ class Order:
                 self._planned(each.observation.machine, message.build).replace(message)
             elif isinstance(message, Signal):
                 self._signals.append(each.observation)
+                if message.name in COMPARED:
+                    self._readings.setdefault(each.observation.machine, Pending()).add(message)
             elif isinstance(message, Frame):
                 self._keep_frame(each.observation, message)
 

@@ -72,11 +72,28 @@ class Field:
 @dataclass(frozen=True)
 class Absorbed:
     """How much of the beam the metal takes up, of 1: as an operator infers it from so many camera frames (0: it has
-    seen none, and goes by the nominal one), and as the build or the rule says."""
+    seen none, and goes by the nominal one, or by the machine's calibration), and as the build or the rule says."""
 
     absorptivity: float
     nominal: float
     camera_frames: int
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A quantity of a machine as estimated from what its sensors saw, with its interval of 95 %: the absorptivity, or
+    the beam diameter in m. `followed`: forecasts are made with it from here on."""
+
+    quantity: Literal["absorptivity", "beam_diameter_m"]
+    nominal: float  # as the build or the rule says
+    estimate: float
+    low: float
+    high: float
+    signals: str  # names of the signals behind it, with commas
+    frames: int  # compared so far
+    identifiable: bool  # false: the interval is hardly narrower than what was thought before
+    consistent: bool  # false: signals contradict each other or the operator
+    followed: bool
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,8 @@ class Forecast:
     leads: tuple[Lead, ...] = ()
     opinion: str = ""
     ledger_defect: float | None = None  # what does not add up, of the energy absorbed; None: it keeps no ledger
-    absorbed: Absorbed | None = None  # None: the operator infers nothing
+    absorbed: Absorbed | None = None  # None: the operator infers nothing, and goes by the nominal one
+    calibrated: tuple[Calibrated, ...] = ()  # where an estimate was brought up to date after this frame
     fields: tuple[Field, ...] = field(default=(), repr=False)  # snapshots, at the cadence of the settings
 
 

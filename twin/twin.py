@@ -11,9 +11,12 @@ from operators.operator import Look, Operator, Picture, Stream, Task
 from twin import trust
 from twin.alarms.alarms import Alarms
 from twin.alarms.defects import Defects
+from twin.alarms.kinds import FAULT
+from twin.following import Following
 from twin.forecast import Absorbed, Alert, Field, Forecast, Lead, MeltPool, Outcome
 from twin.material import UnknownMaterialError, material
 from twin.observation import Build, Frame, Path, Window
+from twin.pairing import passed_on
 from twin.process import Process
 from twin.regime import keyhole_number, regime
 from twin.steady import steady_pool
@@ -59,7 +62,9 @@ class Twin:
         opinion: str = "",
         horizon_frames: int = 8,
         snapshot_frames: int = 10,
+        following: Following | None = None,
     ) -> None:
+        self._following = following or Following(deaf=bool(opinion))
         self._operator = operator
         self._fallback = fallback
         self._of_machine = dict(operators or {})
@@ -70,7 +75,11 @@ class Twin:
         self._start_s: dict[str, float] = {}
         self._serving: dict[str, Operator] = {}
         self._alarms, self._defects = Alarms(), Defects(self._steady)
-        self.take_up = self._alarms.take_up
+
+    def take_up(self, alerts: Sequence[Alert]) -> None:
+        """Alerts that an earlier run left open: they are updated and cleared like those of this one."""
+        self._following.take_up(alerts)
+        self._alarms.take_up([alert for alert in alerts if not alert.kind.startswith(FAULT)])
 
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
@@ -79,7 +88,7 @@ class Twin:
         forecasts: list[Forecast] = []
         works: list[Work] = []
         ended: list[str] = []
-        for places in self._by_stream(windows, context_of):
+        for places in self._by_stream(passed_on(windows), context_of):
             process = places[-1].process
             if process is None:
                 operator = self._own(places[0].window.machine)
@@ -91,10 +100,14 @@ class Twin:
             kept = [place for place in places if not place.window.skipped]
             works.append(Work(kept, process, operator, self._task(places, process)))
         for work, looks in self._looks(works):
-            forecasts += self._tell(work, looks, now_s)
+            forecasts += self._following.compare(
+                work.places, work.process, work.operator, self._tell(work, looks, now_s)
+            )
         for stream in ended:
             self._forget(stream)
-        return forecasts, [] if self._opinion else self._warn(forecasts, context_of, now_s)
+        if self._opinion:
+            return forecasts, []
+        return forecasts, self._warn(forecasts, context_of, now_s) + self._following.alerts(forecasts, now_s)
 
     @property
     def serving(self) -> list[Operator]:
@@ -202,13 +215,14 @@ class Twin:
         """A path in the operators' units: rows (t, x, y, q, depth). The rule for absorptivity and depth takes the power
         of each row and the mean scan speed of the path."""
         start_s, d = self._start_s[name], process.beam_diameter_m
+        kin = name.rpartition("/")[0]
         rows = np.zeros((len(path.time_s), 5))
         rows[:, 0] = (path.time_s - start_s) / process.time_s
         rows[:, 1], rows[:, 2] = path.x_m / d, path.y_m / d
         _, speed = _power_and_speed(path)
         for power in np.unique(path.beam_power_w):
             source = process.source(float(power), speed)
-            rows[path.beam_power_w == power, 3:] = source.q, source.depth
+            rows[path.beam_power_w == power, 3:] = self._following.q(kin, source), source.depth
         return rows
 
     def _tell(self, work: Work, looks: list[Look], now_s: float) -> list[Forecast]:

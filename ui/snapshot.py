@@ -46,6 +46,7 @@ class Slow:
     card: dict[str, Any] | None = None
     absorptivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     inferred_by: str = ""  # the operator behind it
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the machine's sensors say of it
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None, 
         now_s,
         absorptivity=inferred,
         inferred_by=inferred_by,
+        calibration=store.calibration(machine, limit=INFERRED),
         build=build,
         temperature_field=store.latest_field(machine),
         vectors=vectors,

@@ -79,6 +79,8 @@ def alert_name(kind: str) -> str:
     """What an alert is about; of a sensor that is silent, which."""
     if kind.startswith("silence_"):
         return f"Sensor silent: {kind.removeprefix('silence_').replace('_', ' ')}"
+    if kind.startswith("sensor_"):
+        return f"Sensor at fault: {kind.removeprefix('sensor_').replace('_', ' ')}"
     return ALERT_KINDS.get(kind, kind.replace("_", " "))
 
 
@@ -181,8 +183,13 @@ class Provenance:
 LATE_FRAMES = 40  # frames of the machine without one that says what is absorbed
 
 
-def provenance(rows: pd.DataFrame, now_s: float | None, operator: str, read_s: float) -> Provenance:
-    """Whence the inferred absorptivity is: from how many camera frames, by whom, and when; or what is wrong with it."""
+def provenance(
+    rows: pd.DataFrame, now_s: float | None, operator: str, read_s: float, sensed: pd.DataFrame | None = None
+) -> Provenance:
+    """Whence the absorptivity is: inferred from how many camera frames, by whom, and when; or, where no camera tells
+    any, from how many frames of sensors (`Store.calibration`); or what is wrong with it."""
+    if sensed is not None and len(sensed) and (rows.empty or not int(rows["camera_frames"].iloc[-1])):
+        return _sensed(sensed.iloc[-1], read_s)
     if rows.empty or now_s is None:
         return Provenance(
             "not inferred", f"{operator or 'The operator'} takes the absorptivity as the build or rule says."
@@ -200,6 +207,20 @@ def provenance(rows: pd.DataFrame, now_s: float | None, operator: str, read_s: f
     if step_s > 0 and late_s > LATE_FRAMES * step_s:
         return Provenance(f"old: from {duration(late_s)} before now", f"Nothing inferred since. {whole}", "caution")
     return Provenance(f"from {frames} camera frames, {when}", whole)
+
+
+def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
+    names = " and ".join(QUANTITIES.get(name, name) for name in str(newest["signals"]).split(",") if name)
+    whole = f"From {int(newest['frames'])} frames of {names}, made {seen(float(newest['made_s']), read_s)}."
+    if not newest["consistent"]:
+        return Provenance(
+            "signals disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
+        )
+    if not newest["identifiable"]:
+        return Provenance("not determined yet", f"The signals tell hardly more than was known. {whole}", "caution")
+    if newest["followed"]:
+        return Provenance("followed", f"Forecasts are made with it. {whole}")
+    return Provenance("shown, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
 
 
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:

@@ -42,6 +42,7 @@ def demo(
             device=device,
             operator=operator,
             data_dir=fresh,
+            follow_machines=("*",),  # their sensors are calibrated: they read the pool that the machine has
         )
         page = "no page" if headless else f"the page: http://127.0.0.1:{settings.ui_port}"
         until = f"for {seconds:g} s" if seconds else "until Ctrl-C"

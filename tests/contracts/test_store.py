@@ -37,6 +37,7 @@ EVERYTHING: list[Callable[[Store], Any]] = [
     lambda store: store.melt_pool("m1", opinion="asno"),
     lambda store: store.opinions("m1"),
     lambda store: store.absorptivity("m1"),
+    lambda store: store.calibration("m1"),
     lambda store: store.scan_vectors("m1", "b1", 1),
     lambda store: store.parameters("m1", "b1", 1),
     lambda store: store.alerts(),
@@ -602,6 +603,25 @@ def test_alert_is_the_newest_word_whatever_the_order(new: New, order: list[float
     assert (found.first_seen_s, found.last_seen_s, found.evidence) == (1.0, 4.0, newest.evidence)
     assert found.cleared_s == cleared_s or (cleared_s is None and np.isnan(found.cleared_s))
     store.close()
+
+
+def test_estimates_of_a_machine_come_back_in_the_order_in_which_they_were_made(store: Store) -> None:
+    rows = [case.forecast(n, calibrated=(case.calibrated(0.3 + n / 100, frames=64 * n),)) for n in range(6)]
+    rows.append(case.forecast(6, calibrated=(case.calibrated(1.1e-4, "beam_diameter_m"),)))
+    rows.append(case.forecast(0, name="b0", calibrated=(case.calibrated(0.9),), issued_s=1.0))
+    store.write(Step(forecasts=rows[3:]))
+    store.write(Step(forecasts=rows[:3]))
+    store.write(Step(forecasts=[case.forecast(2, calibrated=(case.calibrated(0.99),))]))
+    found = store.calibration("m1", limit=5)
+    assert found["estimate"].tolist() == [0.3 + n / 100 for n in range(1, 6)]
+    assert found["time_s"].tolist() == [n * 62.5e-6 for n in range(1, 6)]
+    assert found["made_s"].tolist() == [1000.0 + n for n in range(1, 6)]
+    assert found["frames"].tolist() == [64 * n for n in range(1, 6)]
+    assert set(found["identifiable"]) == {True}
+    assert set(found["followed"]) == {False}
+    assert store.calibration("m1", quantity="beam_diameter_m")["estimate"].tolist() == [1.1e-4]
+    assert store.calibration("m1", build="b0")["estimate"].tolist() == [0.9]
+    assert store.calibration("m2").empty
 
 
 def test_outcomes_are_counted_by_kind_and_laser(store: Store) -> None:

@@ -14,6 +14,7 @@ from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
 from twin.store import packing
 from twin.store.floor import floor
+from twin.store.packing import CALIBRATION, table
 from twin.store.port import Step
 
 HORIZON = 8
@@ -64,6 +65,8 @@ class SyntheticStore:
     outcome: str = "ok"
     opinion: str = ""  # an operator that gives a second one
     inferring: bool = False
+    sensing: bool = False
+    followed: bool = False
     reads: dict[str, int] = field(default_factory=dict)
 
     def advance(self, frames: int, now_s: float) -> None:
@@ -145,6 +148,21 @@ class SyntheticStore:
         table["nominal_absorptivity"], table["ledger_defect"] = 0.55, 1e-8
         table["camera_frames"] = np.minimum((frame - frame[0]) // 4, 10)
         return table.assign(outcome=self.outcome, operator="hfluxno-melt-pool")
+
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        m = self._find(machine)
+        if m is None or not self.sensing:
+            return table([], CALIBRATION)
+        last = self._frame_of(m)
+        at = np.arange(max(last - 64 * 5, 0), last + 1, 64)
+        half = 0.2 / np.sqrt(1 + np.arange(len(at)))
+        rows = pd.DataFrame({"quantity": quantity, "time_s": at * m.frame_s, "made_s": self.now_s - (last - at) * 0.02})
+        rows["nominal"], rows["estimate"] = 0.55, 0.6
+        rows["low"], rows["high"] = 0.6 - half, 0.6 + half
+        rows["signals"], rows["frames"] = "melt_pool_length_m,melt_pool_width_m", 64 * (1 + np.arange(len(at)))
+        return rows.assign(identifiable=True, consistent=True, followed=self.followed)[list(CALIBRATION)]
 
     def estimates(
         self,

@@ -199,3 +199,12 @@ def melt_pool_rows(identity: int, forecast: Forecast) -> list[Row]:
         }
         for number, lead in enumerate(forecast.leads)
     ]
+
+
+def calibration_rows(identity: int, forecast: Forecast) -> list[Row]:
+    """One row a quantity that was estimated anew."""
+    place = {"forecast_id": identity, "machine": forecast.machine, "build": forecast.build}
+    return [
+        place | {"time_s": float(forecast.time_s), "made_s": float(forecast.issued_s)} | vars(each)
+        for each in forecast.calibrated
+    ]

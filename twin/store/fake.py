@@ -284,6 +284,19 @@ class FakeStore:
         ]  # fmt: skip
         return packing.table(rows, packing.ABSORPTIVITY)
 
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        frames = self._frames(machine, build, None, 10**9, "")
+        rows = sorted(
+            (f.issued_s, f.time_s, tuple({"time_s": f.time_s, "made_s": f.issued_s, **vars(c)}[n] for n in columns))
+            for columns in [packing.CALIBRATION]
+            for f in frames
+            for c in f.calibrated
+            if c.quantity == quantity
+        )
+        return packing.table([row for *_, row in rows[-limit:]], packing.CALIBRATION)
+
     def melt_pool(
         self,
         machine: str,
@@ -349,7 +362,7 @@ class FakeStore:
         if not forecasts:
             return None
         newest = forecasts[-1]
-        apart = ("leads", "fields", "outcome", "absorbed")
+        apart = ("leads", "fields", "outcome", "absorbed", "calibrated")
         columns = {name: value for name, value in vars(newest).items() if name not in apart}
         columns |= {name: getattr(newest.absorbed, own, None) for name, own in packing.ABSORBED.items()}
         outcome = {f"outcome_{name}": value for name, value in asdict(newest.outcome).items() if name != "kind"}

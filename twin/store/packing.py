@@ -40,6 +40,10 @@ ABSORPTIVITY = {
     "frame": int, "layer": int, "time_s": float, "issued_s": float, "absorptivity": float,
     "nominal_absorptivity": float, "camera_frames": int, "ledger_defect": float, "outcome": object, "operator": object,
 }  # fmt: skip
+CALIBRATION = {
+    "quantity": object, "time_s": float, "made_s": float, "nominal": float, "estimate": float, "low": float,
+    "high": float, "signals": object, "frames": int, "identifiable": bool, "consistent": bool, "followed": bool,
+}  # fmt: skip
 SIGNALS = {"time_s": float, "name": object, "value": float, "layer": int}
 SCAN_VECTORS = {
     "vector": int, "start_s": float, "x0_m": float, "y0_m": float, "x1_m": float, "y1_m": float, "z_m": float,

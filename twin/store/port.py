@@ -158,6 +158,14 @@ class Store(Protocol):
         operator. No row where nothing was inferred."""
         ...
 
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        """The newest `limit` estimates of a quantity of a machine in a build (None: that of the newest forecast of
+        record), in the order in which they were made: quantity, time_s (process time of the frame), made_s (wall
+        clock), nominal, estimate, low, high (95 %), signals, frames, identifiable, consistent, followed."""
+        ...
+
     def signals(
         self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
     ) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from twin.store.tables import (
     AlertRow,
     BirthRow,
     BuildRow,
+    CalibrationRow,
     CardRow,
     CounterRow,
     FieldRow,
@@ -190,6 +191,17 @@ class Reader:
         newest = self._rows(rows.order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc()).limit(limit))
         inferred = [frame for frame in newest[::-1] if frame.absorptivity is not None]
         return packing.table(inferred, packing.ABSORPTIVITY)
+
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        row = CalibrationRow
+        chosen = build or self._forecast_build(machine)
+        rows = select(*(row.__table__.c[name] for name in packing.CALIBRATION)).where(
+            row.machine == machine, row.build == chosen, row.quantity == quantity
+        )
+        newest = self._rows(rows.order_by(row.made_s.desc(), row.time_s.desc()).limit(limit))
+        return packing.table(newest[::-1], packing.CALIBRATION)
 
     def _sizes(
         self, machine: str, build: str | None, since_s: float | None, limit: int, opinion: str, *, first_lead_only: bool

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_REVISION = "0006_alarms"  # head of migrations/versions
+SCHEMA_REVISION = "0009_machine_calibration"  # head of migrations/versions
 
 _CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -384,6 +384,28 @@ class FieldRow(Base):
     checksum: Mapped[int]  # crc32 of `temperature_k` as stored
     temperature_k: Mapped[bytes]
     __table_args__ = (Index(None, "machine", "opinion", "issued_s", "time_s"),)
+
+
+class CalibrationRow(Base):
+    """A quantity of a machine as estimated from what its sensors saw, with its interval of 95 %, after a frame."""
+
+    __tablename__ = "machine_calibration"
+    forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
+    quantity: Mapped[str] = mapped_column(primary_key=True)
+    machine: Mapped[str]
+    build: Mapped[str]
+    time_s: Mapped[float]
+    made_s: Mapped[float]
+    nominal: Mapped[float]
+    estimate: Mapped[float]
+    low: Mapped[float]
+    high: Mapped[float]
+    signals: Mapped[str]
+    frames: Mapped[int]
+    identifiable: Mapped[bool]
+    consistent: Mapped[bool]
+    followed: Mapped[bool]
+    __table_args__ = (Index(None, "machine", "build", "quantity", "made_s", "time_s"),)
 
 
 class AlertRow(Base):

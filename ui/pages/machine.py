@@ -31,7 +31,7 @@ def layout() -> Any:
                 _card("timeline", "Melt-pool size", "observed, estimated and forecast over process time", _key()),
                 _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
-                _card("absorbed", "Absorptivity", "inferred beside nominal", _age("absorbed-age")),
+                _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
                 _card("layer", "Layer", "planned path, path taken by power, beam now"),
                 html.Section(
                     [
@@ -96,9 +96,10 @@ def _absorbed(snapshot: Snapshot, palette: Palette) -> Props:
     rows, latest = snapshot.slow.absorptivity, snapshot.fresh.latest or {}
     now_s = number(latest.get("time_s"))
     who = snapshot.slow.inferred_by or str(latest.get("operator") or "")
-    told = provenance(rows, now_s, who, snapshot.read_s)
+    sensed = snapshot.slow.calibration
+    told = provenance(rows, now_s, who, snapshot.read_s, sensed)
     return {
-        "absorbed": {"figure": absorbed(rows, now_s, who, palette)},
+        "absorbed": {"figure": absorbed(rows, now_s, who, palette, sensed)},
         "absorbed-age": {"children": told.text, "className": f"count {told.tone}".strip(), "title": told.more},
     }
 

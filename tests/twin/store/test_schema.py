@@ -34,6 +34,7 @@ LOST = {
     "0003_frames": {"fields.dtype", "fields.checksum", "fields.temperature_k", "kept_builds"},
     "0004_upkeep": {"births", "skipped", "rejects.reingested_s"},
     "0005_births_and_skipped": {"alert_acts"},
+    "0006_alarms": {"machine_calibration"},
 }
 
 
@@ -110,6 +111,10 @@ def test_a_filled_store_goes_down_and_up_again_with_its_rows(own_url: str, revis
         assert name in lost or sorted(map(repr, kept[0])) == sorted(map(repr, kept[1])), name
     again = SqlStore.open_reader(own_url)
     told = said(again)
+    if "machine_calibration" in lost:
+        told, words = (
+            [each for each in answers if not (isinstance(each, dict) and "made_s" in each)] for answers in (told, words)
+        )
     for counts in (told[-1], words[-1]):
         for name in lost & set(counts):
             del counts[name]
