@@ -61,6 +61,7 @@ class SyntheticStore:
     outcome: str = "ok"
     opinion: str = ""  # an operator that gives a second one
     inferring: bool = False
+    banded: bool = False
     reads: dict[str, int] = field(default_factory=dict)
 
     def advance(self, frames: int, now_s: float) -> None:
@@ -186,6 +187,10 @@ class SyntheticStore:
                 "operator": opinion or "asno-small-1",
             }
         )
+        if self.banded:
+            for size in ("length", "width", "depth"):
+                table[f"{size}_low_m"], table[f"{size}_high_m"] = table[f"{size}_m"] * 0.9, table[f"{size}_m"] * 1.1
+            table["coverage"], table["credibility"] = 0.9, 0.5
         return table.sort_values("time_s", kind="stable", ignore_index=True)
 
     def signals(

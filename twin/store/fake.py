@@ -25,6 +25,7 @@ from twin.observation import (
     State,
 )
 from twin.store import packing
+from twin.store.derive import band_columns
 from twin.store.port import Step, Written
 
 
@@ -443,4 +444,5 @@ def _size(forecast: Forecast, lead: Lead) -> tuple[Any, ...]:
         forecast.frame, forecast.issued_s, lead.time_s, lead.lead_s,
         lead.melt_pool.length_m, lead.melt_pool.width_m, lead.melt_pool.depth_m,
         lead.x_m, lead.y_m, lead.beam_power_w, forecast.layer, forecast.outcome.kind, forecast.operator,
+        *band_columns(lead).values(), forecast.credibility,
     )  # fmt: skip
