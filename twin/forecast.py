@@ -25,7 +25,7 @@ class Outcome:
 
     def __str__(self) -> str:
         if self.kind == "ok":
-            return self.kind
+            return f"ok, {self.which}" if self.which else self.kind
         amount = f" by {self.by:.3g} {self.unit}".rstrip() if self.by else ""
         return f"{self.kind}({self.which}{amount})"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from operators.operator import Look, Operator, Picture, Stream, Task
 from twin import trust
-from twin.forecast import Absorbed, Alert, Field, Forecast, Lead, MeltPool, Outcome, Severity
+from twin.forecast import Absorbed, Alert, Band, Field, Forecast, Lead, MeltPool, Outcome, Severity
 from twin.material import UnknownMaterialError, material
 from twin.observation import Build, Frame, Path, Window
 from twin.process import Process
@@ -68,6 +68,7 @@ class Twin:
         self._start_s: dict[str, float] = {}
         self._serving: dict[str, Operator] = {}
         self._open: dict[tuple[str, str, str], Alert] = {}
+        self._followed: dict[str, trust.Followed] = {}
 
     def take_up(self, alerts: Sequence[Alert]) -> None:
         """Alerts that an earlier run left open: they are updated and cleared like those of this one."""
@@ -159,6 +160,11 @@ class Twin:
             operator.forget(stream)
         self._start_s.pop(stream, None)
         self._serving.pop(stream, None)
+        self._followed.pop(stream, None)
+
+    def _followed_of(self, window: Window) -> trust.Followed:
+        """What a stream departed from its plans by."""
+        return self._followed.setdefault(self._name(window), trust.Followed())
 
     def _judge(self, place: Place, process: Process) -> Outcome:
         if place.window.gap:
@@ -216,6 +222,7 @@ class Twin:
     def _tell(self, work: Work, looks: list[Look], now_s: float) -> list[Forecast]:
         forecasts = []
         places, process, operator = work.places, work.process, work.operator
+        d, solidus = process.beam_diameter_m, process.groups().solidus
         for number, place in enumerate(places):
             window, outcome = place.window, self._judge(place, process)
             mine = [(0.0, looks[number])]
@@ -227,6 +234,12 @@ class Twin:
             if outcome.kind == "ok":
                 outcome = trust.residual(looks[number].defect) or outcome
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
+            sizes = np.array([operator.grid.sizes(look.theta, solidus) for _, look in mine])
+            departed = self._followed_of(window).take(window.path, window.plan, d)
+            setting = _setting(place, process)
+            told = trust.judged(operator.card, setting, [look for _, look in mine], sizes, outcome, departed)
+            outcome = told.outcome
+            leads = zip(mine, sizes, told.bands, strict=True)
             withheld = outcome.kind in ("stale", "non_finite") or (
                 outcome.kind == "outside_envelope" and operator is not self._fallback
             )
@@ -250,7 +263,10 @@ class Twin:
                     opinion=self._opinion,
                     ledger_defect=looks[number].defect,
                     absorbed=_absorbed(place, process, looks[number]),
-                    leads=() if withheld else tuple(self._lead(place, process, operator, s, look) for s, look in mine),
+                    credibility=told.credibility,
+                    strangest=told.strangest,
+                    evidence=told.evidence,
+                    leads=() if withheld else tuple(_lead(place, d, s, look, *rest) for (s, look), *rest in leads),
                     fields=() if withheld else self._snapshots(place, process, operator, mine, now_s),
                 )
             )
@@ -264,18 +280,6 @@ class Twin:
             return ()
         kept = (looks[0], looks[-1])[: len(looks)]
         return tuple(self._field(place, process, operator, lead_s, look, now_s) for lead_s, look in kept)
-
-    def _lead(self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look) -> Lead:
-        d = process.beam_diameter_m
-        sizes = operator.grid.sizes(look.theta, process.groups().solidus)
-        return Lead(
-            lead_s,
-            place.window.end_s + lead_s,
-            MeltPool(*(size * d for size in sizes)),
-            look.x * d,
-            look.y * d,
-            place.beam_power_w,
-        )
 
     def _field(
         self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look, now_s: float
@@ -375,6 +379,20 @@ def _picture(process: Process, frame: Frame, begin_s: float) -> Picture:
         frame.y_m / d,
         frame.rotation_rad,
     )
+
+
+def _lead(place: Place, d: float, lead_s: float, look: Look, sizes: np.ndarray, band: Band | None) -> Lead:
+    """The melt pool at one lead; sizes (3,) in beam diameters."""
+    pool = MeltPool(*(float(size) * d for size in sizes))
+    return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, place.beam_power_w, band)
+
+
+def _setting(place: Place, process: Process) -> trust.Setting:
+    """What a forecast is judged for: while the laser is off, as the build names it."""
+    power, speed = place.beam_power_w, place.scan_speed_m_per_s
+    if not (power > 0 and speed > 0):
+        power, speed = place.build.nominal_beam_power_w, place.build.nominal_scan_speed_m_per_s
+    return trust.Setting(process, power, speed, regime(process.source(power, speed).boiling_number))
 
 
 def _absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:

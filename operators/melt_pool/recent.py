@@ -27,9 +27,10 @@ def recent(past: np.ndarray, peclet: float, heading: float) -> np.ndarray:
     whole = np.diff(times[first:])
     begins = np.maximum(times[first:-1], now - span)
     length = np.hypot(far[:, 0], far[:, 1])
+    columns = (begins, times[first + 1 :], whole, length, *far.T, past[first:-1, 3])
     kept = [
-        (end - begin, far_of / max(of, 1e-12), math.atan2(y, x), q)
-        for begin, end, of, far_of, (x, y), q in zip(begins, ends, whole, length, far, past[first:-1, 3], strict=True)
+        (end - begin, step / max(of, 1e-12), math.atan2(y, x), q)
+        for begin, end, of, step, x, y, q in zip(*(column.tolist() for column in columns), strict=True)
         if end > begin
     ]
     if not kept:

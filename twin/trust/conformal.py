@@ -7,13 +7,15 @@ With calibration scores s_1..s_n and a new s that is exchangeable with them,
 whatever the distribution (Vovk, Gammerman and Shafer 2005). So a forecast that is called unfamiliar at p <= a is a
 false alarm in at most a share a of draws like those of the calibration; no fewer than 1/(n + 1) can be promised.
 
-Several scores are combined without counting twice what they share: the statistic is the smallest of their p-values,
-and is itself calibrated, on draws that gave no margin. No assumption on how the scores depend is needed: where all are
-one score the result is that score's p-value, where they are independent it is 1 - (1 - p)^k.
+Several scores are combined without counting twice what they share: the statistic is the smallest of their p-values, and
+is itself ranked among those of the calibration, all of them ranked with the new draw among them, so that nothing tells
+it apart but its scores. No assumption on how the scores depend is needed: where all are one score the result is that
+score's p-value, where they are independent it is near 1 - (1 - p)^k.
 """
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,33 +36,32 @@ def quantile(scores: np.ndarray, coverage: float) -> float:
 
 @dataclass(frozen=True)
 class Combination:
-    """`margins`: sorted calibration scores of each name. `joint`: sorted smallest p-values of draws of another split."""
+    """Calibration scores (draw, score) under `names`."""
 
-    margins: dict[str, np.ndarray]
-    joint: np.ndarray
+    names: tuple[str, ...]
+    scores: np.ndarray
 
-    @staticmethod
-    def of(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> "Combination":
-        """From scores (draw,) of two splits that share no draw."""
-        margins = {name: np.sort(np.asarray(values, dtype=np.float64)) for name, values in first.items()}
-        smallest = np.min([p_value(second[name], margin) for name, margin in margins.items()], axis=0)
-        return Combination(margins, np.sort(smallest))
-
-    def __call__(self, scores: dict[str, float]) -> tuple[float, str]:
-        """(p, the name that is strangest) of one draw. A score that is not there counts for nothing: the smallest of
-        fewer p-values is larger, so what is promised still holds."""
-        own = {name: float(p_value(scores[name], margin)) for name, margin in self.margins.items() if name in scores}
-        if not own:
+    def __call__(self, told: dict[str, float]) -> tuple[float, str]:
+        """(p, the name that is strangest) of one draw. Scores that it does not have are left out of the calibration
+        too."""
+        kept = [column for column, name in enumerate(self.names) if name in told]
+        if not kept:
             return 1.0, ""
-        which = min(own, key=lambda name: own[name])
-        return float(self.p(np.array(own[which]))), which
+        mine = np.array([told[self.names[column]] for column in kept], dtype=np.float64)
+        mine = np.where(np.isnan(mine), np.inf, mine)
+        known, counts = self.scores[:, kept], self._counts[:, kept]
+        own = 1 + (known >= mine).sum(0)  # of the n + 1 how many are at least as strange, itself counted
+        statistic = (counts + (mine >= known)).min(1)
+        p = (1 + (statistic <= own.min()).sum()) / (len(known) + 1)
+        return float(p), self.names[kept[int(own.argmin())]]
 
-    def p(self, smallest: np.ndarray) -> np.ndarray:
-        """p of smallest p-values: small is strange."""
-        below = np.searchsorted(self.joint, smallest + 1e-12, side="right")
-        return np.asarray((1.0 + below) / (len(self.joint) + 1.0))
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """Of each calibration score, how many of the calibration are at least as large, itself counted."""
+        ranks = [len(c) - np.searchsorted(np.sort(c), c, side="left") for c in self.scores.T]
+        return np.stack(ranks, axis=1)
 
     @property
     def least(self) -> float:
         """The smallest p that there can be, and so the smallest share of false alarms that can be promised."""
-        return 1.0 / (len(self.joint) + 1.0)
+        return 1.0 / (len(self.scores) + 1.0)

@@ -35,6 +35,7 @@ ALLOYS = (IN625, IN718, SS316L, TI64)
 STRATA = (*(alloy.name for alloy in ALLOYS), "box")
 REGIMES: tuple[Regime, ...] = ("conduction", "transition", "conduction", "keyhole")
 BLOCK = 40  # draws in which every stratum meets every regime, straight and eventful
+PARTS = ("fit", "calibration", "test", "test", "calibration", "test", "test", "test")  # block by block
 SHIFTS = ("power", "speed", "spot", "preheat", "alloy")
 MACHINES = {  # power W, scan speed m/s, beam diameter m
     "LPBF": ((50.0, 500.0), (0.2, 2.5), (50e-6, 200e-6)),
@@ -114,6 +115,23 @@ class Draw:
         q, depth = self.strongest
         theta = response.straight(q, self.stream.peclet, WindowGrid(), depth, NARROWED)
         return WindowGrid().sizes(theta, self.stream.groups.solidus)
+
+    @property
+    def part(self) -> str:
+        """Which split it is of."""
+        return PARTS[self.number // BLOCK % len(PARTS)]
+
+    @property
+    def setting(self) -> tuple[float, float]:
+        """Power and scan speed as the forecast is made; the nominal ones while the laser is off."""
+        now = self.stretches[self.issued]
+        power, speed = (now.q, now.pace) if now.q > 0 else (1.0, 1.0)
+        return power * self.beam_power_w, speed * self.scan_speed_m_per_s
+
+    @property
+    def group(self) -> Regime:
+        """The regime of `setting`: what a band goes by."""
+        return self.regime if self.process is None else regime(self.process.source(*self.setting).boiling_number)
 
     @property
     def regime(self) -> Regime:
