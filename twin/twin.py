@@ -9,6 +9,7 @@ import numpy as np
 
 from operators.operator import Look, Operator, Picture, Stream, Task
 from twin import trust
+from twin.budget import Budget
 from twin.forecast import Absorbed, Alert, Band, Field, Forecast, Lead, MeltPool, Outcome, Severity
 from twin.material import UnknownMaterialError, material
 from twin.observation import Build, Frame, Path, Window
@@ -17,6 +18,7 @@ from twin.regime import DEEP_KEYHOLE, keyhole_number, regime
 
 ContextOf = Callable[[str, str], Build]
 CALM_S = 10.0  # an alert that was not seen for so long is cleared
+SLOW = "outside the trained range, and the reference could not keep up: no forecast for the rest of this layer"
 SLOWEST_PECLET = 0.5  # below it the fallback's heat outruns its boxes
 
 
@@ -45,7 +47,7 @@ class Work:
 class Twin:
     """Forecasts by `operator`, or by the one of `operators` that a machine has. A layer that is planned outside its
     envelope is forecast by the `fallback`, from its first window on, so that its heat is whole; any other window
-    outside carries no forecast. With an `opinion` its forecasts are second ones under that name, and it warns of
+    outside carries no forecast; so does the rest of a layer on which the fallback passes its `budget`. With an `opinion` its forecasts are second ones under that name, and it warns of
     nothing; operators may be shared with the twin of record."""
 
     def __init__(
@@ -55,6 +57,7 @@ class Twin:
         *,
         operators: Mapping[str, Operator] | None = None,
         opinion: str = "",
+        budget: Budget | None = None,
         horizon_frames: int = 8,
         snapshot_frames: int = 10,
     ) -> None:
@@ -69,6 +72,8 @@ class Twin:
         self._serving: dict[str, Operator] = {}
         self._open: dict[tuple[str, str, str], Alert] = {}
         self._followed: dict[str, trust.Followed] = {}
+        self._budget = budget
+        self._given_up: dict[str, Outcome] = {}
 
     def take_up(self, alerts: Sequence[Alert]) -> None:
         """Alerts that an earlier run left open: they are updated and cleared like those of this one."""
@@ -92,6 +97,10 @@ class Twin:
             ended += self._turn_layer(places[0], process)
             operator = self._serving[self._name(places[0].window)]
             kept = [place for place in places if not place.window.skipped]
+            if (given_up := self._too_slow(places[-1].window, operator, now_s)) is not None:
+                told = [replace(_withheld(place, operator, now_s, given_up), opinion=self._opinion) for place in kept]
+                forecasts += [replace(each, evidence=SLOW) for each in told]
+                continue
             works.append(Work(kept, process, operator, self._task(places, process)))
         for work, looks in self._looks(works):
             forecasts += self._tell(work, looks, now_s)
@@ -126,7 +135,10 @@ class Twin:
         for operator in self.serving:
             mine = [work for work in works if work.operator is operator]
             if mine:
+                begun_s = self._budget.now_s() if self._budget else 0.0
                 found += zip(mine, operator.step([work.task for work in mine]), strict=True)
+                if self._budget and operator is self._fallback:
+                    self._budget.spend([work.task.stream.name for work in mine], self._budget.now_s() - begun_s)
         return found
 
     def _by_stream(self, windows: Sequence[Window], context_of: ContextOf) -> list[list[Place]]:
@@ -155,12 +167,29 @@ class Twin:
         self._serving[self._name(window)] = fallback or own
         return ended
 
+    def _too_slow(self, window: Window, operator: Operator, now_s: float) -> Outcome | None:
+        """Whether the fallback is given up on a layer, now or before; its heat is then let go."""
+        name = self._name(window)
+        if self._budget is None or operator is not self._fallback or operator is self._own(window.machine):
+            return None
+        if name in self._given_up:
+            late_s = now_s - window.sent_s if window.sent_s is not None else 0.0
+            return replace(self._given_up[name], by=max(late_s, 0.0))
+        found = self._budget.over(name, window.sent_s, now_s)
+        if found is not None:
+            self._given_up[name] = found
+            operator.forget(name)
+        return found
+
     def _forget(self, stream: str) -> None:
         for operator in self.serving:
             operator.forget(stream)
         self._start_s.pop(stream, None)
         self._serving.pop(stream, None)
         self._followed.pop(stream, None)
+        self._given_up.pop(stream, None)
+        if self._budget:
+            self._budget.forget(stream)
 
     def _followed_of(self, window: Window) -> trust.Followed:
         """What a stream departed from its plans by."""
@@ -236,7 +265,7 @@ class Twin:
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
             sizes = np.array([operator.grid.sizes(look.theta, solidus) for _, look in mine])
             departed = self._followed_of(window).take(window.path, window.plan, d)
-            setting = _setting(place, process)
+            setting = _setting(place, process, self._own(window.machine))
             told = trust.judged(operator.card, setting, [look for _, look in mine], sizes, outcome, departed)
             outcome = told.outcome
             leads = zip(mine, sizes, told.bands, strict=True)
@@ -387,12 +416,13 @@ def _lead(place: Place, d: float, lead_s: float, look: Look, sizes: np.ndarray, 
     return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, place.beam_power_w, band)
 
 
-def _setting(place: Place, process: Process) -> trust.Setting:
+def _setting(place: Place, process: Process, own: Operator) -> trust.Setting:
     """What a forecast is judged for: while the laser is off, as the build names it."""
     power, speed = place.beam_power_w, place.scan_speed_m_per_s
     if not (power > 0 and speed > 0):
         power, speed = place.build.nominal_beam_power_w, place.build.nominal_scan_speed_m_per_s
-    return trust.Setting(process, power, speed, regime(process.source(power, speed).boiling_number))
+    kind = regime(process.source(power, speed).boiling_number)
+    return trust.Setting(process, power, speed, kind, own.card.get("envelope"))
 
 
 def _absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:
@@ -405,6 +435,11 @@ def _absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:
 
 def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
     """A window of a build that nothing can be said about: kept, and why."""
+    return _withheld(place, operator, now_s, Outcome("outside_envelope", place.unusable))
+
+
+def _withheld(place: Place, operator: Operator, now_s: float, outcome: Outcome) -> Forecast:
+    """A row without a forecast, that says why."""
     window = place.window
     return Forecast(
         machine=window.machine,
@@ -415,7 +450,7 @@ def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
         issued_s=now_s,
         sent_s=window.sent_s,
         operator=operator.card["name"],
-        outcome=Outcome("outside_envelope", place.unusable),
+        outcome=outcome,
         regime=None,
         keyhole_number=None,
         laser_on=place.beam_power_w > 0,

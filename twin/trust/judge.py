@@ -26,12 +26,14 @@ SILENT = "not calibrated"
 
 @dataclass(frozen=True)
 class Setting:
-    """What a forecast is made for: power and speed now (the nominal ones while the laser is off), and their regime."""
+    """What a forecast is made for: power and speed now (the nominal ones while the laser is off), their regime, and the
+    envelope of the operator whose place it is (a fallback's own has no edge)."""
 
     process: Process
     beam_power_w: float
     scan_speed_m_per_s: float
     regime: str
+    envelope: Mapping[str, list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def judged(
 ) -> Judgement:  # fmt: skip
     """`outcome`: what is known already. sizes (lead, 3) in d. `followed`: departures from the plan (`followed.py`)."""
     none: tuple[None, ...] = (None,) * len(looks)
-    told = Judgement(outcome, _evidence(card, setting, outcome), bands=none)
+    told = Judgement(outcome, _evidence(setting, outcome), bands=none)
     known = calibrated(card)
     if not isinstance(known, Calibrated):
         if "sha256" in card and outcome.kind == "ok":
@@ -64,9 +66,9 @@ def judged(
         return told
     expected = known.expected(encoded, sizes)
     scores = known.scores(encoded, expected) | dict(followed or {})
-    if "envelope" in card:
+    if setting.envelope is not None:
         numbers = envelope.numbers(setting.process, setting.beam_power_w, setting.scan_speed_m_per_s)
-        scores["envelope"] = envelope.distance(card["envelope"], numbers)
+        scores["envelope"] = envelope.distance(setting.envelope, numbers)
     p, strangest = known.combination(scores)
     told = replace(told, credibility=p, strangest=strangest)
     if outcome.kind == "ok" and p <= ALARM:
@@ -88,11 +90,11 @@ def _band(known: Calibrated, sizes: np.ndarray, expected: np.ndarray, regime: st
     return Band(low, high, known.coverage)
 
 
-def _evidence(card: Mapping[str, Any], setting: Setting, outcome: Outcome) -> str:
+def _evidence(setting: Setting, outcome: Outcome) -> str:
     """Why something is outside, as a person says it."""
-    if outcome.kind != "outside_envelope" or "envelope" not in card:
+    if outcome.kind != "outside_envelope" or setting.envelope is None:
         return ""
-    found = envelope.beyond(card["envelope"], setting.process, setting.beam_power_w, setting.scan_speed_m_per_s)
+    found = envelope.beyond(setting.envelope, setting.process, setting.beam_power_w, setting.scan_speed_m_per_s)
     return str(found) if isinstance(found, envelope.Beyond) else outcome.which
 
 

@@ -10,19 +10,23 @@ from twin.trust.calibrate.draws import LEADS, Draw
 AT_ONCE = 8  # draws
 
 
-def looked(operator: Operator, draws: Sequence[Draw]) -> Iterator[list[Look]]:
-    """For each draw the looks at LEADS; the path until now is observed, what comes is as it was planned."""
+def looked(
+    operator: Operator, draws: Sequence[Draw], said: Sequence[Sequence[np.ndarray]] | None = None
+) -> Iterator[list[Look]]:
+    """For each draw the looks at LEADS; the path until now is observed, what comes is as it was planned. `said`: the
+    frames as they are reported, in the place of the draws' own."""
+    frames = said if said is not None else [draw.rows for draw in draws]
     for begin in range(0, len(draws), AT_ONCE):
-        some = draws[begin : begin + AT_ONCE]
-        yield from operator.step([task(draw) for draw in some])
-        for draw in some:
-            operator.forget(draw.stream.name)
+        some = range(begin, min(begin + AT_ONCE, len(draws)))
+        yield from operator.step([task(draws[n], frames[n]) for n in some])
+        for n in some:
+            operator.forget(draws[n].stream.name)
 
 
-def task(draw: Draw) -> Task:
+def task(draw: Draw, frames: Sequence[np.ndarray]) -> Task:
     """A draw as the engine is given it."""
-    ahead = [path(draw.rows[draw.issued + 1 : draw.issued + 1 + lead]) for lead in LEADS[1:]]
-    return Task(draw.stream, [path(draw.rows[: draw.issued + 1])], ahead)
+    ahead = [path(frames[draw.issued + 1 : draw.issued + 1 + lead]) for lead in LEADS[1:]]
+    return Task(draw.stream, [path(frames[: draw.issued + 1])], ahead)
 
 
 def path(frames: Sequence[np.ndarray]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from operators.operator import Operator
 from twin.observation import Path
 from twin.trust.bands import scale
-from twin.trust.calibrate.draws import ENVELOPE, Draw
+from twin.trust.calibrate.draws import ENVELOPE, STREAM, Draw
 from twin.trust.calibrate.looks import looked
 from twin.trust.calibrate.tracks import Track, read
 from twin.trust.envelope import distance, numbers
@@ -57,15 +57,21 @@ class Readings:
         return np.abs(self.field.astype(np.float32) - self.true_field.astype(np.float32))
 
 
-def readings(operator: Operator, tracks: Sequence[Track], told: Sequence[Draw] | None = None) -> Readings:
-    """What an operator makes of draws whose truth is known. `told`: what it is told of each in their place; the envelope
-    and the plan are judged by what is told."""
+def readings(
+    operator: Operator, tracks: Sequence[Track], told: Sequence[Draw] | None = None,
+    said: Sequence[Sequence[np.ndarray]] | None = None,
+) -> Readings:  # fmt: skip
+    """What an operator makes of draws whose truth is known. `told`: what it is told of each in their place. `said`: the
+    frames that the machine reports of each, while the draws' own were planned."""
     draws = tuple(track.draw for track in tracks)
     given = draws if told is None else tuple(told)
-    looks = list(looked(operator, given))
+    looks = list(looked(operator, given, said))
     grid = operator.grid
-    rng = np.random.default_rng(0)
-    departed = [departures(draw, reported(draw, rng)) for draw in given]
+    paths = [as_path(draw.rows) for draw in given] if said is None else [as_path(frames) for frames in said]
+    departed = [
+        departures(draw.issued, reported(path, draw.number), as_path(draw.rows))
+        for draw, path in zip(given, paths, strict=True)
+    ]
     return Readings(
         draws,
         np.stack([np.stack([look.encoded for look in some]) for some in looks]),
@@ -102,26 +108,25 @@ def envelope(draw: Draw) -> float:
     return distance(ENVELOPE, told)
 
 
-def as_path(draw: Draw) -> Path:
-    """The frames of a draw as a machine plans them: times in its own unit, places in d, power as q."""
-    rows = np.vstack([*(frame[0] for frame in draw.rows), draw.rows[-1][1]])
+def as_path(frames: Sequence[np.ndarray]) -> Path:
+    """Frames as a machine has them: times in their own unit, places in d, power as q."""
+    rows = np.vstack([*(frame[0] for frame in frames), frames[-1][1]])
     return Path(rows[:, 0], rows[:, 1], rows[:, 2], np.zeros(len(rows)), rows[:, 3])
 
 
-def reported(draw: Draw, rng: np.random.Generator) -> Path:
+def reported(path: Path, number: int) -> Path:
     """The same as a good machine reports it."""
-    path = as_path(draw)
+    rng = np.random.default_rng([STREAM, number])
     near = rng.normal(0.0, JITTER, (2, len(path.time_s)))
     return path._replace(
         x_m=path.x_m + near[0], y_m=path.y_m + near[1], beam_power_w=path.beam_power_w * (1 + rng.normal(0.0, GAIN))
     )
 
 
-def departures(draw: Draw, path: Path, planned: Path | None = None) -> tuple[float, float]:
-    """Scores `place` and `power` as the forecast is made, of a reported path against the plan (else the draw's own)."""
-    plan, followed = planned or as_path(draw), Followed()
-    found: dict[str, float] = {}
-    for frame in range(max(draw.issued - MEMORY, 0), draw.issued + 1):
-        found = followed.take(Path(*(column[frame : frame + 2] for column in path)), plan, 1.0)
+def departures(issued: int, path: Path, planned: Path) -> tuple[float, float]:
+    """Scores `place` and `power` after so many frames of a reported path against the plan."""
+    followed, found = Followed(), dict[str, float]()
+    for frame in range(max(issued - MEMORY, 0), issued + 1):
+        found = followed.take(Path(*(column[frame : frame + 2] for column in path)), planned, 1.0)
     return found.get("place", np.nan), found.get("power", np.nan)
 
