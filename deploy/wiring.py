@@ -32,7 +32,7 @@ from ingest.source import Publisher, Source
 from ingest.sparkplug.stage import Stage
 from ingest.sparkplug.topics import subscription
 from ingest.topics import every_kind
-from twin.clock import SystemClock
+from twin.clock import Clock, SystemClock
 from twin.store.holdings import Holdings
 from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
 from twin.store.sql import SqlStore
@@ -311,12 +311,13 @@ def twin(settings: Settings) -> Advance:
     return warm_twins(settings)[""].advance
 
 
-def warm_twins(settings: Settings, store: Store | None = None) -> "dict[str, Twin]":
+def warm_twins(settings: Settings, store: Store | None = None, clock: Clock | None = None) -> "dict[str, Twin]":
     """The twin of record under no name, and one for each second opinion under that of its card. Each operator is loaded
     once and each of its kernels run once: the first message does not wait for a compiler. `store`: where the estimates
-    of an earlier run are."""
+    of an earlier run are. With a clock the fallback has a budget of it."""
     from operators.operator import warm
     from operators.reference.operator import ReferenceOperator
+    from twin.budget import Budget
     from twin.following import Following, nobody
     from twin.twin import Twin
 
@@ -333,7 +334,8 @@ def warm_twins(settings: Settings, store: Store | None = None) -> "dict[str, Twi
     )
     by_machine = {machine: every[name] for machine, name in settings.operators.items()}
     following = Following(settings.follow_machines, partial(_estimated, store) if store is not None else nobody)
-    twins = {"": new(every[settings.operator], operators=by_machine, following=following)}
+    budget = Budget(clock, settings.fallback_share, settings.stale_s) if clock else None
+    twins = {"": new(every[settings.operator], operators=by_machine, following=following, budget=budget)}
     for name in settings.opinions:
         opinion = every[name].card["name"]
         twins[opinion] = new(every[name], opinion=opinion)
@@ -378,7 +380,8 @@ def run_loop(
     """The consumer, warm: the first message is forecast as fast as the thousandth."""
     order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames), kept=store)
     batch = Batch(backlog=settings.backlog_frames, behind_s=0.6 * settings.stale_s)
-    twins, clock = warm_twins(settings, store), SystemClock()
+    clock = SystemClock()
+    twins = warm_twins(settings, store, clock)
     store.write(Step(cards=_cards(twins)))
     advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
     take_up = twins[""].take_up

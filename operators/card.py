@@ -48,6 +48,8 @@ def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Any, d
 
 
 def names(folder: Path = WEIGHTS) -> list[str]:
-    """Cards in a folder; those of DEFAULT first: the first of all is what `auto` takes."""
-    kinds = {path.stem: json.loads(path.read_text()).get("operator", DEFAULT) for path in folder.glob("*.json")}
+    """Cards in a folder; those of DEFAULT first: the first of all is what `auto` takes. What was calibrated of a card
+    (NAME-trust.json) is none."""
+    cards = [path for path in folder.glob("*.json") if not path.stem.endswith("-trust")]
+    kinds = {path.stem: json.loads(path.read_text()).get("operator", DEFAULT) for path in cards}
     return sorted(kinds, key=lambda name: (kinds[name] != DEFAULT, name))

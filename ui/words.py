@@ -37,6 +37,9 @@ QUANTITIES = {
 
 ALERT_KINDS = {
     "outside_envelope": "Outside what the model has learned",
+    "unfamiliar": "Unlike what the model was checked on",
+    "off_plan": "Machine does not do as planned",
+    "too_slow": "Solver too slow: no forecast",
     "keyhole": "Too deep: keyhole",
     "stale": "Data too old",
     "clock_skew": "Clock steps",
@@ -106,6 +109,15 @@ def verdict(outcome: Outcome | None, withheld: bool = False) -> Verdict:
         case "outside_envelope":
             why = f"{which[0].upper()}{which[1:]} is outside what the model has learned."
             return Verdict("Outside the learned range", f"{why} {shown}", "triangle", "caution")
+        case "unfamiliar":
+            why = "It looks unlike what the model was checked on."
+            return Verdict("Unfamiliar", f"{why} {shown}", "triangle", "caution")
+        case "off_plan":
+            why = "What the machine reports is not what was planned."
+            return Verdict("Not as planned", f"{why} {shown}", "wrench", "advice")
+        case "too_slow":
+            why = "Outside the learned range the solver forecasts, and it could not keep up."
+            return Verdict("Solver too slow", f"{why} {shown}", "triangle", "caution")
         case "residual":
             why = "The forecast breaks the energy balance."
             return Verdict("Energy does not add up", f"{why} {shown}", "diamond", "caution")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
 from twin.alarms.acts import MOST_SHELVED_S, Act, BadActError, state_of
-from twin.forecast import Alert, MeltPool, Outcome
+from twin.forecast import Alert, Band, MeltPool, Outcome
 from twin.observation import Birth, Build, Gap, Rejected, Skipped
 from twin.store.fake import FakeStore
 from twin.store.packing import FIELD_ERROR_K
@@ -312,6 +312,19 @@ def test_sizes_come_back_exactly(new: New, sizes: list[tuple[float, float, float
     store.close()
 
 
+def test_bands_come_back_beside_their_sizes_and_are_nan_where_none_is_claimed(store: Store) -> None:
+    band = Band(MeltPool(280e-6, 110e-6, 0.0), MeltPool(320e-6, np.float32(0.5), 70e-6), 0.9)  # type: ignore[arg-type]
+    leads = (replace(case.lead(0.0, 0.0), band=band), case.lead(1e-4, 0.0))
+    store.write(Step(forecasts=[case.forecast(0, leads=leads, credibility=0.25), case.forecast(1, lead_count=1)]))
+    found = store.melt_pool("m1")
+    names = [f"{size}_{end}_m" for size in ("length", "width", "depth") for end in ("low", "high")]
+    assert found.loc[0, [*names, "coverage"]].tolist() == [280e-6, 320e-6, 110e-6, 0.5, 0.0, 70e-6, 0.9]
+    assert found.loc[1:, [*names, "coverage"]].isna().all(axis=None)
+    assert found.credibility.tolist()[:2] == [0.25, 0.25]
+    assert np.isnan(found.credibility[2])
+    assert store.estimates("m1")[names].isna().all(axis=1).tolist() == [False, True]
+
+
 def test_numbers_that_are_none_come_back_as_nan_and_say_why(store: Store) -> None:
     melt_pool = MeltPool(np.float32(np.nan), float("inf"), float("nan"))  # type: ignore[arg-type]
     bad = case.forecast(
@@ -333,7 +346,8 @@ def test_numbers_that_are_none_come_back_as_nan_and_say_why(store: Store) -> Non
 
 def test_latest_forecast_carries_its_outcome_whole(store: Store) -> None:
     outcome = Outcome("outside_envelope", "q", 0.25, "")
-    store.write(Step(forecasts=[case.forecast(7, outcome=outcome, laser_on=False), case.forecast(6)]))
+    told = {"credibility": 0.004, "strangest": "features", "evidence": "scan speed 2.1 m/s, trained up to 1.6"}
+    store.write(Step(forecasts=[case.forecast(7, outcome=outcome, laser_on=False, **told), case.forecast(6)]))
     newest = store.latest_forecast("m1")
     assert newest is not None
     assert newest == {
@@ -341,7 +355,8 @@ def test_latest_forecast_carries_its_outcome_whole(store: Store) -> None:
         "sent_s": 999.0, "operator": "reference", "outcome": "outside_envelope", "outcome_which": "q",
         "outcome_by": 0.25, "outcome_unit": "", "regime": "conduction", "keyhole_number": 2.5,
         "laser_on": False, "withheld": False, "opinion": "", "ledger_defect": None, "absorptivity": None,
-        "nominal_absorptivity": None, "camera_frames": None,
+        "nominal_absorptivity": None, "camera_frames": None, "credibility": 0.004, "strangest": "features",
+        "evidence": "scan speed 2.1 m/s, trained up to 1.6",
     }  # fmt: skip
 
 

@@ -67,6 +67,7 @@ class SyntheticStore:
     inferring: bool = False
     sensing: bool = False
     followed: bool = False
+    banded: bool = False
     reads: dict[str, int] = field(default_factory=dict)
 
     def advance(self, frames: int, now_s: float) -> None:
@@ -213,6 +214,10 @@ class SyntheticStore:
                 "operator": opinion or "asno-small-1",
             }
         )
+        if self.banded:
+            for size in ("length", "width", "depth"):
+                table[f"{size}_low_m"], table[f"{size}_high_m"] = table[f"{size}_m"] * 0.9, table[f"{size}_m"] * 1.1
+            table["coverage"], table["credibility"] = 0.9, 0.5
         return table.sort_values("time_s", kind="stable", ignore_index=True)
 
     def signals(

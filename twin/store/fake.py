@@ -28,6 +28,7 @@ from twin.observation import (
 )
 from twin.store import alerts, packing
 from twin.store import floor as floors
+from twin.store.derive import band_columns
 from twin.store.port import AlertUnknownError, Step, Written
 
 
@@ -519,4 +520,5 @@ def _size(forecast: Forecast, lead: Lead) -> tuple[Any, ...]:
         forecast.frame, forecast.issued_s, lead.time_s, lead.lead_s,
         lead.melt_pool.length_m, lead.melt_pool.width_m, lead.melt_pool.depth_m,
         lead.x_m, lead.y_m, lead.beam_power_w, forecast.layer, forecast.outcome.kind, forecast.operator,
+        *band_columns(lead).values(), forecast.credibility,
     )  # fmt: skip

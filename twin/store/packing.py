@@ -33,7 +33,8 @@ MACHINES = {
 MELT_POOL = {
     "frame": int, "issued_s": float, "time_s": float, "lead_s": float, "length_m": float, "width_m": float,
     "depth_m": float, "x_m": float, "y_m": float, "beam_power_w": float, "layer": int, "outcome": object,
-    "operator": object,
+    "operator": object, "length_low_m": float, "length_high_m": float, "width_low_m": float, "width_high_m": float,
+    "depth_low_m": float, "depth_high_m": float, "coverage": float, "credibility": float,
 }  # fmt: skip
 ABSORBED = {"absorptivity": "absorptivity", "nominal_absorptivity": "nominal", "camera_frames": "camera_frames"}
 ABSORPTIVITY = {

@@ -130,7 +130,8 @@ class Store(Protocol):
         One build, because process time may begin again with the next: the named one, or that of the newest forecast of
         record. `since_s`: only frames whose own process time is later. `opinion`: the forecasts of record, or the
         second opinions of that name. Columns: frame, issued_s, time_s (of the size), lead_s,
-        length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator.
+        length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator, length_low_m, length_high_m,
+        width_low_m, width_high_m, depth_low_m, depth_high_m, coverage (NaN where no band is claimed), credibility.
         """
         ...
 
@@ -195,7 +196,7 @@ class Store(Protocol):
     def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
         """The newest forecast: machine, build, layer, frame, time_s, issued_s, sent_s, operator, outcome (and
         outcome_which, outcome_by, outcome_unit), regime, keyhole_number, laser_on, withheld, opinion, ledger_defect,
-        absorptivity, nominal_absorptivity, camera_frames."""
+        absorptivity, nominal_absorptivity, camera_frames, credibility, strangest, evidence."""
         ...
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:

@@ -208,15 +208,17 @@ class Reader:
     ) -> pd.DataFrame:
         row, size = ForecastRow, MeltPoolRow
         chosen = build or self._forecast_build(machine)
-        frames = select(row.id, row.frame, row.issued_s, row.time_s, row.layer, row.outcome_kind, row.operator).where(
-            row.machine == machine, row.build == chosen, row.opinion == opinion
-        )
+        frames = select(
+            row.id, row.frame, row.issued_s, row.time_s, row.layer, row.outcome_kind, row.operator, row.credibility
+        ).where(row.machine == machine, row.build == chosen, row.opinion == opinion)
         if since_s is not None:
             frames = frames.where(row.time_s > since_s)
         frame = frames.order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc()).limit(limit).subquery("frame").c
         rows = select(
             frame.frame, frame.issued_s, size.time_s, size.lead_s, size.length_m, size.width_m, size.depth_m,
             size.x_m, size.y_m, size.beam_power_w, frame.layer, frame.outcome_kind, frame.operator,
+            size.length_low_m, size.length_high_m, size.width_low_m, size.width_high_m, size.depth_low_m,
+            size.depth_high_m, size.coverage, frame.credibility,
         ).join(size, size.forecast_id == frame.id)  # fmt: skip
         if first_lead_only:
             rows = rows.where(size.lead == 0)

@@ -336,6 +336,9 @@ class ForecastRow(Base):
     absorptivity: Mapped[float | None]
     nominal_absorptivity: Mapped[float | None]
     camera_frames: Mapped[int | None]
+    credibility: Mapped[float | None]
+    strangest: Mapped[str]
+    evidence: Mapped[str]
     __table_args__ = (
         UniqueConstraint("machine", "build", "layer", "frame", "opinion"),
         Index(None, "machine", "build", "opinion", "time_s"),
@@ -344,7 +347,8 @@ class ForecastRow(Base):
 
 
 class MeltPoolRow(Base):
-    """The melt pool at one lead of one forecast; lead 0 is the first, the estimate of now."""
+    """The melt pool at one lead of one forecast; lead 0 is the first, the estimate of now. The sizes lie between low and
+    high with probability `coverage`; NULL where no band is claimed."""
 
     __tablename__ = "melt_pool"
     forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
@@ -357,6 +361,13 @@ class MeltPoolRow(Base):
     x_m: Mapped[float | None]
     y_m: Mapped[float | None]
     beam_power_w: Mapped[float | None]
+    length_low_m: Mapped[float | None]
+    length_high_m: Mapped[float | None]
+    width_low_m: Mapped[float | None]
+    width_high_m: Mapped[float | None]
+    depth_low_m: Mapped[float | None]
+    depth_high_m: Mapped[float | None]
+    coverage: Mapped[float | None]
     __table_args__ = (_CLUSTERED,)
 
 

@@ -1,14 +1,14 @@
 """What a machine's sensors say of its absorptivity and beam, with an interval, over time.
 
 Revision ID: 0009_machine_calibration
-Revises: 0006_alarms
+Revises: 0007_bands
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_machine_calibration"
-down_revision = "0006_alarms"
+down_revision = "0007_bands"
 branch_labels = None
 depends_on = None
 
