@@ -1,0 +1,229 @@
+"""Adjoint: maps of the operator beside those of the reference's own adjoint, on trajectories that neither has learned
+from.
+
+For each case one number is asked of the melt pool as its last lit frame ends. The reference in torch is differentiated
+back to the path (parameter map: strength, depth and speed of each frame) and to its field some frames ago (spatial map:
+heat in each cell). The operator's maps are those that the twin shows.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from operators import card
+from operators.attribution import contour
+from operators.attribution.gradients import Gradients, Scalar
+from operators.attribution.moments import Moments
+from operators.attribution.spatial import influence
+from operators.reference.boxes import Boxes
+from operators.reference.torch_melt_pool import TorchMeltPoolSolver
+from operators.window import WindowGrid
+from tests.validation.melt_pool.case import Case, drawn
+from tests.validation.melt_pool.cells import seen
+
+FRAMES = 24  # half a diameter of travel each
+LAGS = (1, 2, 4)  # frames ago: of the spatial maps
+CELLS = 8  # of the reference a diameter; more in shallow pools
+SEED = 7
+SCALARS = ("depth", "width", "length", "temperature")
+HOT = (28, 12, 3)  # the node that a temperature is asked of: .8 d behind the beam, .21 d deep
+LEAST = 0.01  # of the largest: cells that react less are left out of a spatial map
+POWER_STEP = 0.01
+
+
+@dataclass(frozen=True)
+class Maps:
+    """value; parameter (m, 4) by PARAMETERS, times their values; spatial: by lag (lag, x, y, z)."""
+
+    value: float
+    parameter: np.ndarray
+    spatial: np.ndarray
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A case, the frame that is asked about, and what."""
+
+    case: Case
+    last: int
+    name: str
+
+    @property
+    def scalar(self) -> Scalar:
+        return Scalar(None, HOT) if self.name == "temperature" else Scalar(self.name)  # type: ignore[arg-type]
+
+    @property
+    def path(self) -> np.ndarray:
+        rows = self.case.stretches[: self.last + 1]
+        return np.vstack([*(r[:-1] for r in rows), rows[-1][-1:]])
+
+
+def asked(number: int, seed: int = SEED) -> Asked:
+    """The case of this number: its newest frame with the laser on and a pool that the window holds."""
+    case = drawn(number, FRAMES, seed)
+    lit = np.flatnonzero(case.lit)
+    return Asked(case, int(lit[-1]), SCALARS[number % len(SCALARS)])
+
+
+def of_operator(one: Asked, gradients: Gradients) -> Maps:
+    stream, (_, _, heading) = one.case.stream, one.case.poses[one.last]
+    path = Moments.of(one.path, stream, heading)
+    (found,) = gradients([path], one.scalar)
+    frame = 0.5 / stream.peclet
+    spatial = [influence(gradients.grid, found, path, lag * frame) for lag in LAGS]
+    return Maps(found.value, found.by_moment * path.values, np.stack(spatial))
+
+
+def boxes_for(case: Case, cells: int = CELLS) -> Boxes:
+    about = case.depth
+    boxes = Boxes.fitting(max(about, 0.2), cells)
+    return replace(boxes, levels=3 if about >= 0.25 else 4)
+
+
+def of_reference(one: Asked, grid: WindowGrid, cells: int = CELLS) -> Maps:
+    """By autograd through the reference; its path is that of the operator, moment by moment."""
+    case, stream = one.case, one.case.stream
+    x, y, heading = case.poses[one.last]
+    path = torch.tensor(one.path, requires_grad=True)
+    solver = TorchMeltPoolSolver(
+        [stream.groups], boxes_for(case, cells), torch.float32, surface=[stream.surface], checkpoint=True
+    )
+    ends = np.cumsum([len(rows) - 1 for rows in case.stretches[: one.last + 1]])
+    cuts = sorted({0, *(int(ends[-1 - lag]) for lag in LAGS), int(ends[-1])})
+    fields: dict[int, torch.Tensor] = {}
+    stood: dict[int, np.ndarray] = {}
+    for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+        solver.advance([path[begin : end + 1]])
+        fields[end], stood[end] = solver.h, solver.cell[0].copy()
+    theta = solver.theta(*(a[None] for a in seen(grid.points, x, y, heading)))[0]
+    value, slopes = one.scalar.of(grid, theta.detach().numpy(), stream.groups.solidus)
+    wanted = [fields[int(ends[-1 - lag])] for lag in LAGS]
+    by_path, *by_field = torch.autograd.grad((theta * torch.from_numpy(slopes)).sum(), [path, *wanted])
+    points = seen(grid.points, x, y, heading)
+    spatial = [
+        composite(by[0].numpy(), stood[int(ends[-1 - lag])], solver.boxes, points)
+        for lag, by in zip(LAGS, by_field, strict=True)
+    ]
+    values = Moments.of(one.path, stream, heading).values
+    return Maps(value, by_parameters(by_path.numpy(), one.path) * values, np.stack(spatial))
+
+
+def by_parameters(by_path: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """d/d PARAMETERS of moments from d/d rows (t, x, y, q, depth); the direction is left out (NaN)."""
+    steps, dt = np.diff(path[:, 1:3], axis=0), np.diff(path[:, 0])
+    kept = dt > 1e-9
+    speed = np.hypot(*steps.T) / np.maximum(dt, 1e-30)
+    along = steps / np.maximum(np.hypot(*steps.T), 1e-30)[:, None]
+    older = np.cumsum(by_path[:, 1:3], axis=0)[:-1]  # of all rows up to the moment's own
+    by_speed = -(older * along).sum(1) * dt
+    out = np.stack([by_path[:-1, 3], by_path[:-1, 4], by_speed, np.full_like(speed, np.nan)], 1)
+    return out[kept]
+
+
+def composite(by: np.ndarray, cell: np.ndarray, boxes: Boxes, points: tuple[np.ndarray, ...]) -> np.ndarray:
+    """d/d heat at points, from d/dh of the cells (level, z, y, x) of the finest box that holds them; linear between
+    centres."""
+    out, free = np.zeros(points[0].shape), np.ones(points[0].shape, dtype=bool)
+    for level, field in enumerate(by):
+        size = boxes.dx * 2**level
+        origin = np.array([0, *cell[level]])
+        place = [p / size - o - 0.5 for p, o in zip(points[::-1], origin, strict=True)]
+        place[0] = np.maximum(place[0], 0.0)
+        inside = np.ones_like(free)
+        for p, n in zip(place, field.shape, strict=True):
+            inside &= (p >= 0) & (p <= n - 1)
+        first = [np.clip(np.floor(p).astype(int), 0, n - 2) for p, n in zip(place, field.shape, strict=True)]
+        total = np.zeros_like(out)
+        for corner in np.ndindex(2, 2, 2):
+            weight = np.ones_like(out)
+            for p, f, side in zip(place, first, corner, strict=True):
+                weight *= (p - f) if side else (1 - (p - f))
+            index = [f + side for f, side in zip(first, corner, strict=True)]
+            total += weight * field[tuple(index)]
+        out = np.where(free & inside, total / size**3, out)
+        free &= ~inside
+    return out
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation; ties share their mean rank."""
+    ranks = [_ranks(v) for v in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, at, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return (last - 0.5 * (count + 1))[at]
+
+
+def compared(one: Asked, operator: Maps, reference: Maps) -> dict[str, float]:
+    """Rank correlations of the maps of a case."""
+    frame = np.abs(reference.parameter[:, :3])
+    of_o, of_r = operator.parameter[:, :3], reference.parameter[:, :3]
+    lit = frame[:, 0] > 0
+    entries = np.stack([lit, lit, np.ones_like(lit)], 1)
+    out = {"parameter": spearman(of_o[entries], of_r[entries])}
+    for n, name in enumerate(("q", "depth", "speed")):
+        out[name] = spearman(of_o[entries[:, n], n], of_r[entries[:, n], n])
+    o, r = (physical(one, maps) for maps in (operator, reference))
+    out["physical"] = spearman(o, r)
+    for n, lag in enumerate(LAGS):
+        a, b = operator.spatial[n], reference.spatial[n]
+        seen_there = np.abs(b) > LEAST * np.abs(b).max()
+        out[f"spatial {lag}"] = spearman(a[seen_there], b[seen_there])
+        out[f"cells {lag}"] = float(seen_there.sum())
+    out["value"] = operator.value / reference.value - 1
+    return out
+
+
+def physical(one: Asked, maps: Maps) -> np.ndarray:
+    """By power and scan speed of each moment, what the rule makes of both included; where the laser is on."""
+    process, values = one.case.process, Moments.of(one.path, one.case.stream, 0.0).values
+    power_of = {}
+    for level in np.unique(one.case.rows[:, 3]).tolist():
+        if level > 0:
+            q = process.source(level * one.case.beam_power_w, one.case.scan_speed_m_per_s).q
+            power_of[round(q, 9)] = level * one.case.beam_power_w
+    out = []
+    for by, value in zip(maps.parameter, values, strict=True):
+        if value[0] > 0:
+            power, speed = power_of[round(float(value[0]), 9)], one.case.scan_speed_m_per_s
+            told = [
+                [(np.log(getattr(hi, n)) - np.log(getattr(lo, n))) / (2 * POWER_STEP) for n in ("q", "depth")]
+                for lo, hi in (
+                    [process.source(power * (1 + s * POWER_STEP), speed) for s in (-1, 1)],
+                    [process.source(power, speed * (1 + s * POWER_STEP)) for s in (-1, 1)],
+                )
+            ]
+            out += [by[0] * told[0][0] + by[1] * told[0][1], by[2] + by[0] * told[1][0] + by[1] * told[1][1]]
+    return np.array(out)
+
+
+def run(numbers: Iterator[int], folder: Path, until: float) -> Iterator[tuple[int, dict[str, float]]]:
+    """Case by case, kept in a folder, until the clock says so."""
+    model, told = card.load("asno-melt-pool")
+    grid = WindowGrid()
+    gradients = Gradients(model, grid)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        path = folder / f"{SEED}-{number}-{FRAMES}-{CELLS}.npz"
+        one = asked(number)
+        operator = of_operator(one, gradients)
+        if path.is_file():
+            kept = np.load(path)
+            reference = Maps(float(kept["value"]), kept["parameter"], kept["spatial"])
+            seconds = float(kept["seconds"])
+        else:
+            if time.time() > until:
+                return
+            began = time.process_time()
+            reference = of_reference(one, grid)
+            seconds = time.process_time() - began
+            np.savez(path, value=reference.value, parameter=reference.parameter, spatial=reference.spatial,
+                     seconds=seconds)  # fmt: skip
+        yield number, compared(one, operator, reference) | {"seconds": seconds}
