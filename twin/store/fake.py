@@ -25,13 +25,15 @@ from twin.observation import (
     State,
 )
 from twin.store import packing
+from twin.store.fake_requests import FakeRequests
 from twin.store.port import Step, Written
 
 
-class FakeStore:
+class FakeStore(FakeRequests):
     """Not for one machine's worth of data: every read looks at everything."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._observations: dict[tuple[str, str, int], tuple[float, Observation]] = {}
         self._conflicts: set[tuple[tuple[str, str, int], str]] = set()
         self._rejects: dict[tuple[float, Rejected, int], Rejected] = {}

@@ -11,7 +11,7 @@ message (`parameters`), and so are fields. Tables that are read by ranges are cl
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_REVISION = "0005_births_and_skipped"  # head of migrations/versions
+SCHEMA_REVISION = "0008_requests"  # head of migrations/versions
 
 _CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -400,6 +400,27 @@ class AlertRow(Base):
         Index(None, "machine", "last_seen_s"),
         Index(None, "machine", "cleared_s", "last_seen_s"),
     )
+
+
+class RequestRow(Base):
+    """What a page asks of the run process (`twin/store/requests.py`); arguments and answer are JSON."""
+
+    __tablename__ = "requests"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
+    kind: Mapped[str]
+    arguments: Mapped[str]
+    who: Mapped[str]
+    asked_s: Mapped[float]
+    deadline_s: Mapped[float]
+    state: Mapped[str]
+    claims: Mapped[int]
+    claimed_s: Mapped[float | None]
+    lease_until_s: Mapped[float | None]
+    progress: Mapped[float]
+    answer: Mapped[str | None]
+    error: Mapped[str]
+    answered_s: Mapped[float | None]
+    __table_args__ = (Index(None, "state", "asked_s"),)
 
 
 class CardRow(Base):

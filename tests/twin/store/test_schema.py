@@ -33,6 +33,7 @@ LOST = {
     "0002_forecast_by_operator": {"frames", "rejects.code"},
     "0003_frames": {"fields.dtype", "fields.checksum", "fields.temperature_k", "kept_builds"},
     "0004_upkeep": {"births", "skipped", "rejects.reingested_s"},
+    "0005_births_and_skipped": {"requests"},
 }
 
 
@@ -52,6 +53,7 @@ def fill(url: str, many: int = 300) -> SqlStore:
             received_s=2000.0,
         )
     )
+    store.ask("attribution", {"of": "depth"}, who="Ada", now_s=5.0, deadline_s=9.0)
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
     return store
 
