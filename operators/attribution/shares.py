@@ -13,7 +13,7 @@ import numpy as np
 from operators.attribution.gradients import Gradient, Gradients, Scalar
 from operators.attribution.moments import Moments
 
-POINTS, MORE_POINTS = 4, 16
+POINTS, MORE_POINTS = 3, 16
 GOOD = 0.02  # defect: above it more points are taken
 
 

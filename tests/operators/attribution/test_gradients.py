@@ -10,6 +10,7 @@ from operators.attribution.shares import between
 from operators.attribution.spatial import influence, rows
 from operators.engine import Engine
 from operators.groups import Groups
+from operators.melt_pool.forcing import NARROWED
 from operators.operator import Stream, Task, heading_after
 from operators.reference.surface import Surface
 from operators.window import WindowGrid
@@ -47,7 +48,8 @@ def test_the_field_is_the_engines(gradients: Gradients, turn: float) -> None:
     for cuts in (None, np.geomspace(0.01, 1.0, 7)):
         (found,) = gradients([told(rows, cuts=cuts)], Scalar("depth"))
         np.testing.assert_allclose(found.theta, look.theta, atol=2e-3 * look.theta.max())
-        assert found.value == pytest.approx(gradients.grid.sizes(look.theta, STREAM.groups.solidus)[2], rel=1e-3)
+        deep = gradients.grid.sizes(look.theta, STREAM.groups.solidus)[2]
+        assert gradients.grid.sizes(found.theta, STREAM.groups.solidus)[2] == pytest.approx(deep, rel=1e-3)
 
 
 def test_moments_are_parted_without_a_change(gradients: Gradients) -> None:
@@ -65,19 +67,19 @@ def test_moments_are_parted_without_a_change(gradients: Gradients) -> None:
 def test_gradients_are_those_of_finite_differences(gradients: Gradients, scalar: Scalar) -> None:
     at = told(path(0.7))
     (found,) = gradients([at], scalar)
+    largest = 0.01 * np.abs(found.by_moment * at.values)[:, :3].max()  # what one in a hundred of any of them does
     for moment in (-1, -3, -8):
         for column, name in enumerate(PARAMETERS):
-            step = 0.003 * (1.0 if name == "direction" else at.values[moment, column])
+            step = 0.05 if name == "direction" else 0.01 * at.values[moment, column]
             sides = []
             for sign in (1, -1):
                 values = at.values.copy()
                 values[moment, column] += sign * step
                 sides.append(at.put(values))
             up, down = gradients.values(sides, scalar)
-            largest = np.abs(found.by_moment[:, column]).max()
-            assert found.by_moment[moment, column] == pytest.approx(
-                (up - down) / (2 * step), rel=0.05, abs=0.03 * largest
-            ), (name, moment)
+            change = found.by_moment[moment, column] * step
+            small = 0.03 * largest * (5 if name == "direction" else 1)  # .05 rad, against 5 % of the others
+            assert change == pytest.approx((up - down) / 2, rel=0.05, abs=small), (name, moment)
 
 
 @pytest.mark.parametrize("turn", [0.0, 1.5])
@@ -119,13 +121,12 @@ def test_influence_is_what_a_moment_of_heat_does(gradients: Gradients) -> None:
     age = 0.5 * (at.ages[-4] + at.ages[-5])
     grid = gradients.grid
     over = influence(grid, found, at, age)
-    x = -(at.values[-3:, 2] * -np.diff(at.ages[-4:])).sum() - 0.25  # where the beam was then
-    here, across, down = int(np.abs(grid.x - x).argmin()), 12, 0
-    near = over[here, across, down]
-    assert near > 0
-    assert near > 10 * abs(over[0, 0, -1])
+    x, y, z = grid.points
+    where = -(at.values[-3:, 2] * -np.diff(at.ages[-4:])).sum() - 0.25  # of the beam then
+    footprint = np.exp(-((x - where) ** 2 + y**2) / (2 * NARROWED**2)) * np.maximum(1 - z / at.values[-4, 1], 0.0)
+    footprint *= grid.weights()
     per_energy = found.by_moment[-4, 0] / -np.diff(at.ages)[-4]
-    assert 0.3 * near < per_energy < 1.2 * near, "a source is wider than a point, and deeper"
+    assert (footprint * over).sum() / footprint.sum() == pytest.approx(per_energy, rel=0.15)
 
 
 def test_rows_of_kernels_add_up_to_the_field(gradients: Gradients) -> None:
