@@ -33,6 +33,19 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Retraced:
+    """What an operator is told of the newest window of a stream: rows (t, x, y, q, depth, beam power in W) of each
+    window, and of the plan up to each lead (frames)."""
+
+    place: Place
+    process: Process
+    operator: Operator
+    stream: Stream
+    observed: list[np.ndarray]
+    ahead: dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Work:
     """The windows of one stream in one step, and who looks at them."""
 
@@ -97,6 +110,24 @@ class Twin:
         for stream in ended:
             self._forget(stream)
         return forecasts, [] if self._opinion else self._warn(forecasts, now_s)
+
+    def retrace(self, windows: Sequence[Window], context_of: ContextOf) -> Retraced:
+        """What is told of the newest of these windows of one layer, without a look at it: for a twin of its own, over
+        operators that others use. ValueError where nothing can be said about the build."""
+        (places,) = self._by_stream(windows, context_of)
+        newest, process = places[-1], places[-1].process
+        if process is None:
+            raise ValueError(newest.unusable)
+        self._turn_layer(places[0], process)
+        name = self._name(newest.window)
+
+        def told(path: Path) -> np.ndarray:
+            return np.column_stack([self._rows(name, process, path), path.beam_power_w])
+
+        observed = [told(place.window.path) for place in places]
+        ahead = dict(zip(self._leads, (told(path) for path in self._ahead(newest)), strict=True))
+        stream = self._task([newest], process).stream
+        return Retraced(newest, process, self._serving[name], stream, observed, ahead)
 
     @property
     def serving(self) -> list[Operator]:
