@@ -6,7 +6,7 @@ rebuilt from what is stored, by a twin of its own over the loaded operators; str
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,25 @@ class UnansweredError(Exception):
 class Attributions:
     """Answers `attribution`: why a stored frame says what it says."""
 
-    def __init__(self, store: Store, retrace: "Callable[[], Twin]") -> None:
-        """`retrace` makes a twin over the operators that are loaded."""
-        self._store, self._retrace = store, retrace
+    def __init__(self, store: Store, twin: "Twin") -> None:
+        """`twin`: of record; it only retraces."""
+        self._store, self._twin = store, twin
+
+    def warm(self) -> None:
+        """Run every kernel once, so that nothing is compiled while a machine waits."""
+        from operators.attribution.gradients import Scalar
+        from operators.attribution.moments import Moments
+        from operators.attribution.shares import between
+        from operators.engine import Engine
+        from operators.groups import Groups
+        from operators.operator import Stream
+
+        stream = Stream("warm", Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0)
+        rows = np.array([[0.05 * n, 0.5 * n, 0.0, 12.0, 0.3] for n in range(12)])
+        moments = Moments.of(rows, stream, 0.0)
+        for operator in self._twin.serving:
+            if isinstance(operator, Engine):
+                between(operator.gradients(), moments, moments.values * [1.1, 1.0, 1.0, 1.0], Scalar("depth"))
 
     def __call__(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """arguments: machine, build, layer, frame; `of`: length, width, depth or temperature; lead_s (0: now)."""
@@ -103,7 +119,7 @@ class Attributions:
         if not windows or windows[-1].index != frame:
             raise UnansweredError(f"layer {layer} of {machine}/{build} has no frame {frame}")
         try:
-            return self._retrace().retrace(windows, lambda _machine, _build: constant)
+            return self._twin.retrace(windows, lambda _machine, _build: constant)
         except ValueError as error:
             raise UnansweredError(str(error)) from error
 
@@ -112,22 +128,21 @@ class Answers:
     """What the run loop calls between two turns."""
 
     def __init__(
-        self, store: Store, clock: Clock, answer: "dict[str, Callable[[dict[str, Any]], dict[str, Any]]]"
+        self, store: Store, clock: Clock, answer: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
     ) -> None:  # fmt: skip
         self._store, self._clock, self._answer = store, clock, answer
         self._next_s = -math.inf
-        self.took_s: list[float] = []  # of the newest answers
 
-    def turn(self) -> bool:
-        """Answer the oldest request, if it is time to; whether one was answered."""
+    def __call__(self) -> float | None:
+        """Answer the oldest request, if it is time to; the wall seconds that it took."""
         began_s = self._clock.now_s()
         if began_s < self._next_s:
-            return False
+            return None
         self._next_s = began_s + LOOK_S
         try:
             request = self._store.claim(tuple(self._answer), now_s=began_s, lease_s=LEASE_S)
             if request is None:
-                return False
+                return None
             answer, error = None, ""
             try:
                 answer = self._answer[request.kind](request.arguments)
@@ -136,7 +151,7 @@ class Answers:
             ended_s = self._clock.now_s()
             self._store.answer(request, answer, now_s=ended_s, error=error)
         except StoreUnavailableError:
-            return False  # the lease runs out, and it is taken up again
-        self.took_s = [*self.took_s[-99:], ended_s - began_s]
-        self._next_s = ended_s + max(LOOK_S, REST * (ended_s - began_s))
-        return True
+            return None  # the lease runs out, and it is taken up again
+        took_s = ended_s - began_s
+        self._next_s = ended_s + max(LOOK_S, REST * took_s)
+        return took_s

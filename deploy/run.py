@@ -137,8 +137,10 @@ class RunLoop:
         heard: Heard = _by_nobody,
         take_up: Callable[[Sequence[Alert]], None] = lambda alerts: None,
         sparkplug: Stage | None = None,
+        answers: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """`take_up`: Twin.take_up, for the alerts that an earlier run left open."""
+        """`take_up`: Twin.take_up, for the alerts that an earlier run left open. `answers`: what pages ask is answered
+        between two turns (`deploy/answers.py`); gives the wall seconds that it took."""
         self._source = source
         self._order = order
         self._births = Births(store)
@@ -159,6 +161,7 @@ class RunLoop:
         self._recovered: dict[str, str] = {}  # what was waited for before this step, for the record
         self._poison: dict[str, None] = {}  # digests of what was not readable so far, by topic and payload
         self._sparkplug = sparkplug or Stage()
+        self._answers = answers
         self._builds: dict[tuple[str, str], Build] = {}
         self.states: dict[str, State] = {}  # the newest birth of each machine
         self.tally = Tally()
@@ -225,10 +228,18 @@ class RunLoop:
         try:
             if self._work is None:
                 self._work = self._work_out()
-            return self._commit(self._work)
+            committed = self._commit(self._work)
+            if not self._more_waits:
+                self._answer()
+            return committed
         except StoreUnavailableError as error:
             self._put_off(str(error))
             return 0
+
+    def _answer(self) -> None:
+        took_s = self._answers()
+        if took_s is not None:
+            self.tally.answers_s.append(took_s)
 
     def finish(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Nothing more will come: close the windows that are open, and commit them, unless `stop()` while it waits."""

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -112,22 +113,24 @@ class Twin:
         return forecasts, [] if self._opinion else self._warn(forecasts, now_s)
 
     def retrace(self, windows: Sequence[Window], context_of: ContextOf) -> Retraced:
-        """What is told of the newest of these windows of one layer, without a look at it: for a twin of its own, over
-        operators that others use. ValueError where nothing can be said about the build."""
-        (places,) = self._by_stream(windows, context_of)
+        """What would be told of the newest of these windows of one layer; nothing is looked at, and nothing changes.
+        ValueError where nothing can be said about the build."""
+        own = copy(self)
+        own._layers, own._start_s, own._serving = {}, {}, {}
+        (places,) = own._by_stream(windows, context_of)
         newest, process = places[-1], places[-1].process
         if process is None:
             raise ValueError(newest.unusable)
-        self._turn_layer(places[0], process)
-        name = self._name(newest.window)
+        own._turn_layer(places[0], process)
+        name = own._name(newest.window)
 
         def told(path: Path) -> np.ndarray:
-            return np.column_stack([self._rows(name, process, path), path.beam_power_w])
+            return np.column_stack([own._rows(name, process, path), path.beam_power_w])
 
         observed = [told(place.window.path) for place in places]
-        ahead = dict(zip(self._leads, (told(path) for path in self._ahead(newest)), strict=True))
-        stream = self._task([newest], process).stream
-        return Retraced(newest, process, self._serving[name], stream, observed, ahead)
+        ahead = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
+        stream = own._task([newest], process).stream
+        return Retraced(newest, process, own._serving[name], stream, observed, ahead)
 
     @property
     def serving(self) -> list[Operator]:
