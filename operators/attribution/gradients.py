@@ -1,4 +1,4 @@
-"""Gradients: how a number of the operator's forecast reacts to each moment, and to heat anywhere.
+"""Gradients: how a number of the operator's forecast reacts to each moment, and to what the operator reads.
 
 One pass forward and one back through the operator and its forcings. Exact but for quadrature: forcings are sums over
 the sources of the path, and their nodes are held in place.
@@ -36,14 +36,13 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Gradient:
-    """value; by_moment (m, 4): with respect to PARAMETERS of each moment; by_heat: with respect to each of
-    `forcing.heats` (4, x, y, z); by_forcing: with respect to what the operator reads (channel, x, y, z); forcing: that
-    itself; theta: the field (x, y, z)."""
+    """value; by_moment (m, 4): with respect to PARAMETERS of each moment; by_forcing: with respect to what the operator
+    reads (channel, x, y, z); by_theta: with respect to the field (x, y, z); forcing and theta: these themselves."""
 
     value: float
     by_moment: np.ndarray
-    by_heat: np.ndarray
     by_forcing: np.ndarray
+    by_theta: np.ndarray
     forcing: np.ndarray
     theta: np.ndarray
 
@@ -64,12 +63,11 @@ class Gradients:
         forcing = read(heat, told)
         theta = torch.sinh(self.model(forcing, told))
         slopes, found = self._measured(several, theta, scalar)
-        by = torch.autograd.grad((theta * slopes).sum(), [values, forcing, *heat])
-        by_moment, by_forcing, *by_heat = (part.cpu().numpy().astype(np.float64) for part in by)
-        fields, asked = (part.detach().cpu().numpy() for part in (theta, forcing))
+        by_moment, by_forcing = torch.autograd.grad((theta * slopes).sum(), [values, forcing])
+        by_moment = by_moment.double()
+        parts = [part.detach().cpu().numpy() for part in (by_moment, by_forcing, slopes, forcing, theta)]
         return [
-            Gradient(found[b], by_moment[b, -len(one) :], np.stack([h[b] for h in by_heat]), by_forcing[b], asked[b],
-                     fields[b])
+            Gradient(found[b], parts[0][b, -len(one) :], *(part[b] for part in parts[1:]))
             for b, one in enumerate(several)
         ]  # fmt: skip
 

@@ -1,14 +1,17 @@
 """Spatial: which places a number of a forecast hangs on.
 
-`influence`: by how much it changes with a unit of heat (rho c dT d^3) that lay at a place some time ago. The operator
-reads heat through fields of one diffusivity each, so this is their gradients carried back by Green's function of the
-half-space,
+`influence`: by how much it changes with a unit of heat (rho c dT d^3) that lay at a place some time ago. The number
+reacts to the field at the contour (`contour`), and the heat comes there by conduction:
 
-    I(r') = sum_c int dY/dh_c(r) G(r, r'; alpha_c tau) dr,
+    I(r') = int dS/dtheta(r) theta'(h(r)) G(r, r'; alpha tau) dr,
     G = (4 pi a)^-3/2 [exp(-|r - r'|^2/4a) + the same mirrored at the surface],
 
-which is what the adjoint of the reference is at that moment. `rows`: what the kernels of the operator's implicit
-correction take from each place for one node.
+on the field that the operator forecasts, at the mean diffusivity of its first forcing; what the operator's correction
+would do with the heat is left out. It is what the adjoint of the reference is at that moment. The operator's own
+gradient with respect to heat at a place is not: no training path leaves heat where no beam was, and its far nodes react
+to it at random (docs/attribution.md has both).
+
+`rows`: what the kernels of the operator's implicit correction take from each place for one node.
 """
 
 import math
@@ -18,25 +21,29 @@ import torch
 from jaxtyping import Float
 
 from operators.attribution.gradients import Gradient, Gradients
-from operators.attribution.moments import Moments, before
+from operators.attribution.moments import Moments
+from operators.enthalpy import laws
+from operators.groups import TOLD
 from operators.melt_pool.forcing import diffusivities
 from operators.window import WindowGrid
 
 
-def influence(
-    grid: WindowGrid, gradient: Gradient, path: Moments, lag: float
-) -> Float[np.ndarray, "x y z"]:  # fmt: skip
-    """d value/d heat that lay at each node of the window of now, `lag` (d^2/alpha) ago."""
+def influence(grid: WindowGrid, gradient: Gradient, path: Moments, lag: float) -> Float[np.ndarray, "x y z"]:
+    """d value/d heat that lay at each node of the window of now, `lag` (d^2/alpha, above 0) ago."""
     told = torch.from_numpy(path.condition)[None]
-    alphas = [float(alpha) for alpha in diffusivities(told)]
-    out = np.zeros(grid.shape)
-    for n, (alpha, by) in enumerate(zip(alphas, gradient.by_heat, strict=True)):
-        age = alpha * (lag + (before(path.peclet) if n == len(alphas) - 1 else 0.0))
-        if age > 0:
-            out += np.einsum(
-                "xyz,xa,yb,zc->abc", by, *(_green(a, age, a is grid.z) for a in (grid.x, grid.y, grid.z)), optimize=True
-            )
-    return out
+    age = float(diffusivities(told)[0]) * lag
+    by = gradient.by_theta * warming(gradient.theta, path)
+    greens = (_green(a, age, a is grid.z) for a in (grid.x, grid.y, grid.z))
+    return np.einsum("xyz,xa,yb,zc->abc", by, *greens, optimize=True)
+
+
+def warming(theta: np.ndarray, path: Moments) -> np.ndarray:
+    """dtheta/dh where the field is so warm: 1/c, and less where melt freezes."""
+    law = laws(torch.from_numpy(path.condition[: len(TOLD)]).double()[None])[0].tolist()
+    c, slope, _, theta_s, mushy, _, per_c, *_ = law
+    theta_f, tail = law[14:]
+    solid = np.where(theta < theta_f, 1 / (c + slope * np.minimum(theta, theta_f)), tail)
+    return np.where(theta < theta_s, solid, np.where(theta < 1, mushy, per_c))
 
 
 def _green(nodes: np.ndarray, age: float, mirrored: bool) -> np.ndarray:

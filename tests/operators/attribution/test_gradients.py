@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
 from operators import card
+from operators.attribution.contour import gradient
 from operators.attribution.gradients import Gradients, Scalar
 from operators.attribution.moments import PARAMETERS, Moments
 from operators.attribution.shares import between
-from operators.attribution.spatial import influence, rows
+from operators.attribution.spatial import influence, rows, warming
 from operators.engine import Engine
+from operators.enthalpy import columns, laws, theta_of
 from operators.groups import Groups
-from operators.melt_pool.forcing import NARROWED
 from operators.operator import Stream, Task, heading_after
 from operators.reference.surface import Surface
 from operators.window import WindowGrid
@@ -114,27 +116,35 @@ def test_another_batch_changes_nothing(gradients: Gradients) -> None:
         assert (np.abs(found.by_moment - alone.by_moment).max(0) <= 1e-3 * largest).all()
 
 
-def test_influence_is_what_a_moment_of_heat_does(gradients: Gradients) -> None:
-    """The change by a little more heat from one source is the influence over where it lay."""
+def test_influence_is_what_heat_under_the_contour_does(gradients: Gradients) -> None:
+    """A little heat that spreads from where it lay warms the forecast field, and the size follows."""
     at = told(path(0.0))
     (found,) = gradients([at], Scalar("width"))
-    age = 0.5 * (at.ages[-4] + at.ages[-5])
-    grid = gradients.grid
-    over = influence(grid, found, at, age)
-    x, y, z = grid.points
-    where = -(at.values[-3:, 2] * -np.diff(at.ages[-4:])).sum() - 0.25  # of the beam then
-    footprint = np.exp(-((x - where) ** 2 + y**2) / (2 * NARROWED**2)) * np.maximum(1 - z / at.values[-4, 1], 0.0)
-    footprint *= grid.weights()
-    per_energy = found.by_moment[-4, 0] / -np.diff(at.ages)[-4]
-    assert (footprint * over).sum() / footprint.sum() == pytest.approx(per_energy, rel=0.15)
+    grid, lag, node = gradients.grid, 0.02, (31, 17, 0)
+    over = influence(grid, found, at, lag)
+    (x, y, z), age = grid.points, lag * np.sqrt(STREAM.groups.k_cold / STREAM.groups.c_cold)
+    squared = (x - grid.x[node[0]]) ** 2 + (y - grid.y[node[1]]) ** 2 + z**2
+    spread = 1e-4 * 2 * np.exp(-squared / (4 * age)) / (4 * np.pi * age) ** 1.5
+    warmer = found.theta + spread * warming(found.theta, at)
+    change = gradient(grid, warmer, STREAM.groups.solidus, "width")[0] - found.value
+    assert over[node] > 0
+    assert change == pytest.approx(1e-4 * over[node], rel=0.02)
+    assert over[node] > 50 * abs(over[0, 0, -1])
+
+
+def test_warming_is_the_slope_of_the_enthalpy() -> None:
+    at, h = told(path(0.0)), torch.linspace(0.01, 4.0, 400, dtype=torch.float64)[None]
+    law = columns(laws(torch.from_numpy(at.condition[:9]).double()[None]), 2)
+    theta = theta_of(h, law)
+    slope = (theta_of(h + 1e-6, law) - theta_of(h - 1e-6, law)) / 2e-6
+    near = np.isclose(warming(theta[0].numpy(), at), slope[0].numpy(), rtol=1e-5)
+    assert (~near).sum() <= 3, "but where the slope jumps"
 
 
 def test_rows_of_kernels_add_up_to_the_field(gradients: Gradients) -> None:
     at, node = told(path(0.7)), (30, 12, 2)
     (found,) = gradients([at], Scalar(None, node))
     of_h, of_f = rows(gradients, found, at, node)
-    import torch
-
     h, _, _ = gradients.model.rows(torch.from_numpy(found.forcing)[None], torch.from_numpy(at.condition)[None], node)
     total = float(h[0][node]) + of_h.sum() + of_f.sum()
     assert np.sinh(total) == pytest.approx(float(found.theta[node]), rel=1e-4)
