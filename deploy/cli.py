@@ -5,6 +5,7 @@ import os
 import typer
 
 from deploy.commands.alerts import alerts
+from deploy.commands.attribute import attribute
 from deploy.commands.broker import broker
 from deploy.commands.check import test
 from deploy.commands.db import db
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for verb in (demo, run, ui, simulate, replay, melt_pool, validate, doctor):
+for verb in (demo, run, ui, simulate, replay, melt_pool, attribute, validate, doctor):
     app.command()(told(verb))
 app.add_typer(broker, name="broker")
 app.command("import")(told(import_))

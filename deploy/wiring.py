@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.answers import KIND, Answers, Attributions, UnansweredError
 from deploy.errors import DatabaseError, MeltwinError, SettingsError
 from deploy.monitor.logs import configure, without_secrets
 from deploy.monitor.monitor import Monitor
@@ -36,6 +37,7 @@ from twin.clock import Clock, SystemClock
 from twin.store.holdings import Holdings
 from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
 from twin.store.sql import SqlStore
+from twin.store.sql_requests import Asker
 from twin.store.upkeep.disk import Room
 
 if TYPE_CHECKING:
@@ -385,11 +387,34 @@ def run_loop(
     store.write(Step(cards=_cards(twins)))
     advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
     take_up = twins[""].take_up
+    attributions = Attributions(store, twins[""])
+    attributions.warm()
+    answers = Answers(store, clock, {KIND: attributions})
     if says is None:
-        return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug)
+        return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug, answers=answers)
 
     def committed(step: Step, written: Written, forecast_s: float, commit_s: float) -> None:
         heard(step, written, forecast_s, commit_s)
         says.step(step)
 
-    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, says.tell)
+    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, says.tell, answers)
+
+
+def attribution(settings: Settings, **arguments: Any) -> dict[str, Any]:
+    """Why a stored frame says what it says: as `deploy.answers.Attributions` answers a page."""
+    from twin.twin import Twin
+
+    by_machine = {machine: operator_of(settings, name) for machine, name in settings.operators.items()}
+    own = Twin(operator_of(settings), operators=by_machine, horizon_frames=settings.horizon_frames)
+    with stored(settings) as store:
+        try:
+            return Attributions(store, own)(arguments)
+        except UnansweredError as error:
+            raise MeltwinError(str(error)) from error
+
+
+def ask(settings: Settings, kind: str, arguments: dict[str, Any], who: str, within_s: float) -> int:
+    """Ask the run process, as a page does; the number of the request."""
+    with closing(Asker(settings.database_url)) as asker:
+        now_s = SystemClock().now_s()
+        return asker.ask(kind, arguments, who=who, now_s=now_s, deadline_s=now_s + within_s)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from operators.attribution.gradients import Gradients
 from operators.card import CardError
 from operators.melt_pool.asno import Asno
 from operators.melt_pool.forcing import forcing, sources, together
@@ -48,6 +49,10 @@ class Engine:
         """See `Operator.forget`."""
         self._past.pop(stream, None)
         self._heading.pop(stream, None)
+
+    def gradients(self) -> Gradients:
+        """How what this operator says hangs on what it is told; touches no stream."""
+        return Gradients(self._model, self.grid, self._device)
 
     def step(self, tasks: list[Task]) -> list[list[Look]]:
         """See `Operator.step`."""

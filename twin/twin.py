@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +38,19 @@ class Place:
     unusable: str
     beam_power_w: float
     scan_speed_m_per_s: float
+
+
+@dataclass(frozen=True)
+class Retraced:
+    """What an operator is told of the newest window of a stream: rows (t, x, y, q, depth, beam power in W) of each
+    window, and of the plan up to each lead (frames)."""
+
+    place: Place
+    process: Process
+    operator: Operator
+    stream: Stream
+    observed: list[np.ndarray]
+    ahead: dict[int, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,26 @@ class Twin:
         if self._opinion:
             return forecasts, []
         return forecasts, self._warn(forecasts, context_of, now_s) + self._following.alerts(forecasts, now_s)
+
+    def retrace(self, windows: Sequence[Window], context_of: ContextOf) -> Retraced:
+        """What would be told of the newest of these windows of one layer; nothing is looked at, and nothing changes.
+        ValueError where nothing can be said about the build."""
+        own = copy(self)
+        own._layers, own._start_s, own._serving = {}, {}, {}
+        (places,) = own._by_stream(windows, context_of)
+        newest, process = places[-1], places[-1].process
+        if process is None:
+            raise ValueError(newest.unusable)
+        own._turn_layer(places[0], process)
+        name = own._name(newest.window)
+
+        def told(path: Path) -> np.ndarray:
+            return np.column_stack([own._rows(name, process, path), path.beam_power_w])
+
+        observed = [told(place.window.path) for place in places]
+        ahead = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
+        stream = own._task([newest], process).stream
+        return Retraced(newest, process, own._serving[name], stream, observed, ahead)
 
     @property
     def serving(self) -> list[Operator]:

@@ -1,8 +1,15 @@
 """`meltwin demo`: everything at once on simulated machines."""
 
 import json
+from typing import TYPE_CHECKING, Any
 
 from deploy.commands.options import Database, Device, Headless, Keep, MqttPort, Operator, Report, Seconds, Seed, UiPort
+
+if TYPE_CHECKING:
+    from deploy.run import RunLoop
+    from deploy.settings import Settings
+
+ASK_AFTER_FRAMES = 40
 
 
 def demo(
@@ -52,7 +59,13 @@ def demo(
             *([] if keep or database else ["--run", ""]),
         ]
         with Progress(f"Meltwin demo {until}; {page}") as progress:
-            ended = through_broker(settings, publisher, headless=headless, each_turn=progress)
+
+            def each_turn(loop: "RunLoop", said: dict[str, Any]) -> None:
+                progress(loop, said)
+                ask_once(loop)
+
+            ask_once = AskOnce(settings)
+            ended = through_broker(settings, publisher, headless=headless, each_turn=each_turn)
         tally = ended.loop.tally
         row = tally.report(
             messages_published=ended.said.get("messages_published", 0),
@@ -62,6 +75,27 @@ def demo(
         progress.say(summary(row))
         if report:
             report.write_text(json.dumps(row, indent=2) + "\n")
+
+
+class AskOnce:
+    """Asks why, once, of the newest frame with the laser on, as a page would."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self._settings, self._asked = settings, False
+
+    def __call__(self, loop: "RunLoop") -> None:
+        """Call it after every turn."""
+        from deploy.wiring import ask, stored
+
+        if self._asked or loop.tally.frames_forecast < ASK_AFTER_FRAMES:
+            return
+        with stored(self._settings) as store:
+            newest = [store.latest_forecast(machine) for machine in store.machines()["machine"]]
+        for row in newest:
+            if not self._asked and row and row["laser_on"] and not row["withheld"]:
+                about = {name: row[name] for name in ("machine", "build", "layer", "frame")} | {"of": "depth"}
+                ask(self._settings, "attribution", about, "demo", within_s=30.0)
+                self._asked = True
 
 
 def summary(row: dict[str, object]) -> str:

@@ -29,13 +29,15 @@ from twin.observation import (
 from twin.store import alerts, packing
 from twin.store import floor as floors
 from twin.store.derive import band_columns
+from twin.store.fake_requests import FakeRequests
 from twin.store.port import AlertUnknownError, Step, Written
 
 
-class FakeStore:
+class FakeStore(FakeRequests):
     """Not for one machine's worth of data: every read looks at everything."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._observations: dict[tuple[str, str, int], tuple[float, Observation]] = {}
         self._conflicts: set[tuple[tuple[str, str, int], str]] = set()
         self._rejects: dict[tuple[float, Rejected, int], Rejected] = {}

@@ -12,6 +12,7 @@ import pandas as pd
 from twin.alarms.acts import Act
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
+from twin.store.requests import Requests
 
 
 class StoreError(Exception):
@@ -87,7 +88,7 @@ class Written:
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-class Store(Protocol):
+class Store(Requests, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:

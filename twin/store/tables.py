@@ -472,6 +472,27 @@ class AlertActRow(Base):
     __table_args__ = (Index(None, "machine", "build", "kind", "occurrence"), Index(None, "machine", "id"))
 
 
+class RequestRow(Base):
+    """What a page asks of the run process (`twin/store/requests.py`); arguments and answer are JSON."""
+
+    __tablename__ = "requests"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
+    kind: Mapped[str]
+    arguments: Mapped[str]
+    who: Mapped[str]
+    asked_s: Mapped[float]
+    deadline_s: Mapped[float]
+    state: Mapped[str]
+    claims: Mapped[int]
+    claimed_s: Mapped[float | None]
+    lease_until_s: Mapped[float | None]
+    progress: Mapped[float]
+    answer: Mapped[str | None]
+    error: Mapped[str]
+    answered_s: Mapped[float | None]
+    __table_args__ = (Index(None, "state", "asked_s"),)
+
+
 class CardRow(Base):
     """An operator card; a card that changed under its name is another row, and the last one received is read."""
 

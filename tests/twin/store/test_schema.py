@@ -34,7 +34,8 @@ LOST = {
     "0003_frames": {"fields.dtype", "fields.checksum", "fields.temperature_k", "kept_builds"},
     "0004_upkeep": {"births", "skipped", "rejects.reingested_s"},
     "0005_births_and_skipped": {"alert_acts"},
-    "0006_alarms": {"machine_calibration"},
+    "0007_bands": {"requests"},
+    "0008_requests": {"machine_calibration"},
 }
 
 
@@ -55,6 +56,7 @@ def fill(url: str, many: int = 300) -> SqlStore:
         )
     )
     store.acknowledge("m1", "b1", "k3", by="Ada", note="seen", now_s=30.0)
+    store.ask("attribution", {"of": "depth"}, who="Ada", now_s=5.0, deadline_s=9.0)
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
     return store
 

@@ -1,14 +1,14 @@
 """What a machine's sensors say of its absorptivity and beam, with an interval, over time.
 
 Revision ID: 0009_machine_calibration
-Revises: 0007_bands
+Revises: 0008_requests
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_machine_calibration"
-down_revision = "0007_bands"
+down_revision = "0008_requests"
 branch_labels = None
 depends_on = None
 
