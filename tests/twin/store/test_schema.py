@@ -17,6 +17,7 @@ from tests.contracts import store_cases as case
 from tests.contracts.test_store import said
 from twin.clock import FakeClock
 from twin.observation import Birth, Skipped
+from twin.store.people import SqlPeople
 from twin.store.port import Step, StoreBackupError, StoreCorruptError, StoreMissingError
 from twin.store.sql import SqlStore
 from twin.store.tables import SCHEMA_REVISION, Base
@@ -33,6 +34,7 @@ LOST = {
     "0002_forecast_by_operator": {"frames", "rejects.code"},
     "0003_frames": {"fields.dtype", "fields.checksum", "fields.temperature_k", "kept_builds"},
     "0004_upkeep": {"births", "skipped", "rejects.reingested_s"},
+    "0005_births_and_skipped": {"accounts", "account_acts"},
 }
 
 
@@ -53,6 +55,9 @@ def fill(url: str, many: int = 300) -> SqlStore:
         )
     )
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
+    people = SqlPeople.open(url)
+    people.add_account("ada", "engineer", "hash", by="first start", now_s=6.0)
+    people.close()
     return store
 
 
