@@ -4,6 +4,7 @@ import os
 
 import typer
 
+from deploy.commands.account import account
 from deploy.commands.broker import broker
 from deploy.commands.check import test
 from deploy.commands.db import db
@@ -37,6 +38,7 @@ app.command("import")(told(import_))
 app.command()(told(export))
 app.add_typer(db, name="db")
 app.add_typer(rejects, name="rejects")
+app.add_typer(account, name="account")
 app.command(hidden=True)(told(publish))  # the half of `replay` that is a process of its own
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(context_settings=PASSES_ON)(bench)

@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from ui.figures.style import FONT
+from ui.pages.person import person
 
 THEME = {
     "fontFamily": FONT,
@@ -63,6 +64,7 @@ def _bar(title: str) -> list[Any]:
             ],
             className="chips",
         ),
+        *person(),
         dmc.ColorSchemeToggle(
             lightIcon=html.Span(className="icon sun", **{"aria-hidden": "true"}),
             darkIcon=html.Span(className="icon moon", **{"aria-hidden": "true"}),
