@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -108,7 +107,8 @@ def test_every_route_there_is_is_shut_but_the_open_ones(app: Any, address: str) 
     stranger.get("/sign-in")  # the last routes are there from the first request on
     for route in app.server.routes:
         path = getattr(route, "path", "").replace("{path:path}", "any/thing").replace("{filename:path}", "live.js")
-        path = path.replace("{package_name}", "dash").replace("{fingerprinted_path:path}", "a.js") or "/"
+        path = path.replace("{package_name}", "dash").replace("{fingerprinted_path:path}", "a.js")
+        path = "/" + path.lstrip("/")
         if isinstance(route, WebSocketRoute):
             with connect(address.replace("http", "ws") + path, origin=address) as socket:  # type: ignore[arg-type]
                 assert code_of(socket) == SIGNED_OUT, path
@@ -137,7 +137,7 @@ def test_a_page_leads_to_the_form_and_back(visitor: Visitor, path: str) -> None:
     assert form.status == 200
     assert "script" not in form.text
     to = form.text.split('name="to" value="')[1].split('"')[0].replace("&amp;", "&")
-    assert to == ("/" if path.startswith("//") else path.replace("%20", " "))
+    assert to == ("/" if path.startswith("//") else path)
     assert visitor.sign_in("otto", to=to).status == 303
 
 
@@ -261,7 +261,7 @@ def test_another_password_or_a_shut_account_ends_what_is_open(visitor: Visitor, 
     visitor.sign_in("otto")
     other = Visitor(visitor.address)
     other.sign_in("ella")
-    with closing(live(visitor)) as page, closing(live(other)) as stays:
+    with live(visitor) as page, live(other) as stays:
         ENDS[end](port)
         assert until(lambda: visitor.get("/").status == 303)
         assert visitor.ask("POST", "/_dash-update-component", "{}", **JSON).status == 401
@@ -273,22 +273,25 @@ def test_another_password_or_a_shut_account_ends_what_is_open(visitor: Visitor, 
 
 def test_a_websocket_that_talks_without_pause_ends_too(visitor: Visitor, port: People) -> None:
     visitor.sign_in("otto")
-    with closing(live(visitor)) as page:
+    with live(visitor) as page:
         port.set_disabled("otto", True, by="t", now_s=2.0)
-        began_s = time.monotonic()
-        with pytest.raises(ConnectionClosed) as ended:
-            while time.monotonic() - began_s < 10:
+
+        def ended() -> bool:
+            try:
                 page.send("{}")
                 page.recv(timeout=10)
-        assert ended.value.rcvd is not None
-        assert ended.value.rcvd.code == SIGNED_OUT
+            except ConnectionClosed as closed:
+                return closed.rcvd is not None and closed.rcvd.code == SIGNED_OUT
+            return False
+
+        assert until(ended)
 
 
 def test_signing_out_ends_the_session_also_where_its_cookie_was_copied(visitor: Visitor) -> None:
     visitor.sign_in("otto")
     thief, elsewhere = Visitor(visitor.address, visitor.cookie), Visitor(visitor.address)
     elsewhere.sign_in("otto")
-    with closing(live(thief)) as page:
+    with live(thief) as page:
         out = visitor.ask("POST", "/sign-out")
         assert (out.status, out.headers["location"], visitor.cookie) == (303, "/sign-in", "")
         assert code_of(page) == SIGNED_OUT
@@ -304,7 +307,7 @@ def test_a_session_ends_by_itself_and_lasts_while_somebody_acts(visitor: Visitor
         assert visitor.get("/").status == 200
     assert visitor.cookie != first
     assert Visitor(visitor.address, first).get("/").status == 303, "its own twelve hours are over"
-    with closing(live(visitor)) as page:
+    with live(visitor) as page:
         clock.sleep_s(13 * 3600.0)
         assert code_of(page) == SIGNED_OUT
     assert visitor.get("/").status == 303
@@ -368,7 +371,7 @@ def test_a_header_from_anywhere_else_is_ignored(visitor: Visitor) -> None:
     visitor.headers = {"X-Remote-User": "ella", "X-Forwarded-For": "10.1.2.3", "Forwarded": "for=10.1.2.3"}
     assert visitor.get("/").status == 303
     assert visitor.ask("POST", "/_dash-update-component", "{}", **JSON).status == 401
-    with closing(live(visitor)) as page:
+    with live(visitor) as page:
         assert code_of(page) == SIGNED_OUT
     visitor.sign_in("vera")
     assert caller(visitor) == "vera viewer password"
@@ -383,7 +386,7 @@ def test_a_trusted_proxy_says_who(visitor: Visitor, port: People) -> None:
     assert caller(stranger) == "somebody@example.org viewer proxy", "who has no account may only look"
     assert stranger.ask("POST", "/approve", "{}", **JSON).status == 403
     assert visitor.ask("POST", "/approve", "{}", Origin="https://evil.example", **JSON).status == 403
-    with closing(live(visitor)) as page:
+    with live(visitor) as page:
         port.set_disabled("ella", True, by="t", now_s=2.0)
         assert code_of(page) == SIGNED_OUT
     assert until(lambda: visitor.get("/").status == 303)
