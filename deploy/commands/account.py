@@ -145,9 +145,13 @@ def _asked(name: str, file: Path | None) -> str:
 
 
 def _typed(name: str) -> str:
-    if not sys.stdin.isatty():
+    if not _at_a_terminal():
         raise MeltwinError("nobody can type a password here: put it into a file, and say --password-file FILE")
     return str(typer.prompt(f"Password of {name}, unseen", hide_input=True, confirmation_prompt="Once more"))
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _from_file(file: Path) -> str:

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.access.access import Access, Refusal, Visit
 from ui.access.cookie import Session
-from ui.access.page import ASSETS, POLICY, local_path, sign_in_page
+from ui.access.page import AGAIN, ASSETS, POLICY, local_path, sign_in_page
 from ui.access.who import LOCAL, NotAllowedError, set_who
 
 SIGNED_OUT = 4401  # a websocket's close: sign in again
@@ -35,6 +35,10 @@ OPEN = frozenset(("/healthz", *ASSETS))
 READS = ("GET", "HEAD")
 LOOK_EVERY_S = 1.0  # whether an open websocket's session still lasts
 MOST_BYTES = 4096  # of a sign-in form
+PAGE_HEADERS = {
+    "Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}  # fmt: skip
 
 
 def guard(server: FastAPI, access: Access | None, hosts: Iterable[str]) -> None:
@@ -97,6 +101,9 @@ class Guard:
         path = request.scope["path"]
         if request.method not in READS or path.startswith(("/_", "/assets")):
             return PlainTextResponse("Sign in first.", 401)
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            # a link in a mail: the browser keeps the cookie back until a page of this host asks, which this one does
+            return HTMLResponse(AGAIN, headers=PAGE_HEADERS)
         to = local_path(path + (f"?{request.url.query}" if request.url.query else ""))
         return RedirectResponse("/sign-in" + (f"?to={quote(to, safe='')}" if to != "/" else ""), 303)
 
@@ -224,11 +231,7 @@ def _from_here(request: HTTPConnection) -> bool:
 
 
 def _page(status: int, **words: Any) -> Response:
-    headers = {
-        "Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
-    }  # fmt: skip
-    return HTMLResponse(sign_in_page(**words), status, headers)
+    return HTMLResponse(sign_in_page(**words), status, PAGE_HEADERS)
 
 
 async def _form(request: Request) -> dict[str, str] | None:

@@ -34,11 +34,13 @@ _PAGE = """<!DOCTYPE html>
 <input type="hidden" name="to" value="{to}">
 <button type="submit">Sign in</button>
 </form>
-<p class="hint">Forgotten? On the server: <code>./meltwin account password NAME</code></p>
+<p class="hint">Forgotten? On the server:<br><code>./meltwin account password NAME</code></p>
 </main>
 </body>
 </html>
 """
+
+AGAIN = '<!DOCTYPE html><html lang="en"><title>Meltwin</title><meta http-equiv="refresh" content="0"></html>'
 
 
 def sign_in_page(*, to: str = "/", name: str = "", error: str = "") -> str:

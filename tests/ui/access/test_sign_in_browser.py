@@ -73,8 +73,9 @@ def test_each_role_comes_in_does_what_it_may_and_goes(browser: Any, address: str
         statuses = [page.evaluate(TRY, f"/try/{act}") for act in ACTS]
         assert statuses == [200 if role != "viewer" else 403, 200 if role == "engineer" else 403]
         page.get_by_role("button", name="Sign out").click()
-        page.wait_for_url(f"{address}/sign-in", timeout=PATIENCE_MS)
-        assert [page.evaluate(TRY, f"/try/{act}") for act in ACTS] == [401, 401]
+        page.wait_for_url(f"{address}/sign-in*", timeout=PATIENCE_MS)
+        left = [page.request.post(f"{address}/try/{act}", headers={"Origin": address}) for act in ACTS]
+        assert [answer.status for answer in left] == [401, 401]
         page.go_back()
         page.wait_for_selector("text=Sign in", timeout=PATIENCE_MS)
         assert not page.is_visible("#timeline"), "nothing is left for whoever sits down next"
@@ -92,6 +93,24 @@ def test_a_page_that_is_open_asks_again_when_its_person_is_shut_out(browser: Any
     page.wait_for_url(f"{address}/sign-in*", timeout=PATIENCE_MS)
     sign_in(page, "otto")
     page.wait_for_selector("[role=alert]", timeout=PATIENCE_MS)
+
+
+@pytest.mark.timeout(120)
+def test_a_link_from_elsewhere_finds_who_is_signed_in(browser: Any, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    sign_in(page, "otto")
+    page.wait_for_selector(".person", timeout=PATIENCE_MS)
+    mail = context.new_page()
+    mail.goto(address.replace("127.0.0.1", "localhost") + "/sign-in")  # another site to a browser
+    mail.evaluate("(to) => { location.href = to; }", f"{address}/?machine={LPBF_BAY.name}")
+    mail.wait_for_selector(".person:has-text('otto')", timeout=PATIENCE_MS)
+    assert mail.url == f"{address}/?machine={LPBF_BAY.name}"
+    stranger = browser.new_context().new_page()
+    stranger.goto(address.replace("127.0.0.1", "localhost") + "/sign-in")
+    stranger.evaluate("(to) => { location.href = to; }", f"{address}/?machine={LPBF_BAY.name}")
+    stranger.wait_for_url(f"{address}/sign-in?to=*", timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -121,7 +140,8 @@ CONTRAST = """(selector) => {
         .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
     const element = document.querySelector(selector);
     let ground = element;
-    while (ground && /, 0\\)$|transparent/.test(getComputedStyle(ground).backgroundColor)) ground = ground.parentElement;
-    const pair = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor].map(parse).map(light);
+    const behind = () => getComputedStyle(ground).backgroundColor;
+    while (ground && /, 0\\)$|transparent/.test(behind())) ground = ground.parentElement;
+    const pair = [getComputedStyle(element).color, behind()].map(parse).map(light);
     return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }"""
