@@ -71,6 +71,13 @@ class Visitor:
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, **headers)
 
+    def answers(self) -> bool:
+        """Whether there is a server."""
+        try:
+            return self.get("/healthz").status == 200
+        except OSError:
+            return False
+
     def sign_in(self, name: str, password: str = PASSWORD, to: str = "/", **headers: str) -> Answer:
         form = urlencode({"name": name, "password": password, "to": to})
         return self.ask("POST", "/sign-in", form, Content_Type="application/x-www-form-urlencoded", **headers)
