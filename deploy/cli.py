@@ -4,6 +4,7 @@ import os
 
 import typer
 
+from deploy.commands.account import account
 from deploy.commands.alerts import alerts
 from deploy.commands.attribute import attribute
 from deploy.commands.broker import broker
@@ -40,6 +41,7 @@ app.command()(told(export))
 app.add_typer(db, name="db")
 app.add_typer(rejects, name="rejects")
 app.add_typer(alerts, name="alerts")
+app.add_typer(account, name="account")
 app.command(hidden=True)(told(publish))  # the half of `replay` that is a process of its own
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(context_settings=PASSES_ON)(bench)

@@ -34,16 +34,20 @@ from ingest.sparkplug.stage import Stage
 from ingest.sparkplug.topics import subscription
 from ingest.topics import every_kind
 from twin.clock import Clock, SystemClock
+from twin.people import People
 from twin.store.holdings import Holdings
+from twin.store.people import SqlPeople
 from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
 from twin.store.sql import SqlStore
 from twin.store.sql_requests import Asker
 from twin.store.upkeep.disk import Room
+from twin.store.upkeep.schema import revision_at
 
 if TYPE_CHECKING:
     from operators.operator import Operator
     from twin.calibration import Estimate
     from twin.twin import Twin
+    from ui.access.access import Access as PageAccess
 
 
 def open_store(settings: Settings) -> Store:
@@ -65,6 +69,34 @@ def open_store(settings: Settings) -> Store:
 def read_store(settings: Settings) -> Store:
     """A reader of what was written."""
     return SqlStore.open_reader(settings.database_url)
+
+
+def people(settings: Settings) -> People:
+    """The port of people's acts. Makes an empty store where there is none; the schema of an older one is for `run`."""
+    if revision_at(settings.database_url) is None:
+        open_store(settings).close()
+    return SqlPeople.open(settings.database_url)
+
+
+def page_access(settings: Settings, first: Callable[[People], None]) -> "PageAccess | None":
+    """Who may see the page; None where nobody signs in. `first` is called while there is no account."""
+    from ui.access.access import Access as PageAccess
+    from ui.access.cookie import KeyFileError, Signer, key_in
+    from ui.access.proxy import proxies
+    from ui.access.roll import Roll
+
+    if settings.ui_sign_in == "off":
+        return None
+    try:
+        signer = Signer(key_in(settings.data_dir / "session.key"))
+    except KeyFileError as error:
+        raise MeltwinError(f"{error}; see the setting data_dir") from error
+    return PageAccess(
+        Roll(partial(people, settings), first),
+        signer,
+        session_s=settings.ui_session_s,
+        proxies=proxies(settings.ui_proxies, settings.ui_proxy_header),
+    )
 
 
 def store_lost(settings: Settings) -> dict[str, str]:

@@ -28,12 +28,13 @@ def demo(
 
     One machine (DED) runs in real time; the other (LPBF) in slow motion, 1 : 1600, because a laser at 0.8 m/s makes
     16,000 frames a second. Open the address that is printed. Ctrl-C stops everything. Writes to a fresh database that
-    is gone afterwards, unless `--keep` or `--database` says otherwise.
+    is gone afterwards, and nobody has to sign in; `--keep` or `--database` says otherwise, and then they have to.
 
     Examples: `./meltwin demo`; `./meltwin demo --headless --for 20 --report r.json`
     """
     from tempfile import TemporaryDirectory
 
+    from deploy.first import NOBODY_SIGNS_IN, show_first
     from deploy.progress import Progress
     from deploy.session import through_broker
     from deploy.settings import load
@@ -50,7 +51,10 @@ def demo(
             operator=operator,
             data_dir=fresh,
             follow_machines=("*",),  # their sensors are calibrated: they read the pool that the machine has
+            **(NOBODY_SIGNS_IN if fresh else {}),
         )
+        if not headless:
+            show_first(settings)
         page = "no page" if headless else f"the page: http://127.0.0.1:{settings.ui_port}"
         until = f"for {seconds:g} s" if seconds else "until Ctrl-C"
         publisher = [

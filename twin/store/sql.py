@@ -68,18 +68,7 @@ class SqlStore(HoldingsReader, SqlRequests):
     @classmethod
     def open_reader(cls, url: str) -> "SqlStore":
         """A reader; raises `StoreMissingError` where nothing has been written yet."""
-        file, place = file_of(url), told(url)
-        if file is not None and not file.exists():
-            raise StoreMissingError(f"there is no store at {file} yet: start `run` first")
-        engine = connect(url, writes=False)
-        with answering(engine), engine.connect() as connection:
-            revision = revision_of(connection)
-        if revision == SCHEMA_REVISION:
-            return cls(engine, writes=False)
-        engine.dispose()
-        if revision is None:
-            raise StoreMissingError(f"the store at {place} has no tables yet: start `run` first")
-        raise StoreVersionError(f"the store at {place} has schema {revision}, this program reads {SCHEMA_REVISION}")
+        return cls(reading_engine(url), writes=False)
 
     def write(self, step: Step) -> Written:
         """Commit one step in one transaction."""
@@ -115,3 +104,19 @@ class SqlStore(HoldingsReader, SqlRequests):
         self._engine.dispose()
         if self._desk is not None:
             self._desk.dispose()
+
+
+def reading_engine(url: str) -> Engine:
+    """An engine that only reads, over a store that is there and has this program's schema; else says what is wrong."""
+    file, place = file_of(url), told(url)
+    if file is not None and not file.exists():
+        raise StoreMissingError(f"there is no store at {file} yet: start `run` first")
+    engine = connect(url, writes=False)
+    with answering(engine), engine.connect() as connection:
+        revision = revision_of(connection)
+    if revision == SCHEMA_REVISION:
+        return engine
+    engine.dispose()
+    if revision is None:
+        raise StoreMissingError(f"the store at {place} has no tables yet: start `run` first")
+    raise StoreVersionError(f"the store at {place} has schema {revision}, this program reads {SCHEMA_REVISION}")

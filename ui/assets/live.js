@@ -21,7 +21,10 @@
     socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/live");
     socket.onopen = () => { retryMs = 300; held.seen = {}; ask(); };
     socket.onmessage = (event) => { receive(JSON.parse(event.data)); };
-    socket.onclose = () => { setTimeout(connect, retryMs); retryMs = Math.min(retryMs * 2, 4000); };
+    socket.onclose = (event) => {
+      if (event.code === 4401) { location.assign("/sign-in?to=" + encodeURIComponent(location.pathname + location.search)); return; }
+      setTimeout(connect, retryMs); retryMs = Math.min(retryMs * 2, 4000);
+    };
   }
 
   function ask() {

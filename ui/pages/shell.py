@@ -8,6 +8,7 @@ from dash import dcc, html
 
 from ui.figures.style import FONT
 from ui.live import Page
+from ui.pages.person import person
 
 THEME = {
     "fontFamily": FONT,
@@ -65,6 +66,7 @@ def _bar(page: Page, pages: Sequence[Page]) -> list[Any]:
             ],
             className="chips",
         ),
+        *person(),
         dmc.ColorSchemeToggle(
             lightIcon=html.Span(className="icon sun", **{"aria-hidden": "true"}),
             darkIcon=html.Span(className="icon moon", **{"aria-hidden": "true"}),
