@@ -35,6 +35,7 @@ from twin.clock import SystemClock
 from twin.store.holdings import Holdings
 from twin.store.port import Step, Store, StoreError, StoreMissingError
 from twin.store.sql import SqlStore
+from twin.store.stretch import Stretches
 from twin.store.upkeep.disk import Room
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def holdings(settings: Settings, *, writes: bool) -> Iterator[SqlStore | None]:
 
 
 @contextmanager
-def stored(settings: Settings) -> Iterator[Holdings]:
+def stored(settings: Settings) -> Iterator[Stretches]:
     """What is stored, for reading."""
     with closing(SqlStore.open_reader(settings.database_url)) as store:
         yield store

@@ -14,15 +14,15 @@ from sqlalchemy import Engine
 
 from twin.forecast import Alert
 from twin.store.engine import Durability, answering, connect, file_of, told
-from twin.store.holdings import HoldingsReader
 from twin.store.port import Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
+from twin.store.stretch import StretchReader
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.disk import DiskGuard, Room
 from twin.store.upkeep.schema import revision_of, upgrade
 from twin.store.write import write_step
 
 
-class SqlStore(HoldingsReader):
+class SqlStore(StretchReader):
     """Both halves over one engine; made by `create` or `open_reader`."""
 
     def __init__(self, engine: Engine, *, writes: bool, guard: DiskGuard | None = None) -> None:
