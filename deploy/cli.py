@@ -17,6 +17,7 @@ from deploy.commands.live import run, simulate, ui
 from deploy.commands.melt_pool import melt_pool, train
 from deploy.commands.rejects import rejects
 from deploy.commands.replay import publish, replay
+from deploy.commands.report import report
 from deploy.commands.validate import bench, validate
 from deploy.errors import told
 
@@ -38,6 +39,7 @@ for verb in (demo, run, ui, simulate, replay, melt_pool, attribute, validate, do
 app.add_typer(broker, name="broker")
 app.command("import")(told(import_))
 app.command()(told(export))
+app.command()(told(report))
 app.add_typer(db, name="db")
 app.add_typer(rejects, name="rejects")
 app.add_typer(alerts, name="alerts")

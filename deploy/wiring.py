@@ -40,6 +40,7 @@ from twin.store.people import SqlPeople
 from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
 from twin.store.sql import SqlStore
 from twin.store.sql_requests import Asker
+from twin.store.stretch import Stretches
 from twin.store.upkeep.disk import Room
 from twin.store.upkeep.schema import revision_at
 
@@ -235,7 +236,7 @@ def holdings(settings: Settings, *, writes: bool) -> Iterator[SqlStore | None]:
 
 
 @contextmanager
-def stored(settings: Settings) -> Iterator[Holdings]:
+def stored(settings: Settings) -> Iterator[Stretches]:
     """What is stored, for reading."""
     with closing(SqlStore.open_reader(settings.database_url)) as store:
         yield store
