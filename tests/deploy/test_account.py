@@ -83,6 +83,7 @@ def test_a_person_is_let_in_changed_and_shut_out_and_all_is_on_record(file: Path
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], says: str, capfd: pytest.CaptureFixture[str]) -> None:
+    wiring.people(load()).close()
     invoke("account", *arguments, code=2)
     said = capfd.readouterr().err + CliRunner().invoke(app, ["account", *arguments]).output
     assert says in said
