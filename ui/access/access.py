@@ -22,7 +22,7 @@ from ui.access.who import Who
 WRONG = "Name or password is wrong."
 NOBODY_YET = "There is no account yet. On the server: ./meltwin account add NAME --role engineer"
 SHIFT_S = 43_200.0  # a session ends so long after a person's last act
-CHECKS = 8  # passwords under way at most; each takes a third of a second of a core
+CHECKS = 8  # passwords under way at most; each takes a quarter of a second of a core
 _log = logging.getLogger("meltwin.access")
 
 
