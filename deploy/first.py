@@ -23,7 +23,7 @@ FILE = "first-password"
 
 
 # of `demo` and `replay` into a database that is gone afterwards: there is nothing to guard (decision 0014)
-NOBODY_SIGNS_IN: dict[str, Any] = {"ui_sign_in": "off", "ui_hosts": (), "ui_proxies": (), "ui_proxy_header": ""}
+NOBODY_SIGNS_IN: dict[str, Any] = {"ui_sign_in": "off"}
 
 
 def show_first(settings: Settings) -> None:

@@ -79,19 +79,12 @@ class Settings(BaseSettings):
         Literal["required", "off"],
         Field(description="off: whoever reaches the page on this computer is an engineer; `demo`'s own database"),
     ] = "required"
-    ui_session_s: Annotated[
-        float, Field(ge=60, le=30 * 86_400, description="a sign-in ends so long after the person's last act")
-    ] = 43_200.0
-    ui_hosts: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+$")], ...],
-        Field(description="names besides 127.0.0.1 and localhost by which browsers call the page, through a proxy"),
-    ] = ()
-    ui_proxies: Annotated[
-        tuple[str, ...], Field(description="addresses or networks of proxies whose headers are believed")
-    ] = ()
-    ui_proxy_header: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9\-]*$", description="header in which such a proxy says who somebody is")
-    ] = ""
+    ui_proxy: Annotated[
+        dict[Literal["host", "address", "header"], Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-:/, ]+$")]],
+        Field(
+            description="proxy before the page: the name browsers call, whence it comes, in which header it says who"
+        ),
+    ] = {}
     metrics_port: Annotated[
         int, Field(ge=0, le=65535, description="port of /metrics, /healthz, /readyz of `run` on 127.0.0.1; 0: none")
     ] = 9464
@@ -165,20 +158,14 @@ class Settings(BaseSettings):
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
 
-    @field_validator("ui_proxies")
+    @field_validator("ui_proxy")
     @classmethod
-    def _proxies_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
+    def _a_proxy_has_an_address(cls, value: dict[str, str]) -> dict[str, str]:
+        for address in listed(value.get("address", "")):
             ip_network(address)  # says what is wrong with it
+        if "header" in value and "address" not in value:
+            raise ValueError("a header is believed of nobody: name the proxy's address too")
         return value
-
-    @model_validator(mode="after")
-    def _the_page_is_open_only_here(self) -> "Settings":
-        if self.ui_proxy_header and not self.ui_proxies:
-            raise ValueError("ui_proxy_header is believed of nobody: name the proxy's address in ui_proxies")
-        if self.ui_sign_in == "off" and (self.ui_hosts or self.ui_proxies):
-            raise ValueError("ui_sign_in = off is for this computer alone: not with ui_hosts or ui_proxies")
-        return self
 
     @model_validator(mode="after")
     def _credentials_are_whole_and_stay_private(self) -> "Settings":
@@ -190,6 +177,11 @@ class Settings(BaseSettings):
         if self.mqtt_username and self.mqtt_tls_ca is None and not here:
             raise ValueError(f"without mqtt_tls_ca the password would go readable to {self.mqtt_host}")
         return self
+
+    @property
+    def ui_hosts(self) -> tuple[str, ...]:
+        """Names besides those of this computer by which browsers may call the page: none where nobody signs in."""
+        return () if self.ui_sign_in == "off" else listed(self.ui_proxy.get("host", ""))
 
     @property
     def database_url(self) -> str:
@@ -204,6 +196,11 @@ class Settings(BaseSettings):
         from twin.store.engine import told
 
         return told(self.database_url)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """`a, b` as ("a", "b")."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _first_line(path: Path) -> str:

@@ -15,7 +15,7 @@ from deploy.monitor.logs import configure, without_secrets
 from deploy.monitor.monitor import Monitor
 from deploy.monitor.server import served
 from deploy.run import Advance, Batch, Heard, Opinions, RunLoop
-from deploy.settings import Settings
+from deploy.settings import Settings, listed
 from ingest.access import Access
 from ingest.broker import EmbeddedBroker
 from ingest.files.again import Again
@@ -92,12 +92,8 @@ def page_access(settings: Settings, first: Callable[[People], None]) -> "PageAcc
         signer = Signer(key_in(settings.data_dir / "session.key"))
     except KeyFileError as error:
         raise MeltwinError(f"{error}; see the setting data_dir") from error
-    return PageAccess(
-        Roll(partial(people, settings), first),
-        signer,
-        session_s=settings.ui_session_s,
-        proxies=proxies(settings.ui_proxies, settings.ui_proxy_header),
-    )
+    trusted = proxies(listed(settings.ui_proxy.get("address", "")), settings.ui_proxy.get("header", ""))
+    return PageAccess(Roll(partial(people, settings), first), signer, proxies=trusted)
 
 
 def store_lost(settings: Settings) -> dict[str, str]:

@@ -62,4 +62,6 @@ def recent(past: np.ndarray, peclet: float, heading: float) -> np.ndarray:
 
 def _alike(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     speed, strength = abs(a[1] - b[1]), abs(a[3] - b[3])
-    return 1 - math.cos(a[2] - b[2]) < ALIKE and speed <= ALIKE * max(b[1], 1e-9) and strength <= ALIKE * max(b[3], 1e-9)
+    return (
+        1 - math.cos(a[2] - b[2]) < ALIKE and speed <= ALIKE * max(b[1], 1e-9) and strength <= ALIKE * max(b[3], 1e-9)
+    )

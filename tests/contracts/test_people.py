@@ -222,7 +222,7 @@ def test_a_store_that_is_not_there_or_is_older_is_left_as_it_is(url: str, tmp_pa
         SqlPeople.open(f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "none.db").exists()
     older = shutil.copy(tmp_path / "store.db", tmp_path / "older.db")
-    downgrade(f"sqlite:///{older}", "0005_births_and_skipped")
+    downgrade(f"sqlite:///{older}", "0009_machine_calibration")
     with pytest.raises(StoreVersionError):
         SqlPeople.open(f"sqlite:///{older}")
 

@@ -83,6 +83,7 @@ def test_a_person_is_let_in_changed_and_shut_out_and_all_is_on_record(file: Path
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], says: str, capfd: pytest.CaptureFixture[str]) -> None:
+    wiring.people(load()).close()
     invoke("account", *arguments, code=2)
     said = capfd.readouterr().err + CliRunner().invoke(app, ["account", *arguments]).output
     assert says in said
@@ -164,13 +165,12 @@ def test_the_file_goes_when_the_password_does(file: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"ui_proxy_header": "X-Remote-User"}, "ui_proxy_header is believed of nobody"),
-        ({"ui_sign_in": "off", "ui_hosts": ("twin.local",)}, "for this computer alone"),
-        ({"ui_sign_in": "off", "ui_proxies": ("10.0.0.1",)}, "for this computer alone"),
+        ({"ui_proxy": {"header": "X-Remote-User"}}, "a header is believed of nobody"),
+        ({"ui_proxy": {"address": "proxy.local"}}, "ui_proxy"),
+        ({"ui_proxy": {"address": "10.0.0.1/8"}}, "ui_proxy"),
+        ({"ui_proxy": {"host": "*"}}, "ui_proxy"),
+        ({"ui_proxy": {"user": "ada"}}, "ui_proxy"),
         ({"ui_sign_in": "no"}, "ui_sign_in"),
-        ({"ui_proxies": ("proxy.local",)}, "ui_proxies"),
-        ({"ui_hosts": ("*",)}, "ui_hosts"),
-        ({"ui_session_s": 1}, "ui_session_s"),
     ],
 )
 def test_settings_that_would_open_the_page_are_refused(given: dict[str, Any], says: str) -> None:
@@ -179,10 +179,20 @@ def test_settings_that_would_open_the_page_are_refused(given: dict[str, Any], sa
 
 
 def test_the_settings_of_the_page_reach_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = Settings(ui_hosts=("twin.local",), ui_proxies=("10.0.0.0/8",), ui_proxy_header="X-Remote-User")
+    given = Settings(ui_proxy={"host": "twin.local, twin", "address": "10.0.0.0/8, ::1", "header": "X-Remote-User"})
+    assert given.ui_hosts == ("twin.local", "twin")
+    assert given.model_copy(update={"ui_sign_in": "off"}).ui_hosts == ()
     for name, value in as_environment(given).items():
         monkeypatch.setenv(name, value)
     assert load() == given
+
+
+def test_a_proxy_of_the_settings_is_the_one_that_is_believed() -> None:
+    given = load(ui_proxy={"host": "twin.local", "address": "10.0.0.0/8, ::1", "header": "X-Remote-User"})
+    access = wiring.page_access(given, lambda _: None)
+    assert access is not None
+    assert [access.proxies.trusts(peer) for peer in ("10.1.2.3", "::1", "11.1.2.3")] == [True, True, False]
+    assert access.proxies.header == "X-Remote-User"
 
 
 def test_a_key_that_others_may_read_stops_the_page(tmp_path: Path) -> None:

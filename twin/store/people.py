@@ -17,8 +17,8 @@ from twin.store.engine import answering, connect
 from twin.store.sql import reading_engine
 from twin.store.tables import AccountActRow, AccountRow
 
-ROW = AccountRow.__table__
-ACT = AccountActRow.__table__
+ROW: Any = AccountRow.__table__
+ACT: Any = AccountActRow.__table__
 
 
 class SqlPeople:

@@ -21,7 +21,8 @@ from ui.access.who import Who
 
 WRONG = "Name or password is wrong."
 NOBODY_YET = "There is no account yet. On the server: ./meltwin account add NAME --role engineer"
-CHECKS = 8  # passwords under way at most; each takes a third of a second of a core
+SHIFT_S = 43_200.0  # a session ends so long after a person's last act
+CHECKS = 8  # passwords under way at most; each takes a quarter of a second of a core
 _log = logging.getLogger("meltwin.access")
 
 
@@ -46,7 +47,7 @@ class Access:
     """Of one server over one store's people."""
 
     def __init__(
-        self, roll: Roll, signer: Signer, *, session_s: float = 43_200.0, proxies: Proxies | None = None,
+        self, roll: Roll, signer: Signer, *, session_s: float = SHIFT_S, proxies: Proxies | None = None,
         clock: Clock | None = None,
     ) -> None:  # fmt: skip
         self.signer, self.proxies = signer, proxies or Proxies()

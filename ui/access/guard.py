@@ -143,11 +143,11 @@ class Guard:
         assert self._access is not None
         name = self._access.signer.cookie_name
         jar: SimpleCookie = SimpleCookie({name: self._access.signer.sign(session) if session else ""})
-        jar[name].update({"path": "/", "httponly": True, "samesite": "Strict"})
-        jar[name]["max-age"] = self._access.left_s(session) if session else 0
-        if self._access.proxies.secure(request):
-            jar[name]["secure"] = True
-        return jar[name].OutputString()
+        said: Any = jar[name]
+        said.update({"path": "/", "httponly": True, "samesite": "Strict"})
+        said["max-age"] = self._access.left_s(session) if session else 0
+        said["secure"] = self._access.proxies.secure(request)
+        return str(said.OutputString())
 
     def _renewing(self, request: Request, visit: Visit, send: Send) -> Send:
         async def sending(message: Message) -> None:

@@ -2,7 +2,7 @@
 
     scrypt$15$8$3$<salt>$<hash>      log2 N, r, p; salt and hash in base64
 
-N = 2^15, r = 8, p = 3 takes 32 MiB and, on a desktop's core, a third of a second (OWASP's password storage cheat sheet
+N = 2^15, r = 8, p = 3 takes 32 MiB and a quarter of a second of one core (OWASP's password storage cheat sheet
 counts it equal to N = 2^17, p = 1). A hash says its own cost, so a later program may raise it. Normal form is NFKC, so
 that two keyboards type the same password.
 """

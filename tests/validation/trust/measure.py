@@ -99,4 +99,8 @@ def adaptive(some: Readings, found: Calibrated, rate: float = 0.01) -> dict[str,
         moved.append(value > reach)
         aim = adapted(aim, bool(value <= reach), 1 - found.coverage, rate)
     last = len(rest) // 3
-    return {"fixed": float(np.mean(fixed[-last:])), "adaptive": float(np.mean(moved[-last:])), "wanted": 1 - found.coverage}
+    return {
+        "fixed": float(np.mean(fixed[-last:])),
+        "adaptive": float(np.mean(moved[-last:])),
+        "wanted": 1 - found.coverage,
+    }

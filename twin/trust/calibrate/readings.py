@@ -129,4 +129,3 @@ def departures(issued: int, path: Path, planned: Path) -> tuple[float, float]:
     for frame in range(max(issued - MEMORY, 0), issued + 1):
         found = followed.take(Path(*(column[frame : frame + 2] for column in path)), planned, 1.0)
     return found.get("place", np.nan), found.get("power", np.nan)
-

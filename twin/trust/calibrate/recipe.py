@@ -73,7 +73,9 @@ def strangeness(some: Readings, found: Calibrated) -> dict[str, np.ndarray]:
 def calibrated(fit: Readings, calibration: Readings, tokens: int, told: dict[str, Any]) -> Calibrated:
     """The whole of it, from two splits."""
     cloud, difficulty, shape = fitted(fit, tokens)
-    bare = Calibrated(cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, {})
+    bare = Calibrated(
+        cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, {}
+    )
     strange = strangeness(calibration, bare)
     reach = {name: bands.mondrian(values, calibration.groups, COVERAGE) for name, values in strange.items()}
     combination = Combination(SCORES, scores_of(calibration, bare))

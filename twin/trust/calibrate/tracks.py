@@ -83,5 +83,3 @@ def _write(path: Path, tracks: list[Track]) -> None:
         sizes=np.stack([t.sizes for t in tracks]),
     )
     half.replace(path)
-
-
