@@ -4,7 +4,9 @@ import os
 
 import typer
 
+from deploy.commands.account import account
 from deploy.commands.alerts import alerts
+from deploy.commands.attribute import attribute
 from deploy.commands.broker import broker
 from deploy.commands.check import test
 from deploy.commands.db import db
@@ -15,6 +17,7 @@ from deploy.commands.live import run, simulate, ui
 from deploy.commands.melt_pool import melt_pool, train
 from deploy.commands.rejects import rejects
 from deploy.commands.replay import publish, replay
+from deploy.commands.report import report
 from deploy.commands.validate import bench, validate
 from deploy.errors import told
 
@@ -31,14 +34,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for verb in (demo, run, ui, simulate, replay, melt_pool, validate, doctor):
+for verb in (demo, run, ui, simulate, replay, melt_pool, attribute, validate, doctor):
     app.command()(told(verb))
 app.add_typer(broker, name="broker")
 app.command("import")(told(import_))
 app.command()(told(export))
+app.command()(told(report))
 app.add_typer(db, name="db")
 app.add_typer(rejects, name="rejects")
 app.add_typer(alerts, name="alerts")
+app.add_typer(account, name="account")
 app.command(hidden=True)(told(publish))  # the half of `replay` that is a process of its own
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(context_settings=PASSES_ON)(bench)

@@ -7,6 +7,7 @@ windows = forecasts with leads + withheld + skipped.
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from twin.forecast import Forecast
@@ -42,6 +43,7 @@ class Tally:
     opinions: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # their outcomes
     process_s: Counter[str] = field(default_factory=Counter)
     latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))  # the newest
+    answers_s: deque[float] = field(default_factory=lambda: deque(maxlen=1000))  # what each answer to a page took
     first_commit_s: float | None = None
     last_commit_s: float | None = None
 
@@ -99,6 +101,10 @@ class Tally:
             for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
         }
 
+    def attribution_ms(self) -> float | None:
+        """Median wall time of an answer, rebuilding the frame included; None: nobody asked."""
+        return round(1e3 * median(self.answers_s), 1) if self.answers_s else None
+
     def realtime_factor(self) -> dict[str, Any]:
         """How fast process time went by: 1 keeps up with the machine, 0.001 is slow motion by a thousand."""
         machines = {
@@ -120,6 +126,7 @@ class Tally:
             "alerts": self.alerts.total(),
             "alerts_by_kind": dict(sorted(self.alerts.items())),
             "latency_ms": self.latency_ms(),
+            "attribution_ms": self.attribution_ms(),
             "realtime_factor": self.realtime_factor(),
             "outcomes": dict(sorted(self.outcomes.items())),
             "operator": self.operator,

@@ -31,7 +31,7 @@ from ingest.sparkplug.topics import is_sparkplug
 from ingest.topics import OUT_KINDS, PEOPLE_KINDS, kind_of
 from twin.alarms.acts import Act
 from twin.alarms.flood import SPAN_S, Flood
-from twin.alarms.kinds import OF_FORECASTS
+from twin.alarms.kinds import of_the_twin
 from twin.clock import Clock
 from twin.forecast import Alert, Forecast
 from twin.observation import Build, Observation, Rejected, Skipped, State, Window
@@ -143,9 +143,11 @@ class RunLoop:
         take_up: Callable[[Sequence[Alert]], None] = lambda alerts: None,
         sparkplug: Stage | None = None,
         tell: Callable[[float], object] = lambda now_s: None,
+        answers: Callable[[], float | None] = lambda: None,
     ) -> None:
         """`take_up`: Twin.take_up, for the alerts that an earlier run left open. `tell`: called after each turn, with
-        the time, when what it caused is committed."""
+        the time, when what it caused is committed. `answers`: what pages ask is answered between two turns
+        (`deploy/answers.py`); gives the wall seconds that it took."""
         self._source = source
         self._order = order
         self._births = Births(store)
@@ -168,6 +170,7 @@ class RunLoop:
         self._recovered: dict[str, str] = {}  # what was waited for before this step, for the record
         self._poison: dict[str, None] = {}  # digests of what was not readable so far, by topic and payload
         self._sparkplug = sparkplug or Stage()
+        self._answers = answers
         self._builds: dict[tuple[str, str], Build] = {}
         self.states: dict[str, State] = {}  # the newest birth of each machine
         self.tally = Tally()
@@ -194,7 +197,7 @@ class RunLoop:
         self._flood.take_up([*alerts, *(_alert(row) for row in over.to_dict("records"))])
         self._watch.take_up(alerts)
         self._sparkplug.take_up(alerts)
-        self._take_up([alert for alert in alerts if alert.kind in OF_FORECASTS])
+        self._take_up([alert for alert in alerts if of_the_twin(alert.kind)])
         for row in self._store.rejects(limit=MAX_POISON).itertuples():
             if row.reingested_s != row.reingested_s:  # NaN: not yet
                 self._remember_poison(row.topic, row.payload)
@@ -238,10 +241,17 @@ class RunLoop:
                 self._work = self._work_out()
             committed = self._commit(self._work)
             self._tell(self._clock.now_s())
+            if not self._more_waits:
+                self._answer()
             return committed
         except StoreUnavailableError as error:
             self._put_off(str(error))
             return 0
+
+    def _answer(self) -> None:
+        took_s = self._answers()
+        if took_s is not None:
+            self.tally.answers_s.append(took_s)
 
     def finish(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Nothing more will come: close the windows that are open, and commit them, unless `stop()` while it waits."""

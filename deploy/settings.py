@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -74,6 +75,23 @@ class Settings(BaseSettings):
         Path | None, Field(description="file whose first line is our password at the broker")
     ] = None
     ui_port: Annotated[Port, Field(description="port of the page on 127.0.0.1")] = 8050
+    ui_sign_in: Annotated[
+        Literal["required", "off"],
+        Field(description="off: whoever reaches the page on this computer is an engineer; `demo`'s own database"),
+    ] = "required"
+    ui_session_s: Annotated[
+        float, Field(ge=60, le=30 * 86_400, description="a sign-in ends so long after the person's last act")
+    ] = 43_200.0
+    ui_hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+$")], ...],
+        Field(description="names besides 127.0.0.1 and localhost by which browsers call the page, through a proxy"),
+    ] = ()
+    ui_proxies: Annotated[
+        tuple[str, ...], Field(description="addresses or networks of proxies whose headers are believed")
+    ] = ()
+    ui_proxy_header: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9\-]*$", description="header in which such a proxy says who somebody is")
+    ] = ""
     metrics_port: Annotated[
         int, Field(ge=0, le=65535, description="port of /metrics, /healthz, /readyz of `run` on 127.0.0.1; 0: none")
     ] = 9464
@@ -118,7 +136,15 @@ class Settings(BaseSettings):
         tuple[str, ...],
         Field(description="cards asked for a second opinion on every frame: kept and shown beside, no alerts"),
     ] = ()
+    follow_machines: Annotated[
+        tuple[str, ...],
+        Field(description="machines whose size sensors are calibrated: forecasts follow what they say is absorbed"),
+    ] = ()
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where operators run")] = "auto"
+    fallback_share: Annotated[
+        float,
+        Field(gt=0, le=1, description="of the wall time that the reference may take for a layer outside the envelope"),
+    ] = 0.5
     horizon_frames: Annotated[int, Field(ge=1, le=64, description="how many frames ahead a forecast reaches")] = 8
     snapshot_frames: Annotated[int, Field(ge=1, description="a temperature field is kept every so many frames")] = 10
     seed: Annotated[int, Field(ge=0, description="seed of everything random: simulated machines, sampling")] = 0
@@ -138,6 +164,21 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("ui_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            ip_network(address)  # says what is wrong with it
+        return value
+
+    @model_validator(mode="after")
+    def _the_page_is_open_only_here(self) -> "Settings":
+        if self.ui_proxy_header and not self.ui_proxies:
+            raise ValueError("ui_proxy_header is believed of nobody: name the proxy's address in ui_proxies")
+        if self.ui_sign_in == "off" and (self.ui_hosts or self.ui_proxies):
+            raise ValueError("ui_sign_in = off is for this computer alone: not with ui_hosts or ui_proxies")
+        return self
 
     @model_validator(mode="after")
     def _credentials_are_whole_and_stay_private(self) -> "Settings":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.answers import KIND, Answers, Attributions, UnansweredError
 from deploy.errors import DatabaseError, MeltwinError, SettingsError
 from deploy.monitor.logs import configure, without_secrets
 from deploy.monitor.monitor import Monitor
@@ -32,15 +33,22 @@ from ingest.source import Publisher, Source
 from ingest.sparkplug.stage import Stage
 from ingest.sparkplug.topics import subscription
 from ingest.topics import every_kind
-from twin.clock import SystemClock
+from twin.clock import Clock, SystemClock
+from twin.people import People
 from twin.store.holdings import Holdings
+from twin.store.people import SqlPeople
 from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
 from twin.store.sql import SqlStore
+from twin.store.sql_requests import Asker
+from twin.store.stretch import Stretches
 from twin.store.upkeep.disk import Room
+from twin.store.upkeep.schema import revision_at
 
 if TYPE_CHECKING:
     from operators.operator import Operator
+    from twin.calibration import Estimate
     from twin.twin import Twin
+    from ui.access.access import Access as PageAccess
 
 
 def open_store(settings: Settings) -> Store:
@@ -62,6 +70,34 @@ def open_store(settings: Settings) -> Store:
 def read_store(settings: Settings) -> Store:
     """A reader of what was written."""
     return SqlStore.open_reader(settings.database_url)
+
+
+def people(settings: Settings) -> People:
+    """The port of people's acts. Makes an empty store where there is none; the schema of an older one is for `run`."""
+    if revision_at(settings.database_url) is None:
+        open_store(settings).close()
+    return SqlPeople.open(settings.database_url)
+
+
+def page_access(settings: Settings, first: Callable[[People], None]) -> "PageAccess | None":
+    """Who may see the page; None where nobody signs in. `first` is called while there is no account."""
+    from ui.access.access import Access as PageAccess
+    from ui.access.cookie import KeyFileError, Signer, key_in
+    from ui.access.proxy import proxies
+    from ui.access.roll import Roll
+
+    if settings.ui_sign_in == "off":
+        return None
+    try:
+        signer = Signer(key_in(settings.data_dir / "session.key"))
+    except KeyFileError as error:
+        raise MeltwinError(f"{error}; see the setting data_dir") from error
+    return PageAccess(
+        Roll(partial(people, settings), first),
+        signer,
+        session_s=settings.ui_session_s,
+        proxies=proxies(settings.ui_proxies, settings.ui_proxy_header),
+    )
 
 
 def store_lost(settings: Settings) -> dict[str, str]:
@@ -200,7 +236,7 @@ def holdings(settings: Settings, *, writes: bool) -> Iterator[SqlStore | None]:
 
 
 @contextmanager
-def stored(settings: Settings) -> Iterator[Holdings]:
+def stored(settings: Settings) -> Iterator[Stretches]:
     """What is stored, for reading."""
     with closing(SqlStore.open_reader(settings.database_url)) as store:
         yield store
@@ -310,11 +346,14 @@ def twin(settings: Settings) -> Advance:
     return warm_twins(settings)[""].advance
 
 
-def warm_twins(settings: Settings) -> "dict[str, Twin]":
+def warm_twins(settings: Settings, store: Store | None = None, clock: Clock | None = None) -> "dict[str, Twin]":
     """The twin of record under no name, and one for each second opinion under that of its card. Each operator is loaded
-    once and each of its kernels run once: the first message does not wait for a compiler."""
+    once and each of its kernels run once: the first message does not wait for a compiler. `store`: where the estimates
+    of an earlier run are. With a clock the fallback has a budget of it."""
     from operators.operator import warm
     from operators.reference.operator import ReferenceOperator
+    from twin.budget import Budget
+    from twin.following import Following, nobody
     from twin.twin import Twin
 
     every = {name: operator_of(settings, name) for name in {settings.operator, *settings.operators.values()}}
@@ -329,11 +368,25 @@ def warm_twins(settings: Settings) -> "dict[str, Twin]":
         snapshot_frames=settings.snapshot_frames,
     )
     by_machine = {machine: every[name] for machine, name in settings.operators.items()}
-    twins = {"": new(every[settings.operator], operators=by_machine)}
+    following = Following(settings.follow_machines, partial(_estimated, store) if store is not None else nobody)
+    budget = Budget(clock, settings.fallback_share, settings.stale_s) if clock else None
+    twins = {"": new(every[settings.operator], operators=by_machine, following=following, budget=budget)}
     for name in settings.opinions:
         opinion = every[name].card["name"]
         twins[opinion] = new(every[name], opinion=opinion)
     return twins
+
+
+def _estimated(store: Store, machine: str, build: str) -> "Estimate | None":
+    """The newest estimate of what a machine's metal absorbs, over the nominal."""
+    from twin.calibration import Estimate
+
+    rows = store.calibration(machine, build=build, limit=1).to_dict("records")
+    if not rows:
+        return None
+    row = rows[-1]
+    numbers = [row[name] / row["nominal"] for name in ("estimate", "low", "high")]
+    return Estimate(*numbers, identifiable=bool(row["identifiable"]))
 
 
 def melt_pool_query(device: str = "auto", **query: Any) -> Any:
@@ -362,15 +415,39 @@ def run_loop(
     """The consumer, warm: the first message is forecast as fast as the thousandth."""
     order = Order(patience_s=settings.late_s, horizon_frames=max(HORIZON_FRAMES, settings.horizon_frames), kept=store)
     batch = Batch(backlog=settings.backlog_frames, behind_s=0.6 * settings.stale_s)
-    twins, clock = warm_twins(settings), SystemClock()
+    clock = SystemClock()
+    twins = warm_twins(settings, store, clock)
     store.write(Step(cards=_cards(twins)))
     advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
     take_up = twins[""].take_up
+    attributions = Attributions(store, twins[""])
+    attributions.warm()
+    answers = Answers(store, clock, {KIND: attributions})
     if says is None:
-        return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug)
+        return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug, answers=answers)
 
     def committed(step: Step, written: Written, forecast_s: float, commit_s: float) -> None:
         heard(step, written, forecast_s, commit_s)
         says.step(step)
 
-    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, says.tell)
+    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, says.tell, answers)
+
+
+def attribution(settings: Settings, **arguments: Any) -> dict[str, Any]:
+    """Why a stored frame says what it says: as `deploy.answers.Attributions` answers a page."""
+    from twin.twin import Twin
+
+    by_machine = {machine: operator_of(settings, name) for machine, name in settings.operators.items()}
+    own = Twin(operator_of(settings), operators=by_machine, horizon_frames=settings.horizon_frames)
+    with stored(settings) as store:
+        try:
+            return Attributions(store, own)(arguments)
+        except UnansweredError as error:
+            raise MeltwinError(str(error)) from error
+
+
+def ask(settings: Settings, kind: str, arguments: dict[str, Any], who: str, within_s: float) -> int:
+    """Ask the run process, as a page does; the number of the request."""
+    with closing(Asker(settings.database_url)) as asker:
+        now_s = SystemClock().now_s()
+        return asker.ask(kind, arguments, who=who, now_s=now_s, deadline_s=now_s + within_s)

@@ -5,9 +5,11 @@
 `state`, `build` and `layer` are retained: the newest stands and the ones before it may never come, so they pass without
 waiting and leave no gaps. `parameters`, `plan` each signal and each camera are streams in the order of their sequence.
 
-What depends on arrival is only this: how soon a window closes, and `Window.plan` and `Window.frames`, the plan and the
-newest pictures as known at that moment. Observations come with the life of their source (`ingest/births.py`); each life
-has its own streams. A stream that is new here goes on after what the store has of it, so that a restart makes no gaps.
+What depends on arrival is only this: how soon a window closes, `Window.plan` and `Window.frames`, the plan and the
+newest pictures as known at that moment, and with which window a sample of a sensor comes (`Window.signals`: each once,
+in the order of its stream, with the first window that ends after it and closes after it came). Observations come with
+the life of their source (`ingest/births.py`); each life has its own streams. A stream that is new here goes on after
+what the store has of it, so that a restart makes no gaps.
 
 The watermark: a window is closed when its last sample is in order. A missing sequence is waited for until `patience`
 later messages or `patience_s` seconds have passed and the store does not have it either; then it is a gap, and what
@@ -25,9 +27,11 @@ from typing import TypeVar
 from ingest.births import Kept, Nothing
 from ingest.paths.pace import Pace
 from ingest.paths.planned import Planned
+from ingest.paths.readings import Pending
 from ingest.paths.stream import Released, Stream
 from ingest.paths.track import Track
 from twin.observation import Build, Frame, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
+from twin.pairing import COMPARED
 from twin.store.port import StoreUnavailableError
 
 Key = TypeVar("Key")
@@ -77,6 +81,7 @@ class Order:
         self._states: dict[str, State] = {}  # of machines
         self._streams: dict[tuple[str, str], Stream] = {}
         self._newest: dict[tuple[str, str], _Newest] = {}
+        self._retained: dict[tuple[str, str], Stream] = {}  # only to notice what never came
         self._tracks: dict[tuple[str, str], Track] = {}
         self._builds = _Remembered[tuple[str, str], Observation]()
         self._plans = _Remembered[tuple[str, str], Planned]()
@@ -87,6 +92,7 @@ class Order:
         self._frames: deque[Observation] = deque()
         self._frame_bytes = 0
         self._newest_frames = _Remembered[str, deque[Frame]]()
+        self._readings: dict[str, Pending] = {}  # of machines
         self._counts = Counts()
 
     def add(self, observation: Observation, now_s: float) -> list[Window]:
@@ -114,7 +120,9 @@ class Order:
     def meet(self, observation: Observation) -> None:
         """Ask the store for what must be known before `add`; what it raises passes through, and nothing is changed."""
         message = observation.message
-        if not isinstance(message, State | Build | Layer):
+        if isinstance(message, State | Build | Layer):
+            self._retained_stream(observation)
+        else:
             self._stream_of(observation)
         if isinstance(message, Parameters):
             self._first_frame(observation.machine, message.build, message.layer)
@@ -125,6 +133,8 @@ class Order:
         for stream in self._streams.values():
             if stream.waiting:
                 windows += self._counted(self._take(stream.tick(now_s), now_s))
+        for stream in self._retained.values():
+            self._note_gaps(stream.tick(now_s), now_s)
         return windows
 
     def finish(self, now_s: float) -> list[Window]:
@@ -132,6 +142,8 @@ class Order:
         windows: list[Window] = []
         for stream in self._streams.values():
             windows += self._counted(self._take(stream.flush(), now_s))
+        for stream in self._retained.values():
+            self._note_gaps(stream.flush(), now_s)
         for key in list(self._tracks):
             windows += self._counted(self._close_track(key))
         return windows
@@ -181,7 +193,7 @@ class Order:
             return None
 
     def _counted(self, windows: Iterable[Window]) -> list[Window]:
-        closed = [self._with_frames(window) for window in windows]
+        closed = [self._with_readings(self._with_frames(window)) for window in windows]
         self._counts.windows += len(closed)
         return closed
 
@@ -192,12 +204,20 @@ class Order:
         frames = tuple(f for f in newest if (f.build, f.layer) == place and f.time_s <= window.end_s)
         return replace(window, frames=frames[-WINDOW_FRAMES:]) if frames else window
 
+    def _with_readings(self, window: Window) -> Window:
+        """A window with what sensors said of its build up to its end, as far as no window has had it."""
+        pending = self._readings.get(window.machine)
+        signals = pending.up_to(window) if pending else ()
+        return replace(window, signals=signals) if signals else window
+
     def _take_retained(self, observation: Observation, now_s: float) -> Iterator[Window]:
         message = observation.message
         newest = self._newest.setdefault((observation.source, message.channel), _Newest())
         if not newest.is_new(message.sequence):
             return
         self._counts.released += 1
+        if not isinstance(message, State) or message.status == "online":  # a will is written before it is numbered
+            self._note_gaps(self._retained_stream(observation).add(observation, now_s), now_s)
         if isinstance(message, State) and message.status == "online":
             self._states[observation.machine] = message
         if isinstance(message, Build):
@@ -207,6 +227,22 @@ class Order:
                 self._builds[key] = observation
             for released in self._held.pop(key, ()):
                 yield from self._advance(released, now_s)
+
+    def _retained_stream(self, observation: Observation) -> Stream:
+        """For the gaps of a retained channel, after what is kept of it. Where nothing is it begins with the first that
+        is heard: who comes later is given the newest, and what stood there before is nobody's gap."""
+        key = (observation.source, observation.message.channel)
+        if key not in self._retained:
+            newest = [] if self._resuming else self._kept.messages(*key, newest=2)
+            kept = [m.message.sequence for m in newest if getattr(m.message, "status", "online") == "online"]
+            stream = self._retained[key] = Stream(self._patience, self._patience_s, partial(self._find, *key))
+            stream.begin_at(max(kept) + 1 if kept else observation.message.sequence)
+        return self._retained[key]
+
+    def _note_gaps(self, released: Iterator[Released], now_s: float) -> None:
+        for each in released:
+            if each.missing is not None:
+                self._note_gap(each, now_s)
 
     def _take(self, released: Iterator[Released], now_s: float) -> Iterator[Window]:
         for each in released:
@@ -220,6 +256,8 @@ class Order:
                 self._planned(each.observation.machine, message.build).replace(message)
             elif isinstance(message, Signal):
                 self._signals.append(each.observation)
+                if message.name in COMPARED:
+                    self._readings.setdefault(each.observation.machine, Pending()).add(message)
             elif isinstance(message, Frame):
                 self._keep_frame(each.observation, message)
 

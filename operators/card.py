@@ -48,6 +48,7 @@ def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Any, d
 
 
 def names(folder: Path = WEIGHTS) -> list[str]:
-    """Cards in a folder; those of DEFAULT first: the first of all is what `auto` takes."""
-    kinds = {path.stem: json.loads(path.read_text()).get("operator", DEFAULT) for path in folder.glob("*.json")}
+    """Cards in a folder, each beside its weights; those of DEFAULT first: the first of all is what `auto` takes."""
+    cards = [path for path in folder.glob("*.json") if path.with_suffix(".safetensors").is_file()]
+    kinds = {path.stem: json.loads(path.read_text()).get("operator", DEFAULT) for path in cards}
     return sorted(kinds, key=lambda name: (kinds[name] != DEFAULT, name))

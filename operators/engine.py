@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from operators.attribution.gradients import Gradients
 from operators.card import CardError
 from operators.melt_pool.asno import Asno
 from operators.melt_pool.forcing import forcing, sources, together
+from operators.melt_pool.recent import recent
 from operators.melt_pool.trajectories import condition, depth_now
 from operators.operator import Look, Task, heading_after
 from operators.window import WindowGrid
@@ -23,9 +25,10 @@ BATCH = 32
 
 
 class Engine:
-    """`Operator` by an ASNO: fields from the forcings of the path and the learned correction."""
+    """`Operator` by an ASNO: fields from the forcings of the path and the learned correction. `fine`: which of its two
+    teachers is meant."""
 
-    def __init__(self, model: Asno, card: dict[str, Any], device: str = "cpu") -> None:
+    def __init__(self, model: Asno, card: dict[str, Any], device: str = "cpu", fine: bool = True) -> None:
         self.grid = WindowGrid()
         known = card["grid"]
         for axis in "xyz":
@@ -34,7 +37,7 @@ class Engine:
                 raise CardError(f"card {card['name']} was trained on another grid")
         self.card = {**card, "device": device}
         self._model = model
-        self._device = device
+        self._device, self._fine = device, fine
         self._x, self._y, self._z = (
             torch.from_numpy(a).float().to(device) for a in (self.grid.x, self.grid.y, self.grid.z)
         )
@@ -46,6 +49,10 @@ class Engine:
         """See `Operator.forget`."""
         self._past.pop(stream, None)
         self._heading.pop(stream, None)
+
+    def gradients(self) -> Gradients:
+        """How what this operator says hangs on what it is told; touches no stream."""
+        return Gradients(self._model, self.grid, self._device)
 
     def step(self, tasks: list[Task]) -> list[list[Look]]:
         """See `Operator.step`."""
@@ -74,14 +81,17 @@ class Engine:
     def _evaluate(self, views: list[tuple[np.ndarray, float, Task]]) -> list[Look]:
         pairs = [sources(past, task.stream.peclet, heading) for past, heading, task in views]
         now, before = (together([pair[i] for pair in pairs]).to(self._device) for i in range(2))
-        told = torch.from_numpy(np.stack([condition(t.stream, depth_now(past)) for past, _, t in views]))
+        told = torch.from_numpy(np.stack([condition(t.stream, depth_now(past), self._fine) for past, _, t in views]))
         told = told.to(self._device)
         with torch.inference_mode():
             read = forcing(now, before, told, self._x, self._y, self._z)
-            theta = torch.sinh(self._model(read, told)).cpu().numpy()
+            field, tokens = self._model.looked(read, told)
+            theta, means = torch.sinh(field).cpu().numpy(), tokens.mean(1).cpu().numpy()
+        lately = [recent(past, task.stream.peclet, heading) for past, heading, task in views]
+        codes = np.concatenate([told[:, :-1].cpu().numpy(), np.stack(lately), means], axis=1)
         return [
-            Look(field, float(past[-1, 1]), float(past[-1, 2]), heading)
-            for field, (past, heading, _) in zip(theta, views, strict=True)
+            Look(field, float(past[-1, 1]), float(past[-1, 2]), heading, encoded=code)
+            for field, code, (past, heading, _) in zip(theta, codes, views, strict=True)
         ]
 
 

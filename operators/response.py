@@ -73,6 +73,8 @@ def _nodes(past, now, counts, units, gauss, out):
                     # dtau/sqrt(4 pi tau) = ds/sqrt(pi)
                     out[n, 3] = q * (reach - s) * gauss[row, k] / (math.pi * math.sqrt(math.pi))
                     out[n, 4] = past[i, 4]
+                    out[n, 5] = i
+                    out[n, 6] = w
                 n += 1
             s = reach
     return n
@@ -84,15 +86,20 @@ def nodes(past: np.ndarray, now: float) -> np.ndarray:
 
     In s = sqrt(age) the integrand is smooth; recent stretches get more nodes.
     """
+    return placed(past, now)[:, :5]
+
+
+def placed(past: np.ndarray, now: float) -> np.ndarray:
+    """`nodes`, and where each lies on the path: the row that it belongs to, and which part of the way to the next."""
     if not np.isfinite(past).all():
         raise ValueError("path must be finite")
     past = np.ascontiguousarray(past, dtype=np.float64)
     if past.shape[1] == 4:
         past = np.column_stack([past, np.zeros(len(past))])
-    out = np.empty((1024, 5))
+    out = np.empty((1024, 7))
     count = _nodes(past, float(now), _COUNTS, _UNITS, _GAUSS, out)
     if count > len(out):
-        out = np.empty((count, 5))
+        out = np.empty((count, 7))
         _nodes(past, float(now), _COUNTS, _UNITS, _GAUSS, out)
     return out[:count]
 

@@ -166,9 +166,10 @@ def _peak(values, nodes):
 
 @numba.njit(cache=True)
 @no_type_check
-def _sizes(theta, level, x, y, z):
+def _connected(theta, level):
+    """The nodes above `level` that hang together with the hottest of the surface."""
     nx, ny, nz = theta.shape
-    # the region connected to the hottest molten node
+    inside = np.zeros((nx, ny, nz), dtype=np.bool_)
     best = 0
     hottest = -1e30
     for i in range(nx):
@@ -177,8 +178,7 @@ def _sizes(theta, level, x, y, z):
                 hottest = theta[i, j, 0]
                 best = i * ny + j
     if not hottest > level:
-        return 0.0, 0.0, 0.0
-    inside = np.zeros((nx, ny, nz), dtype=np.bool_)
+        return inside
     stack = np.empty((nx * ny * nz, 3), dtype=np.int64)
     stack[0, 0], stack[0, 1], stack[0, 2] = best // ny, best % ny, 0
     inside[best // ny, best % ny, 0] = True
@@ -194,6 +194,16 @@ def _sizes(theta, level, x, y, z):
                 inside[a, b, c] = True
                 stack[top, 0], stack[top, 1], stack[top, 2] = a, b, c
                 top += 1
+    return inside
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _sizes(theta, level, x, y, z):
+    nx, ny, _ = theta.shape
+    inside = _connected(theta, level)
+    if not inside.any():
+        return 0.0, 0.0, 0.0
     front = np.full(ny, math.nan)
     back = np.full(ny, math.nan)
     for j in range(ny):

@@ -8,7 +8,8 @@ import numpy as np
 
 Regime = Literal["conduction", "transition", "keyhole"]
 OutcomeKind = Literal[
-    "ok", "outside_envelope", "residual", "drift", "stale", "non_finite", "clock_skew", "silence", "skipped"
+    "ok", "outside_envelope", "unfamiliar", "off_plan", "residual", "drift", "stale", "non_finite", "clock_skew", "silence",
+    "skipped", "too_slow"
 ]  # fmt: skip
 Severity = Literal["low", "medium", "high"]
 
@@ -24,7 +25,7 @@ class Outcome:
 
     def __str__(self) -> str:
         if self.kind == "ok":
-            return self.kind
+            return f"ok, {self.which}" if self.which else self.kind
         amount = f" by {self.by:.3g} {self.unit}".rstrip() if self.by else ""
         return f"{self.kind}({self.which}{amount})"
 
@@ -42,8 +43,18 @@ class MeltPool:
 
 
 @dataclass(frozen=True)
+class Band:
+    """Sizes between which the melt pool lies, at all leads of a forecast together, with probability `coverage`, in
+    forecasts like those that it was calibrated on (`twin.trust.bands`): each of length, width and depth by itself."""
+
+    low: MeltPool
+    high: MeltPool
+    coverage: float
+
+
+@dataclass(frozen=True)
 class Lead:
-    """The forecast at one lead: 0 is the estimate of now."""
+    """The forecast at one lead: 0 is the estimate of now. Without a band nothing is claimed about its error."""
 
     lead_s: float
     time_s: float  # process time that this lead speaks of
@@ -51,6 +62,7 @@ class Lead:
     x_m: float
     y_m: float
     beam_power_w: float
+    band: Band | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class Field:
 @dataclass(frozen=True)
 class Absorbed:
     """How much of the beam the metal takes up, of 1: as an operator infers it from so many camera frames (0: it has
-    seen none, and goes by the nominal one), and as the build or the rule says."""
+    seen none, and goes by the nominal one, or by the machine's calibration), and as the build or the rule says."""
 
     absorptivity: float
     nominal: float
@@ -80,9 +92,30 @@ class Absorbed:
 
 
 @dataclass(frozen=True)
+class Calibrated:
+    """A quantity of a machine as estimated from what its sensors saw, with its interval of 95 %: the absorptivity, or
+    the beam diameter in m. `followed`: forecasts are made with it from here on."""
+
+    quantity: Literal["absorptivity", "beam_diameter_m"]
+    nominal: float  # as the build or the rule says
+    estimate: float
+    low: float
+    high: float
+    signals: str  # names of the signals behind it, with commas
+    frames: int  # compared so far
+    identifiable: bool  # false: the interval is hardly narrower than what was thought before
+    consistent: bool  # false: signals contradict each other or the operator
+    followed: bool
+
+
+@dataclass(frozen=True)
 class Forecast:
     """One frame's forecast. `operator` names the card that made it; no leads means that it was withheld. `opinion` is
-    empty for the forecast of record; a second opinion on the same frame carries the card that was asked for it."""
+    empty for the forecast of record; a second opinion on the same frame carries the card that was asked for it.
+
+    `credibility` is the share of forecasts in distribution that look as strange as this one or stranger (a conformal
+    p-value, `twin.trust`); `strangest` the score that says so; None and empty where nothing was calibrated. `evidence`
+    tells a person why the outcome is what it is: `scan speed 2.1 m/s, trained up to 1.6`."""
 
     machine: str
     build: str
@@ -99,7 +132,11 @@ class Forecast:
     leads: tuple[Lead, ...] = ()
     opinion: str = ""
     ledger_defect: float | None = None  # what does not add up, of the energy absorbed; None: it keeps no ledger
-    absorbed: Absorbed | None = None  # None: the operator infers nothing
+    absorbed: Absorbed | None = None  # None: the operator infers nothing, and goes by the nominal one
+    calibrated: tuple[Calibrated, ...] = ()  # where an estimate was brought up to date after this frame
+    credibility: float | None = None
+    strangest: str = ""
+    evidence: str = ""
     fields: tuple[Field, ...] = field(default=(), repr=False)  # snapshots, at the cadence of the settings
 
 

@@ -376,6 +376,15 @@ class Path(NamedTuple):
     beam_power_w: np.ndarray
 
 
+class Samples(NamedTuple):
+    """What one sensor said of one layer, in the order of its stream. The name carries the unit."""
+
+    name: SignalName
+    layer: int
+    time_s: np.ndarray
+    value: np.ndarray
+
+
 @dataclass(frozen=True)
 class Window:
     """A closed, ordered, de-duplicated stretch of one layer: the parameters of one frame.
@@ -395,5 +404,6 @@ class Window:
     sent_s: float | None = None
     plan: Path | None = field(default=None, repr=False)  # planned path from end_s on, as known when the window closed
     frames: tuple[Frame, ...] = field(default=(), repr=False)  # the newest pictures of its layer, as known then
+    signals: tuple[Samples, ...] = field(default=(), repr=False)  # of its build, up to its end, not handed on before
     told: Outcome = OK  # what the machine's times said on the way: clock_skew, silence
     skipped: bool = False  # too many wait: it is passed without a forecast of its own

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +12,19 @@ from operators.operator import Look, Operator, Picture, Stream, Task
 from twin import trust
 from twin.alarms.alarms import Alarms
 from twin.alarms.defects import Defects
-from twin.forecast import Absorbed, Alert, Field, Forecast, Lead, MeltPool, Outcome
+from twin.alarms.kinds import FAULT
+from twin.budget import Budget
+from twin.following import Following
+from twin.forecast import Absorbed, Alert, Band, Field, Forecast, Lead, MeltPool, Outcome
 from twin.material import UnknownMaterialError, material
 from twin.observation import Build, Frame, Path, Window
+from twin.pairing import passed_on
 from twin.process import Process
 from twin.regime import keyhole_number, regime
 from twin.steady import steady_pool
 
 ContextOf = Callable[[str, str], Build]
+SLOW = "outside the trained range, and the reference could not keep up: no forecast for the rest of this layer"
 SLOWEST_PECLET = 0.5  # below it the fallback's heat outruns its boxes
 
 
@@ -35,6 +41,19 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Retraced:
+    """What an operator is told of the newest window of a stream: rows (t, x, y, q, depth, beam power in W) of each
+    window, and of the plan up to each lead (frames)."""
+
+    place: Place
+    process: Process
+    operator: Operator
+    stream: Stream
+    observed: list[np.ndarray]
+    ahead: dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Work:
     """The windows of one stream in one step, and who looks at them."""
 
@@ -47,7 +66,7 @@ class Work:
 class Twin:
     """Forecasts by `operator`, or by the one of `operators` that a machine has. A layer that is planned outside its
     envelope is forecast by the `fallback`, from its first window on, so that its heat is whole; any other window
-    outside carries no forecast. With an `opinion` its forecasts are second ones under that name, and it warns of
+    outside carries no forecast; so does the rest of a layer on which the fallback passes its `budget`. With an `opinion` its forecasts are second ones under that name, and it warns of
     nothing; operators may be shared with the twin of record."""
 
     def __init__(
@@ -57,9 +76,12 @@ class Twin:
         *,
         operators: Mapping[str, Operator] | None = None,
         opinion: str = "",
+        budget: Budget | None = None,
         horizon_frames: int = 8,
         snapshot_frames: int = 10,
+        following: Following | None = None,
     ) -> None:
+        self._following = following or Following(deaf=bool(opinion))
         self._operator = operator
         self._fallback = fallback
         self._of_machine = dict(operators or {})
@@ -70,7 +92,14 @@ class Twin:
         self._start_s: dict[str, float] = {}
         self._serving: dict[str, Operator] = {}
         self._alarms, self._defects = Alarms(), Defects(self._steady)
-        self.take_up = self._alarms.take_up
+        self._followed: dict[str, trust.Followed] = {}
+        self._budget = budget
+        self._given_up: dict[str, Outcome] = {}
+
+    def take_up(self, alerts: Sequence[Alert]) -> None:
+        """Alerts that an earlier run left open: they are updated and cleared like those of this one."""
+        self._following.take_up(alerts)
+        self._alarms.take_up([alert for alert in alerts if not alert.kind.startswith(FAULT)])
 
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
@@ -79,7 +108,7 @@ class Twin:
         forecasts: list[Forecast] = []
         works: list[Work] = []
         ended: list[str] = []
-        for places in self._by_stream(windows, context_of):
+        for places in self._by_stream(passed_on(windows), context_of):
             process = places[-1].process
             if process is None:
                 operator = self._own(places[0].window.machine)
@@ -89,12 +118,40 @@ class Twin:
             ended += self._turn_layer(places[0], process)
             operator = self._serving[self._name(places[0].window)]
             kept = [place for place in places if not place.window.skipped]
+            if (given_up := self._too_slow(places[-1].window, operator, now_s)) is not None:
+                told = [replace(_withheld(place, operator, now_s, given_up), opinion=self._opinion) for place in kept]
+                forecasts += [replace(each, evidence=SLOW) for each in told]
+                continue
             works.append(Work(kept, process, operator, self._task(places, process)))
         for work, looks in self._looks(works):
-            forecasts += self._tell(work, looks, now_s)
+            forecasts += self._following.compare(
+                work.places, work.process, work.operator, self._tell(work, looks, now_s)
+            )
         for stream in ended:
             self._forget(stream)
-        return forecasts, [] if self._opinion else self._warn(forecasts, context_of, now_s)
+        if self._opinion:
+            return forecasts, []
+        return forecasts, self._warn(forecasts, context_of, now_s) + self._following.alerts(forecasts, now_s)
+
+    def retrace(self, windows: Sequence[Window], context_of: ContextOf) -> Retraced:
+        """What would be told of the newest of these windows of one layer; nothing is looked at, and nothing changes.
+        ValueError where nothing can be said about the build."""
+        own = copy(self)
+        own._layers, own._start_s, own._serving = {}, {}, {}
+        (places,) = own._by_stream(windows, context_of)
+        newest, process = places[-1], places[-1].process
+        if process is None:
+            raise ValueError(newest.unusable)
+        own._turn_layer(places[0], process)
+        name = own._name(newest.window)
+
+        def told(path: Path) -> np.ndarray:
+            return np.column_stack([own._rows(name, process, path), path.beam_power_w])
+
+        observed = [told(place.window.path) for place in places]
+        ahead = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
+        stream = own._task([newest], process).stream
+        return Retraced(newest, process, own._serving[name], stream, observed, ahead)
 
     @property
     def serving(self) -> list[Operator]:
@@ -123,7 +180,10 @@ class Twin:
         for operator in self.serving:
             mine = [work for work in works if work.operator is operator]
             if mine:
+                begun_s = self._budget.now_s() if self._budget else 0.0
                 found += zip(mine, operator.step([work.task for work in mine]), strict=True)
+                if self._budget and operator is self._fallback:
+                    self._budget.spend([work.task.stream.name for work in mine], self._budget.now_s() - begun_s)
         return found
 
     def _by_stream(self, windows: Sequence[Window], context_of: ContextOf) -> list[list[Place]]:
@@ -152,11 +212,33 @@ class Twin:
         self._serving[self._name(window)] = fallback or own
         return ended
 
+    def _too_slow(self, window: Window, operator: Operator, now_s: float) -> Outcome | None:
+        """Whether the fallback is given up on a layer, now or before; its heat is then let go."""
+        name = self._name(window)
+        if self._budget is None or operator is not self._fallback or operator is self._own(window.machine):
+            return None
+        if name in self._given_up:
+            late_s = now_s - window.sent_s if window.sent_s is not None else 0.0
+            return replace(self._given_up[name], by=max(late_s, 0.0))
+        found = self._budget.over(name, window.sent_s, now_s)
+        if found is not None:
+            self._given_up[name] = found
+            operator.forget(name)
+        return found
+
     def _forget(self, stream: str) -> None:
         for operator in self.serving:
             operator.forget(stream)
         self._start_s.pop(stream, None)
         self._serving.pop(stream, None)
+        self._followed.pop(stream, None)
+        self._given_up.pop(stream, None)
+        if self._budget:
+            self._budget.forget(stream)
+
+    def _followed_of(self, window: Window) -> trust.Followed:
+        """What a stream departed from its plans by."""
+        return self._followed.setdefault(self._name(window), trust.Followed())
 
     def _judge(self, place: Place, process: Process) -> Outcome:
         if place.window.gap:
@@ -202,18 +284,20 @@ class Twin:
         """A path in the operators' units: rows (t, x, y, q, depth). The rule for absorptivity and depth takes the power
         of each row and the mean scan speed of the path."""
         start_s, d = self._start_s[name], process.beam_diameter_m
+        kin = name.rpartition("/")[0]
         rows = np.zeros((len(path.time_s), 5))
         rows[:, 0] = (path.time_s - start_s) / process.time_s
         rows[:, 1], rows[:, 2] = path.x_m / d, path.y_m / d
         _, speed = _power_and_speed(path)
         for power in np.unique(path.beam_power_w):
             source = process.source(float(power), speed)
-            rows[path.beam_power_w == power, 3:] = source.q, source.depth
+            rows[path.beam_power_w == power, 3:] = self._following.q(kin, source), source.depth
         return rows
 
     def _tell(self, work: Work, looks: list[Look], now_s: float) -> list[Forecast]:
         forecasts = []
         places, process, operator = work.places, work.process, work.operator
+        d, solidus = process.beam_diameter_m, process.groups().solidus
         for number, place in enumerate(places):
             window, outcome = place.window, self._judge(place, process)
             mine = [(0.0, looks[number])]
@@ -225,6 +309,12 @@ class Twin:
             if outcome.kind == "ok":
                 outcome = trust.residual(looks[number].defect) or outcome
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
+            sizes = np.array([operator.grid.sizes(look.theta, solidus) for _, look in mine])
+            departed = self._followed_of(window).take(window.path, window.plan, d)
+            setting = _setting(place, process, self._own(window.machine))
+            told = trust.judged(operator.card, setting, [look for _, look in mine], sizes, outcome, departed)
+            outcome = told.outcome
+            leads = zip(mine, sizes, told.bands, strict=True)
             withheld = outcome.kind in ("stale", "non_finite") or (
                 outcome.kind == "outside_envelope" and operator is not self._fallback
             )
@@ -248,7 +338,10 @@ class Twin:
                     opinion=self._opinion,
                     ledger_defect=looks[number].defect,
                     absorbed=_absorbed(place, process, looks[number]),
-                    leads=() if withheld else tuple(self._lead(place, process, operator, s, look) for s, look in mine),
+                    credibility=told.credibility,
+                    strangest=told.strangest,
+                    evidence=told.evidence,
+                    leads=() if withheld else tuple(_lead(place, d, s, look, *rest) for (s, look), *rest in leads),
                     fields=() if withheld else self._snapshots(place, process, operator, mine, now_s),
                 )
             )
@@ -262,18 +355,6 @@ class Twin:
             return ()
         kept = (looks[0], looks[-1])[: len(looks)]
         return tuple(self._field(place, process, operator, lead_s, look, now_s) for lead_s, look in kept)
-
-    def _lead(self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look) -> Lead:
-        d = process.beam_diameter_m
-        sizes = operator.grid.sizes(look.theta, process.groups().solidus)
-        return Lead(
-            lead_s,
-            place.window.end_s + lead_s,
-            MeltPool(*(size * d for size in sizes)),
-            look.x * d,
-            look.y * d,
-            place.beam_power_w,
-        )
 
     def _field(
         self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look, now_s: float
@@ -341,6 +422,21 @@ def _picture(process: Process, frame: Frame, begin_s: float) -> Picture:
     )
 
 
+def _lead(place: Place, d: float, lead_s: float, look: Look, sizes: np.ndarray, band: Band | None) -> Lead:
+    """The melt pool at one lead; sizes (3,) in beam diameters."""
+    pool = MeltPool(*(float(size) * d for size in sizes))
+    return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, place.beam_power_w, band)
+
+
+def _setting(place: Place, process: Process, own: Operator) -> trust.Setting:
+    """What a forecast is judged for: while the laser is off, as the build names it."""
+    power, speed = place.beam_power_w, place.scan_speed_m_per_s
+    if not (power > 0 and speed > 0):
+        power, speed = place.build.nominal_beam_power_w, place.build.nominal_scan_speed_m_per_s
+    kind = regime(process.source(power, speed).boiling_number)
+    return trust.Setting(process, power, speed, kind, own.card.get("envelope"))
+
+
 def _absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:
     """What an operator has inferred, over what the build or the rule says; None where there is nothing to absorb."""
     if look.absorbs is None or not place.beam_power_w > 0:
@@ -351,6 +447,11 @@ def _absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:
 
 def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
     """A window of a build that nothing can be said about: kept, and why."""
+    return _withheld(place, operator, now_s, Outcome("outside_envelope", place.unusable))
+
+
+def _withheld(place: Place, operator: Operator, now_s: float, outcome: Outcome) -> Forecast:
+    """A row without a forecast, that says why."""
     window = place.window
     return Forecast(
         machine=window.machine,
@@ -361,7 +462,7 @@ def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
         issued_s=now_s,
         sent_s=window.sent_s,
         operator=operator.card["name"],
-        outcome=Outcome("outside_envelope", place.unusable),
+        outcome=outcome,
         regime=None,
         keyhole_number=None,
         laser_on=place.beam_power_w > 0,

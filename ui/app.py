@@ -6,19 +6,23 @@ Everything that a page needs is served from here: scripts, styles and fonts come
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from dash import ClientsideFunction, Dash, Input
+from dash import ClientsideFunction, Dash, Input, page_container, register_page
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.middleware.base import RequestResponseEndpoint
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from twin.clock import Clock, SystemClock
 from twin.store.port import Store
 from twin.store.sql import SqlStore
-from ui.live import Feed, mount
-from ui.pages import machine
+from ui.access.access import Access
+from ui.access.guard import guard
+from ui.live import Feed, Page, mount
+from ui.pages import floor, machine
 from ui.pages.shell import shell
 
+PAGES = (floor.PAGE, machine.PAGE)
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -48,20 +52,21 @@ def build_app(
     clock: Clock | None = None,
     stale_after_s: float = 5.0,
     allowed_hosts: tuple[str, ...] = LOOPBACK,
+    access: Access | None = None,
 ) -> Dash:
     """The application over a store, or over the URL of one that need not exist yet. `app.server` is the ASGI app.
 
     `allowed_hosts` are the names by which browsers may call it; any other is refused, so that a page elsewhere cannot
-    reach a server on this computer by renaming itself.
+    reach a server on this computer by renaming itself. Without `access` nobody signs in.
     """
     feed = Feed(
         _opener(store),
-        machine.PARTS,
+        PAGES,
         clock or SystemClock(),
         stale_after_s=stale_after_s,
         waiting_text=_waiting_text(store),
     )
-    server = _server(feed, allowed_hosts)
+    server = _server(feed)
     app = Dash(
         "meltwin",
         server=server,
@@ -72,15 +77,25 @@ def build_app(
         serve_locally=True,
         add_log_handler=False,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        use_pages=True,
+        pages_folder="",
     )
-    app.layout = shell("machine", "Machine", machine.layout())
+    for page in PAGES:
+        register_page(page.name, path=page.path, title=f"{page.title} – Meltwin", layout=_laid_out(page))
+    app.layout = page_container
     app.clientside_callback(
         ClientsideFunction("meltwin", "choose"), Input("machines", "value"), prevent_initial_call=True
     )
+    guard(server, access, allowed_hosts)
     return app
 
 
-def _server(feed: Feed, allowed_hosts: tuple[str, ...]) -> FastAPI:
+def _laid_out(page: Page) -> Callable[..., Any]:
+    """The page for whoever asks: the bar says who. What stands in the address is read in the browser."""
+    return lambda **asked: shell(page, PAGES)
+
+
+def _server(feed: Feed) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
@@ -88,10 +103,11 @@ def _server(feed: Feed, allowed_hosts: tuple[str, ...]) -> FastAPI:
 
     # FastAPI's own documentation pages load scripts from another host
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    server.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
 
     @server.middleware("http")
     async def from_here_only(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        if request.url.path == "/" and "machine" in request.query_params:  # as it was called before there was a floor
+            return RedirectResponse(f"{machine.PAGE.path}?{request.url.query}")
         answer = await call_next(request)
         answer.headers["Content-Security-Policy"] = FROM_HERE_ONLY
         return answer

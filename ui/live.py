@@ -1,4 +1,5 @@
-"""Live: one reader for all viewers. It reads the store a few times a second, draws each part once, and fans out.
+"""Live: one reader for all viewers. It reads the store a few times a second, draws each part of a page once, and fans
+out.
 
 A page asks over a websocket for what is newer than what it holds, draws it, and only then asks again. So at most one
 answer is under way for each viewer: a slow server or a slow browser makes updates rarer, never a queue. Dash's own
@@ -8,10 +9,10 @@ callback does not start again after a reconnect when it has inputs.
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
 from zlib import crc32
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
@@ -21,14 +22,39 @@ from sqlalchemy.exc import SQLAlchemyError
 from twin.clock import Clock
 from twin.store.port import Store, StoreError, StoreMissingError
 from ui.figures import DARK, LIGHT, Palette
-from ui.snapshot import Fresh, Slow, Snapshot, read_fresh, read_machines, read_slow
 
 Props = dict[str, dict[str, Any]]  # component id -> what to set on it
 
 READ_PERIOD_S = 0.25
-SLOW_PERIOD_S = 1.0
 FORGET_AFTER_S = 5.0  # nobody asked for this long: not read any more
+DEFAULT = "machine"  # the page of whoever does not say which
 PALETTES = {palette.name: palette for palette in (LIGHT, DARK)}
+
+
+class View(Protocol):
+    """What the store said to one page at `read_s`. `waiting_for` is empty when there is something to show; `trouble`
+    says why the store could not be read this time, the rows are then those of the last time."""
+
+    @property
+    def read_s(self) -> float: ...
+
+    @property
+    def waiting_for(self) -> str: ...
+
+    @property
+    def trouble(self) -> str: ...
+
+    def pulse(self) -> dict[str, Any]:
+        """What the page needs every time, to tell fresh from stale by itself when no more pulses come."""
+        ...
+
+    def waits(self, for_what: str, now_s: float) -> Self:
+        """The view of a page with nothing to show."""
+        ...
+
+    def troubled(self, why: str, now_s: float) -> Self:
+        """This view, once more, because there is no newer one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +63,21 @@ class Part:
 
     name: str
     period_s: float
-    draw: Callable[[Snapshot, Palette], Props]
+    draw: Callable[[Any, Palette], Props]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page by its name: `read` gives its view of the store for what is asked (a machine, say) after the last one,
+    None while there is nothing to show; `empty` is the view before any reading."""
+
+    name: str
+    path: str
+    title: str
+    layout: Callable[[], Any]
+    empty: View
+    read: Callable[[Store, str, Any, float], View | None]
+    parts: tuple[Part, ...]
 
 
 @dataclass
@@ -49,9 +89,12 @@ class _Drawn:
     json: str
 
 
+_Subject = tuple[str, str]  # page, and what of it
+
+
 @dataclass
 class _Watch:
-    """One machine in one colour scheme, as somebody watches it."""
+    """One subject in one colour scheme, as somebody watches it."""
 
     asked_s: float
     drawn: dict[str, _Drawn] = field(default_factory=dict)
@@ -63,25 +106,29 @@ class Feed:
     def __init__(
         self,
         open_store: Callable[[], Store],
-        parts: tuple[Part, ...],
+        pages: Sequence[Page],
         clock: Clock,
         *,
         stale_after_s: float,
         waiting_text: str,
     ) -> None:
-        self._open_store, self._parts, self._clock = open_store, parts, clock
+        self._open_store, self._clock = open_store, clock
+        self._pages = {page.name: page for page in pages}
         self._stale_after_s, self._waiting_text = stale_after_s, waiting_text
         self._store: Store | None = None
-        self._snapshots: dict[str, Snapshot] = {}
-        self._slow_read_s: dict[str, float] = {}
-        self._watches: dict[tuple[str, str], _Watch] = {}
+        self._views: dict[_Subject, View] = {}
+        self._watches: dict[tuple[_Subject, str], _Watch] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ui-reader")
         self._task: asyncio.Task[None] | None = None
         self._ticked = asyncio.Event()
 
-    async def next(self, machine: str, scheme: str, seen: dict[str, int]) -> str:
+    def knows(self, page: str) -> bool:
+        """Whether there is a page of that name."""
+        return page in self._pages
+
+    async def next(self, page: str, asked: str, scheme: str, seen: dict[str, int]) -> str:
         """The next update as JSON: a pulse always, and each part that is not what the viewer holds."""
-        watch = self._watches.setdefault((machine, scheme), _Watch(asked_s=0.0))
+        watch = self._watches.setdefault(((page, asked), scheme), _Watch(asked_s=0.0))
         watch.asked_s = self._clock.now_s()
         if self._task is None or self._task.done():
             if self._task is not None and not self._task.cancelled():
@@ -92,7 +139,7 @@ class Feed:
         waiter.cancel()
         newer = {name: part for name, part in watch.drawn.items() if seen.get(name) != part.stamp}
         parts = ",".join(f'"{name}":{{"stamp":{part.stamp},"props":{part.json}}}' for name, part in newer.items())
-        return f'{{"pulse":{self._pulse(machine)},"parts":{{{parts}}}}}'
+        return f'{{"pulse":{self._pulse((page, asked))},"parts":{{{parts}}}}}'
 
     async def close(self) -> None:
         """Stop reading and let go of the store."""
@@ -118,62 +165,41 @@ class Feed:
         kept = {key: watch for key, watch in self._watches.items() if now_s - watch.asked_s < FORGET_AFTER_S}
         self._watches.clear()
         self._watches.update(kept)
+        watched = {subject for subject, _ in kept}
+        self._views = {subject: view for subject, view in self._views.items() if subject in watched}
         return bool(kept)
 
-    def _refresh(self, keys: list[tuple[str, str]]) -> None:
-        for machine in {machine for machine, _ in keys}:
-            self._snapshots[machine] = self._read(machine)
-        for key in keys:
-            self._draw(self._snapshots[key[0]], self._watches[key], PALETTES[key[1]])
+    def _refresh(self, keys: list[tuple[_Subject, str]]) -> None:
+        for subject in {subject for subject, _ in keys}:
+            self._views[subject] = self._read(subject)
+        for subject, scheme in keys:
+            self._draw(subject, self._watches[subject, scheme], PALETTES[scheme])
 
-    def _read(self, asked: str) -> Snapshot:
-        now_s = self._clock.now_s()
-        before = self._snapshots.get(asked, Snapshot(now_s))
+    def _read(self, subject: _Subject) -> View:
+        now_s, page = self._clock.now_s(), self._pages[subject[0]]
+        before = self._views.get(subject, page.empty)
         try:
             if self._store is None:
                 self._store = self._open_store()
-            return self._read_rows(self._store, asked, before, now_s)
+            return page.read(self._store, subject[1], before, now_s) or page.empty.waits(self._waiting_text, now_s)
         except StoreMissingError:
-            return Snapshot(now_s, waiting_for=self._waiting_text)
+            return page.empty.waits(self._waiting_text, now_s)
         except (StoreError, SQLAlchemyError) as error:
-            return replace(before, read_s=now_s, trouble=str(error).splitlines()[0])
+            return before.troubled(str(error).splitlines()[0], now_s)
 
-    def _read_rows(self, store: Store, asked: str, before: Snapshot, now_s: float) -> Snapshot:
-        machines = read_machines(store)
-        if not machines:
-            return Snapshot(now_s, waiting_for=self._waiting_text)
-        row = next((row for row in machines if row["machine"] == asked), machines[0])
-        machine = str(row["machine"])
-        known = before.machine == machine
-        fresh = read_fresh(store, machine, before.fresh if known else Fresh())
-        slow = before.slow if known else Slow()
-        if not known or now_s - self._slow_read_s.get(asked, 0.0) >= SLOW_PERIOD_S:
-            slow = read_slow(store, row, fresh.latest)
-            self._slow_read_s[asked] = now_s
-        return Snapshot(now_s, machines=machines, machine=machine, fresh=fresh, slow=slow)
-
-    def _draw(self, snapshot: Snapshot, watch: _Watch, palette: Palette) -> None:
-        for part in self._parts:
+    def _draw(self, subject: _Subject, watch: _Watch, palette: Palette) -> None:
+        view = self._views[subject]
+        for part in self._pages[subject[0]].parts:
             last = watch.drawn.get(part.name)
-            if last is not None and snapshot.read_s - last.at_s < part.period_s:
+            if last is not None and view.read_s - last.at_s < part.period_s:
                 continue
-            text = to_json_plotly(part.draw(snapshot, palette))
-            watch.drawn[part.name] = _Drawn(snapshot.read_s, crc32(text.encode()), text)
+            text = to_json_plotly(part.draw(view, palette))
+            watch.drawn[part.name] = _Drawn(view.read_s, crc32(text.encode()), text)
 
-    def _pulse(self, asked: str) -> str:
-        """What the page needs every time, to tell fresh from stale by itself when no more pulses come."""
-        snapshot = self._snapshots.get(asked, Snapshot(self._clock.now_s()))
-        return json.dumps(
-            {
-                "machine": snapshot.machine,
-                "machines": [row["machine"] for row in snapshot.machines],
-                "waiting": snapshot.waiting_for,
-                "trouble": snapshot.trouble,
-                "age_s": snapshot.age_s,
-                "forecast_age_s": snapshot.forecast_age_s,
-                "stale_after_s": self._stale_after_s,
-            }
-        )
+    def _pulse(self, subject: _Subject) -> str:
+        view = self._views.get(subject, self._pages[subject[0]].empty)
+        always = {"waiting": view.waiting_for, "trouble": view.trouble, "stale_after_s": self._stale_after_s}
+        return json.dumps(view.pulse() | always)
 
 
 def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
@@ -188,7 +214,11 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
         try:
             while True:
                 ask = json.loads(await socket.receive_text())
-                scheme = "dark" if ask.get("scheme") == "dark" else "light"
-                await socket.send_text(await feed.next(str(ask.get("machine") or ""), scheme, ask.get("seen") or {}))
+                page, scheme = str(ask.get("page") or DEFAULT), "dark" if ask.get("scheme") == "dark" else "light"
+                if not feed.knows(page):
+                    await socket.close(code=1008)
+                    return
+                asked, seen = str(ask.get("machine") or ""), ask.get("seen") or {}
+                await socket.send_text(await feed.next(page, asked, scheme, seen))
         except (WebSocketDisconnect, json.JSONDecodeError):
             return

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import uvicorn
 
+from ui.access.access import Access
 from ui.app import LOOPBACK, build_app
 
 
@@ -13,13 +14,22 @@ class PortInUseError(Exception):
     """The port is taken; the message names the setting to change."""
 
 
-def serve(database_url: str, port: int, *, host: str = "127.0.0.1", stale_after_s: float = 5.0) -> None:
+def serve(
+    database_url: str,
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    hosts: tuple[str, ...] = (),
+    stale_after_s: float = 5.0,
+    access: Access | None = None,
+) -> None:
     """Serve the interface over `database_url` at `host`:`port`; returns after SIGINT or SIGTERM.
 
-    The database need not exist yet: the page says what it waits for. Raises `PortInUseError`.
+    The database need not exist yet: the page says what it waits for. `hosts` are further names by which browsers call
+    it, such as a proxy's. Without `access` nobody signs in. Raises `PortInUseError`.
     """
-    hosts = LOOPBACK if host in LOOPBACK else ("*",)
-    app = build_app(database_url, stale_after_s=stale_after_s, allowed_hosts=hosts)
+    names = (*LOOPBACK, *hosts) if host in LOOPBACK or hosts else ("*",)
+    app = build_app(database_url, stale_after_s=stale_after_s, allowed_hosts=names, access=access)
     config = uvicorn.Config(
         app.server,
         host=host,
@@ -28,6 +38,7 @@ def serve(database_url: str, port: int, *, host: str = "127.0.0.1", stale_after_
         log_level="warning",
         timeout_graceful_shutdown=2,
         ws_max_size=65536,
+        proxy_headers=False,  # whom to believe is for `ui.access.proxy` to say
     )
     # uvicorn stops in order at SIGINT, then raises it again
     with _bound(host, port) as bound, suppress(KeyboardInterrupt):

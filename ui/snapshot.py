@@ -1,7 +1,7 @@
 """Snapshot: all rows that one machine's page needs, read from the store in one go. No drawing here, and no physics."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from twin.forecast import Field, Outcome
 from twin.store.port import Store
 
+SLOW_PERIOD_S = 1.0
 FRAMES = 160  # newest frames kept in the picture
 INFERRED = 400
 SIGNAL_SAMPLES = 1500
@@ -30,8 +31,9 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Slow:
-    """Rows that a person reads; once a second is enough."""
+    """Rows that a person reads; once in `SLOW_PERIOD_S` is enough."""
 
+    read_s: float = -float("inf")
     build: dict[str, Any] | None = None
     temperature_field: Field | None = None
     vectors: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -44,6 +46,7 @@ class Slow:
     card: dict[str, Any] | None = None
     absorptivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     inferred_by: str = ""  # the operator behind it
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)  # what the machine's sensors say of it
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,36 @@ class Snapshot:
         """Since the newest forecast was made: a twin at work on old data is behind, the machine need not be silent."""
         issued_s = number(self.fresh.latest.get("issued_s")) if self.fresh.latest else None
         return None if issued_s is None else max(self.read_s - issued_s, 0.0)
+
+    def pulse(self) -> dict[str, Any]:
+        """See `ui.live.View`."""
+        machines = [row["machine"] for row in self.machines]
+        return {
+            "machine": self.machine, "machines": machines, "age_s": self.age_s, "forecast_age_s": self.forecast_age_s,
+        }  # fmt: skip
+
+    def waits(self, for_what: str, now_s: float) -> "Snapshot":
+        """See `ui.live.View`."""
+        return Snapshot(now_s, waiting_for=for_what)
+
+    def troubled(self, why: str, now_s: float) -> "Snapshot":
+        """See `ui.live.View`."""
+        return replace(self, read_s=now_s, trouble=why)
+
+
+def read_snapshot(store: Store, asked: str, before: Snapshot, now_s: float) -> Snapshot | None:
+    """The machine that is asked for, else the first; None while there is none."""
+    machines = read_machines(store)
+    if not machines:
+        return None
+    row = next((row for row in machines if row["machine"] == asked), machines[0])
+    machine = str(row["machine"])
+    known = before.machine == machine
+    fresh = read_fresh(store, machine, before.fresh if known else Fresh())
+    slow = before.slow if known else Slow()
+    if now_s - slow.read_s >= SLOW_PERIOD_S:
+        slow = read_slow(store, row, fresh.latest, now_s)
+    return Snapshot(now_s, machines=machines, machine=machine, fresh=fresh, slow=slow)
 
 
 def read_machines(store: Store) -> tuple[dict[str, Any], ...]:
@@ -118,7 +151,7 @@ def _inferred(store: Store, machine: str) -> tuple[pd.DataFrame, str]:
     return rows, ""
 
 
-def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None) -> Slow:
+def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None, now_s: float) -> Slow:
     """Build, field, plan, alerts, counts and the card of the operator behind the newest forecast."""
     machine = str(row["machine"])
     build = store.build(machine)
@@ -126,8 +159,10 @@ def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None) 
     vectors = store.scan_vectors(machine, str(name), int(layer)) if name and layer is not None else pd.DataFrame()
     inferred, inferred_by = _inferred(store, machine)
     return Slow(
+        now_s,
         absorptivity=inferred,
         inferred_by=inferred_by,
+        calibration=store.calibration(machine, limit=INFERRED),
         build=build,
         temperature_field=store.latest_field(machine),
         vectors=vectors,

@@ -37,6 +37,9 @@ QUANTITIES = {
 
 ALERT_KINDS = {
     "outside_envelope": "Outside what the model has learned",
+    "unfamiliar": "Unlike what the model was checked on",
+    "off_plan": "Machine does not do as planned",
+    "too_slow": "Solver too slow: no forecast",
     "keyhole": "Too deep: keyhole",
     "stale": "Data too old",
     "clock_skew": "Clock steps",
@@ -79,6 +82,8 @@ def alert_name(kind: str) -> str:
     """What an alert is about; of a sensor that is silent, which."""
     if kind.startswith("silence_"):
         return f"Sensor silent: {kind.removeprefix('silence_').replace('_', ' ')}"
+    if kind.startswith("sensor_"):
+        return f"Sensor at fault: {kind.removeprefix('sensor_').replace('_', ' ')}"
     return ALERT_KINDS.get(kind, kind.replace("_", " "))
 
 
@@ -104,6 +109,15 @@ def verdict(outcome: Outcome | None, withheld: bool = False) -> Verdict:
         case "outside_envelope":
             why = f"{which[0].upper()}{which[1:]} is outside what the model has learned."
             return Verdict("Outside the learned range", f"{why} {shown}", "triangle", "caution")
+        case "unfamiliar":
+            why = "It looks unlike what the model was checked on."
+            return Verdict("Unfamiliar", f"{why} {shown}", "triangle", "caution")
+        case "off_plan":
+            why = "What the machine reports is not what was planned."
+            return Verdict("Not as planned", f"{why} {shown}", "wrench", "advice")
+        case "too_slow":
+            why = "Outside the learned range the solver forecasts, and it could not keep up."
+            return Verdict("Solver too slow", f"{why} {shown}", "triangle", "caution")
         case "residual":
             why = "The forecast breaks the energy balance."
             return Verdict("Energy does not add up", f"{why} {shown}", "diamond", "caution")
@@ -152,6 +166,11 @@ def ago(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} d"
 
 
+def until(seconds: float) -> str:
+    """`3 h left`; a build that is over its time says so."""
+    return f"{ago(seconds)} left" if seconds > 0 else "last layer"
+
+
 def seen(moment_s: float, now_s: float) -> str:
     """A moment on the wall clock as its distance from now; a process time as itself."""
     return f"{ago(now_s - moment_s)} ago" if moment_s > 1e8 else f"at {moment_s:.3f} s"
@@ -176,8 +195,13 @@ class Provenance:
 LATE_FRAMES = 40  # frames of the machine without one that says what is absorbed
 
 
-def provenance(rows: pd.DataFrame, now_s: float | None, operator: str, read_s: float) -> Provenance:
-    """Whence the inferred absorptivity is: from how many camera frames, by whom, and when; or what is wrong with it."""
+def provenance(
+    rows: pd.DataFrame, now_s: float | None, operator: str, read_s: float, sensed: pd.DataFrame | None = None
+) -> Provenance:
+    """Whence the absorptivity is: inferred from how many camera frames, by whom, and when; or, where no camera tells
+    any, from how many frames of sensors (`Store.calibration`); or what is wrong with it."""
+    if sensed is not None and len(sensed) and (rows.empty or not int(rows["camera_frames"].iloc[-1])):
+        return _sensed(sensed.iloc[-1], read_s)
     if rows.empty or now_s is None:
         return Provenance(
             "not inferred", f"{operator or 'The operator'} takes the absorptivity as the build or rule says."
@@ -195,6 +219,20 @@ def provenance(rows: pd.DataFrame, now_s: float | None, operator: str, read_s: f
     if step_s > 0 and late_s > LATE_FRAMES * step_s:
         return Provenance(f"old: from {duration(late_s)} before now", f"Nothing inferred since. {whole}", "caution")
     return Provenance(f"from {frames} camera frames, {when}", whole)
+
+
+def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
+    names = " and ".join(QUANTITIES.get(name, name) for name in str(newest["signals"]).split(",") if name)
+    whole = f"From {int(newest['frames'])} frames of {names}, made {seen(float(newest['made_s']), read_s)}."
+    if not newest["consistent"]:
+        return Provenance(
+            "signals disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
+        )
+    if not newest["identifiable"]:
+        return Provenance("not determined yet", f"The signals tell hardly more than was known. {whole}", "caution")
+    if newest["followed"]:
+        return Provenance("followed", f"Forecasts are made with it. {whole}")
+    return Provenance("shown, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
 
 
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:

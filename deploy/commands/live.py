@@ -37,11 +37,16 @@ def run(
 
 
 def ui(database: Database = None, ui_port: UiPort = None) -> None:
-    """Serve the page on 127.0.0.1, until Ctrl-C. It only reads the database, and starts without torch.
+    """Serve the page on 127.0.0.1, until Ctrl-C. It starts without torch, and writes only what people do.
+
+    Whoever opens it signs in. The first start makes the account `engineer` and shows its password once
+    (docs/accounts.md).
 
     Example: `./meltwin ui --ui-port 8051`, then open http://127.0.0.1:8051
     """
+    from deploy import wiring
     from deploy.errors import PortTakenError
+    from deploy.first import first_account
     from deploy.monitor.logs import configure
     from deploy.settings import load
     from twin.clock import SystemClock
@@ -51,7 +56,13 @@ def ui(database: Database = None, ui_port: UiPort = None) -> None:
     configure(settings.log_format, settings.log_level, SystemClock())
     typer.echo(f"The page: http://127.0.0.1:{settings.ui_port}  (reads {settings.database_place}; Ctrl-C stops)")
     try:
-        serve(settings.database_url, settings.ui_port, stale_after_s=settings.stale_s)
+        serve(
+            settings.database_url,
+            settings.ui_port,
+            hosts=settings.ui_hosts,
+            stale_after_s=settings.stale_s,
+            access=wiring.page_access(settings, first_account(settings)),
+        )
     except PortInUseError as error:
         raise PortTakenError(settings.ui_port, "ui_port") from error
 

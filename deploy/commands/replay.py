@@ -50,6 +50,7 @@ def replay(
 
     from deploy import session, wiring
     from deploy.compare import compared
+    from deploy.first import NOBODY_SIGNS_IN, show_first
     from deploy.progress import Progress
     from deploy.settings import load
 
@@ -58,10 +59,13 @@ def replay(
         settings = load(
             database=database, mqtt_port=mqtt_port, ui_port=ui_port, device=device,
             data_dir=None if keep or database else folder, **_asked(operator or []),
+            **({} if keep or database else NOBODY_SIGNS_IN),
         )  # fmt: skip
         if operator:  # it is said for all machines
             settings = settings.model_copy(update={"operators": {}})
         recording = wiring.open_recording(source, build_file)
+        if not headless:
+            show_first(settings)
         page = "no page" if headless else f"the page: http://127.0.0.1:{settings.ui_port} (Ctrl-C leaves it)"
         with Progress(f"Replay of {source}: {len(recording.layers)} layers, {speed} speed; {page}") as progress:
             if direct:

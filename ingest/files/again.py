@@ -17,6 +17,7 @@ from twin.store.port import Step
 
 if TYPE_CHECKING:
     from twin.store.holdings import Holdings
+    from twin.store.port import Store
 
 BATCH_WINDOWS = 128
 
@@ -56,10 +57,10 @@ def forecast_again(
     have = store.forecasts_by_layer(machine, build)
     again = Again(len(numbers))
     for number in numbers:
-        if have.get(number) and have[number] == sum(1 for _ in _windows(store, machine, build, number, horizon_frames)):
+        if have.get(number) and have[number] == sum(1 for _ in windows_of(store, machine, build, number, horizon_frames)):
             again.layers_known += 1
         else:
-            for batch in _batches(_windows(store, machine, build, number, horizon_frames)):
+            for batch in _batches(windows_of(store, machine, build, number, horizon_frames)):
                 now_s = clock.now_s()
                 forecasts, alerts = advance(batch, lambda _machine, _build: constant, now_s)
                 forecasts = [replace(forecast, issued_s=clock.now_s()) for forecast in forecasts]
@@ -72,7 +73,10 @@ def forecast_again(
     return again
 
 
-def _windows(store: "Holdings", machine: str, build: str, layer: int, horizon_frames: int) -> Iterator[Window]:
+def windows_of(
+    store: "Store", machine: str, build: str, layer: int, horizon_frames: int = HORIZON_FRAMES
+) -> Iterator[Window]:
+    """The windows of a stored layer, those of the run that it is from."""
     order = Order(horizon_frames=max(HORIZON_FRAMES, horizon_frames))
     for observation in store.replay_messages(machine, build, layer):
         yield from order.resume(observation, 0.0)

@@ -1,11 +1,14 @@
 """SimulatedCamera: what a coaxial camera would see of a simulated machine, whose metal absorbs what nobody is told.
 
 A reference solver goes along with the beam, with `absorbs` times the heat that the rule for absorptivity says; pictures
-are its surface with 3 % of noise, clipped at the sensor's range. Solver and properties are loaded with the first
-picture: a machine without a camera starts without them.
+are its surface with 3 % of noise, clipped at the sensor's range, and the size of the pool is read on it. Its cells are
+coarse: sizes are multiplied by `fine`, which a test holds to a finer solver. Solver and properties are loaded with the
+first layer.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,13 +21,18 @@ NOISE = 0.03
 SENSOR_K = (675.0, 2100.0)
 SEEN_AT = 0.03  # beam diameters below the surface
 CELLS = 4
+SURFACE = 0.5  # beam diameters that are looked at for the size of the pool
 
 
 class SimulatedCamera:
     """Goes along with one layer; the plate is cold as it begins. `every` so many frames there is a picture."""
 
-    def __init__(self, build: Build, absorbs: float, every: int, rng: np.random.Generator) -> None:
-        self._build, self._absorbs, self._every, self._rng = build, absorbs, every, rng
+    def __init__(
+        self, build: Build, absorbs: float, every: int, rng: np.random.Generator, fine: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
+        self._build, self._absorbs, self._every, self._rng, self._fine = build, absorbs, every, rng, fine
+        self._grid: Any = None
+        self._beam = (0.0, 0.0, 0.0)  # x and y in diameters, and where it heads
         self._solver: Any = None
         self._process: Any = None
         self._origin_s = 0.0
@@ -33,6 +41,7 @@ class SimulatedCamera:
         """A new layer."""
         from operators.reference.boxes import Boxes
         from operators.reference.melt_pool import MeltPoolSolver
+        from operators.window import WindowGrid
         from twin.material import material
         from twin.process import Process
 
@@ -43,6 +52,7 @@ class SimulatedCamera:
         )
         boxes = Boxes(CELLS, along=9.0, deep=2.0, levels=5)  # a track and its neighbours are long
         self._solver = MeltPoolSolver(self._process.groups(), boxes, surface=self._process.surface())
+        self._grid = WindowGrid(deep=SURFACE)
         self._origin_s = start_s
 
     def advance(self, samples: Sequence[tuple[float, float, float, float]]) -> None:
@@ -54,6 +64,21 @@ class SimulatedCamera:
             row[:] = (time_s - self._origin_s) / unit_s, x_m / d, y_m / d, self._absorbs * source.q, source.depth
         if rows[-1, 0] > rows[0, 0]:
             self._solver.advance(rows)
+        heading = self._beam[2]
+        for (_, x0, y0, q, _), (_, x1, y1, _, _) in pairwise(rows.tolist()):
+            if q > 0 and math.hypot(x1 - x0, y1 - y0) > 1e-6:
+                heading = math.atan2(y1 - y0, x1 - x0)
+        self._beam = (rows[-1, 1], rows[-1, 2], heading)
+
+    def size(self) -> tuple[float, float]:
+        """Width and length of the pool as it stands now, in m."""
+        x, y, z = self._grid.points
+        bx, by, heading = self._beam
+        c, s = math.cos(heading), math.sin(heading)
+        theta = self._solver.theta(bx + c * x - s * y, by + s * x + c * y, z)
+        length, width, _ = self._grid.sizes(theta, self._process.groups().solidus)
+        d = self._process.length_m
+        return width * d * self._fine[0], length * d * self._fine[1]
 
     def due(self, frame: int) -> bool:
         """Whether there is a picture at the end of this frame of a layer."""

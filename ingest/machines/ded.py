@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ingest.machines.simulated import Design, SetPoint, SimulatedMachine, Vector
+from ingest.machines.simulated import Design, SimulatedMachine, Vector
 from twin.observation import Build
 
 WALL_M = 0.020
@@ -14,15 +14,8 @@ WAIT_S = 0.5  # laser off at the end of a pass, while the head rises
 
 ABSORBS = 0.9  # of what the rule says: a dull spot in the optics, told to nobody
 
-# Steady sizes by beam power, of the reference solver at what is absorbed: IN718, 0.8 mm beam, 10 mm/s.
-SET_POINTS = {
-    300.0: SetPoint(0.78e-3, 0.83e-3),
-    330.0: SetPoint(0.82e-3, 0.89e-3),
-    360.0: SetPoint(0.86e-3, 0.94e-3),
-    390.0: SetPoint(0.89e-3, 0.96e-3),
-    420.0: SetPoint(0.92e-3, 1.00e-3),
-}
-_POWERS_W = tuple(SET_POINTS)
+_POWERS_W = (300.0, 330.0, 360.0, 390.0, 420.0)
+FINE = (0.945, 0.945)  # of the camera's sizes: its cells are coarse for so shallow a pool
 
 
 def ded_wall(seed: int, run: str = "", name: str = "ded-1") -> SimulatedMachine:
@@ -41,7 +34,7 @@ def ded_wall(seed: int, run: str = "", name: str = "ded-1") -> SimulatedMachine:
         frame_s=0.020,
         part="single-bead wall",
     )
-    design = Design("ded", "simulated, in real time", 1.0, build, SET_POINTS, 0.15, 1, _pass, ABSORBS, 10)
+    design = Design("ded", "simulated, in real time", 1.0, build, 2e-3, 1, _pass, ABSORBS, 10, FINE)
     return SimulatedMachine(name, design, seed, run)
 
 

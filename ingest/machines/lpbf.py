@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ingest.machines.simulated import Design, SetPoint, SimulatedMachine, Vector
+from ingest.machines.simulated import Design, SimulatedMachine, Vector
 from twin.observation import Build
 
 VECTOR_M = 3e-3
@@ -20,15 +20,8 @@ TIME_FACTOR = 6.25e-4  # process seconds a wall second
 
 ABSORBS = 1.15  # of what the rule says: powder takes up more than the plate that the rule knows; told to nobody
 
-# Steady sizes by beam power, of the reference solver at what is absorbed: IN625, 100 um beam, 0.8 m/s.
-SET_POINTS = {
-    160.0: SetPoint(121e-6, 701e-6),
-    175.0: SetPoint(126e-6, 818e-6),
-    195.0: SetPoint(133e-6, 938e-6),
-    215.0: SetPoint(138e-6, 1086e-6),
-    230.0: SetPoint(141e-6, 1166e-6),
-}
-_POWERS_W = tuple(SET_POINTS)
+_POWERS_W = (160.0, 175.0, 195.0, 215.0, 230.0)
+FINE = (1.015, 1.02)  # of the camera's sizes: its cells are coarse
 
 
 def lpbf_hatch(seed: int, run: str = "", name: str = "lpbf-1") -> SimulatedMachine:
@@ -49,7 +42,7 @@ def lpbf_hatch(seed: int, run: str = "", name: str = "lpbf-1") -> SimulatedMachi
         part="hatched square",
     )
     note = f"simulated, in slow motion: one millisecond of the process takes {1e-3 / TIME_FACTOR:g} s"
-    design = Design("lpbf", note, TIME_FACTOR, build, SET_POINTS, 150e-6, 4, _hatch, ABSORBS, 2)
+    design = Design("lpbf", note, TIME_FACTOR, build, 5e-6, 4, _hatch, ABSORBS, 2, FINE)
     return SimulatedMachine(name, design, seed, run)
 
 

@@ -32,13 +32,6 @@ class Vector(NamedTuple):
         return float(np.hypot(self.x1_m - self.x0_m, self.y1_m - self.y0_m)) / self.duration_s
 
 
-class SetPoint(NamedTuple):
-    """Steady melt-pool sizes at one beam power."""
-
-    width_m: float
-    length_m: float
-
-
 class Design(NamedTuple):
     """What makes one simulated machine differ from another. `build` carries placeholders for source and sequence."""
 
@@ -46,12 +39,12 @@ class Design(NamedTuple):
     note: str
     time_factor: float
     build: Build
-    set_points: dict[float, SetPoint]
-    lag_s: float
+    lag_s: float  # of the sensor
     readings_a_frame: int
     layer: Callable[[int, np.random.Generator], Sequence[Vector]]
     absorbs: float  # hidden: what the metal takes up of the beam, over what the rule says; sizes and pictures show it
     picture_frames: int  # a picture every so many frames
+    fine: tuple[float, float]  # width and length of a fine solver over those of the camera's
 
 
 class SimulatedMachine:
@@ -66,14 +59,15 @@ class SimulatedMachine:
         self._design = design
         self._seed = seed
         self._number = Numbering()
+        self._size_m = (0.0, 0.0)  # width and length now
 
     def messages(self) -> Iterator[Due]:
         """Endless. A message is due at the end of the stretch that it tells of."""
-        self._number = Numbering()
+        self._number, self._size_m = Numbering(), (0.0, 0.0)
         seeds = np.random.SeedSequence(self._seed).spawn(3)
         layer_rng, sensor_rng, camera_rng = (np.random.default_rng(seed) for seed in seeds)
         build, design = self._design.build, self._design
-        camera = SimulatedCamera(build, design.absorbs, design.picture_frames, camera_rng)
+        camera = SimulatedCamera(build, design.absorbs, design.picture_frames, camera_rng, design.fine)
         tau_s = decorrelation_s(build.beam_diameter_m, build.nominal_scan_speed_m_per_s)
         sensors = tuple(MeltPoolSensor(sensor_rng, self._design.lag_s, tau_s) for _ in _SIGNALS)
         yield Due(0.0, self._birth())
@@ -116,11 +110,13 @@ class SimulatedMachine:
                 times = [*times, to_s]
             yield Due(to_s, self._parameters(index, z_m, times, starts_s, vectors, final=frame == frames - 1))
             first = last
-            yield from self._signals(index, to_s, starts_s, vectors, sensors)
             between = [now_s, *(time_s for time_s in times if now_s < time_s < to_s)]
             ends = [(time_s, *_beam_at(time_s, starts_s, vectors)) for time_s in (*between, to_s)]
+            before_m, lit = self._size_m, any(power_w > 0 for *_, power_w in ends[:-1])
             camera.advance(ends)
+            self._size_m = camera.size() if lit else (0.0, 0.0)
             now_s = to_s
+            yield from self._signals(index, to_s, starts_s, vectors, sensors, before_m)
             if camera.due(frame):
                 number = self._number.next("frame/coaxial")
                 yield Due(to_s, camera.picture(self.source, number, index, to_s, *ends[-1][1:3]))
@@ -192,16 +188,21 @@ class SimulatedMachine:
         starts_s: list[float],
         vectors: Sequence[Vector],
         sensors: Sequence[MeltPoolSensor],
+        before_m: tuple[float, float],
     ) -> Iterator[Due]:
-        """Readings spread over the frame that ends at end_s. With the laser off there is no melt pool to see."""
+        """Readings spread over the frame that ends at end_s, between the sizes at its ends. With the laser off there is
+        no melt pool to see."""
         step_s = self._design.build.frame_s / self._design.readings_a_frame
         times_s = [end_s - step_s * left for left in range(self._design.readings_a_frame - 1, -1, -1)]
         powers_w = [_beam_at(time_s - step_s / 2, starts_s, vectors)[2] for time_s in times_s]
-        for which, (name, sensor) in enumerate(zip(_SIGNALS, sensors, strict=True)):
-            points = [self._design.set_points[power_w][which] if power_w else 0.0 for power_w in powers_w]
-            readings = [sensor.read(point, step_s) for point in points]
+        count = self._design.readings_a_frame
+        for name, sensor, first_m, last_m in zip(_SIGNALS, sensors, before_m, self._size_m, strict=True):
+            sizes_m = [first_m + (last_m - first_m) * (n + 1) / count for n in range(count)]
+            readings = [sensor.read(size_m, step_s) for size_m in sizes_m]
             seen = [
-                (time_s, value) for time_s, value, power_w in zip(times_s, readings, powers_w, strict=True) if power_w
+                (time_s, value)
+                for time_s, value, power_w in zip(times_s, readings, powers_w, strict=True)
+                if power_w and value > 0
             ]
             if seen:
                 signal = Signal(

@@ -54,8 +54,14 @@ class Asno(nn.Module):
     def forward(
         self, forcing: Float[Tensor, "b channel x y z"], condition: Float[Tensor, "b c"]
     ) -> Float[Tensor, "b x y z"]:
+        return self.looked(forcing, condition)[0]
+
+    def looked(
+        self, forcing: Float[Tensor, "b channel x y z"], condition: Float[Tensor, "b c"]
+    ) -> tuple[Float[Tensor, "b x y z"], Float[Tensor, "b x width"]]:
+        """The field, and the tokens J that its kernels came from."""
         newest, h, tokens = self._explicit(forcing, condition)
-        return (h + self.of_h(tokens, h) + self.of_f(tokens, newest)).view(forcing[:, 0].shape)
+        return (h + self.of_h(tokens, h) + self.of_f(tokens, newest)).view(forcing[:, 0].shape), tokens
 
     def rows(
         self, forcing: Float[Tensor, "b channel x y z"], condition: Float[Tensor, "b c"], node: tuple[int, int, int]

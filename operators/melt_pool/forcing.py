@@ -51,21 +51,41 @@ def forcing(
     x: Float[Tensor, " x"], y: Float[Tensor, " y"], z: Float[Tensor, " z"],
 ) -> Float[Tensor, "b channel x y z"]:  # fmt: skip
     """asinh(theta) of CHANNELS. `told` begins with the groups of TOLD."""
-    groups = told[:, : len(TOLD)]
-    cold = (groups[:, TOLD.index("k_cold")] / groups[:, TOLD.index("c_cold")])[:, None]
-    law = columns(laws(groups), 4)
+    return read(heats(now, before, told, x, y, z), told)
 
-    def heat(some: Tensor, exponent: float) -> Tensor:
-        alpha = cold**exponent
+
+def heats(
+    now: Float[Tensor, "b s 5"], before: Float[Tensor, "b s2 5"], told: Float[Tensor, "b c"],
+    x: Float[Tensor, " x"], y: Float[Tensor, " y"], z: Float[Tensor, " z"],
+) -> list[Float[Tensor, "b x y z"]]:  # fmt: skip
+    """h of one diffusivity each: at EXPONENTS, and the first as it was AGO earlier."""
+
+    def heat(some: Tensor, alpha: Tensor) -> Tensor:
         age, sx, sy, weight, depth = some.unbind(-1)
         return response.field(torch.stack([age * alpha, sx, sy, weight / alpha.sqrt(), depth], -1), x, y, z, NARROWED)
 
-    at = [heat(now, exponent) for exponent in EXPONENTS]
-    thetas = [theta_of(h, law) for h in [*at, heat(before, EXPONENTS[0])]]
-    return asinh(torch.stack([*thetas[:3], at[EXPONENTS.index(0.0)], thetas[3]], 1))
+    *at, then = diffusivities(told)
+    return [*(heat(now, alpha[:, None]) for alpha in at), heat(before, then[:, None])]
+
+
+def diffusivities(told: Float[Tensor, "b c"]) -> list[Float[Tensor, " b"]]:
+    """Those of `heats`, over that of the solid at its solidus."""
+    cold = told[:, TOLD.index("k_cold")] / told[:, TOLD.index("c_cold")]
+    return [cold**exponent for exponent in (*EXPONENTS, EXPONENTS[0])]
+
+
+def read(
+    heats: list[Float[Tensor, "b x y z"]], told: Float[Tensor, "b c"]
+) -> Float[Tensor, "b channel x y z"]:  # fmt: skip
+    """asinh(theta) of CHANNELS from `heats`."""
+    law = columns(laws(told[:, : len(TOLD)]), 4)
+    thetas = [theta_of(h, law) for h in heats]
+    return asinh(torch.stack([*thetas[:3], heats[EXPONENTS.index(0.0)], thetas[3]], 1))
 
 
 def asinh(theta: Tensor) -> Tensor:
     """ln(theta + sqrt(1 + theta^2)), to 1e-7; ten times as fast as torch.asinh, which takes numbers one by one on a
-    CPU."""
+    CPU. With a gradient out of place."""
+    if theta.requires_grad:
+        return torch.log(theta + torch.sqrt(theta * theta + 1))
     return (theta * theta).add_(1).sqrt_().add_(theta).log_()

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.forecast import Alert, Field, Forecast, Lead, MeltPool, Outcome
+from twin.forecast import Alert, Calibrated, Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Frame, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal, State
 from twin.store.port import Step
 
@@ -107,6 +107,14 @@ def forecast(frame: int, *, machine: str = "m1", name: str = "b1", lead_count: i
     return Forecast(machine=machine, build=name, frame=frame, time_s=time_s, **(constant | fields))
 
 
+def calibrated(estimate: float = 0.35, quantity: Any = "absorptivity", **fields: Any) -> Calibrated:
+    constant = {
+        "nominal": 0.31, "low": estimate - 0.02, "high": estimate + 0.03, "signals": "melt_pool_width_m", "frames": 640,
+        "identifiable": True, "consistent": True, "followed": False,
+    }  # fmt: skip
+    return Calibrated(quantity=quantity, estimate=estimate, **(constant | fields))
+
+
 def field(temperature_k: np.ndarray, lead_s: float = 0.0) -> Field:
     nx, ny, nz = temperature_k.shape
     return Field(
@@ -141,7 +149,10 @@ def whole_step(received_s: float = 1000.0) -> Step:
         observations=[heard(message) for message in messages],
         rejects=[Rejected("meltwin/v1/hall/m1/state", b"\xff\x00", "not JSON")] * 2,
         gaps=[Gap("m1", "m1", "parameters", 1, 4, 1000.0)],
-        forecasts=[forecast(0, fields=(field(np.full((3, 2, 2), 1000.0)),)), forecast(1)],
+        forecasts=[
+            forecast(0, fields=(field(np.full((3, 2, 2), 1000.0)),)),
+            forecast(1, calibrated=(calibrated(), calibrated(0.0001, "beam_diameter_m"))),
+        ],
         alerts=[alert()],
         cards=[{"name": "reference", "kind": "enthalpy"}],
         received_s=received_s,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
 from twin.alarms.acts import MOST_SHELVED_S, Act, BadActError, state_of
-from twin.forecast import Alert, MeltPool, Outcome
+from twin.forecast import Alert, Band, MeltPool, Outcome
 from twin.observation import Birth, Build, Gap, Rejected, Skipped
 from twin.store.fake import FakeStore
 from twin.store.packing import FIELD_ERROR_K
@@ -26,6 +26,7 @@ from twin.store.sql import SqlStore
 New = Callable[[], Store]
 EVERYTHING: list[Callable[[Store], Any]] = [
     lambda store: store.machines(),
+    lambda store: store.floor(),
     lambda store: store.build("m1"),
     lambda store: store.melt_pool("m1"),
     lambda store: store.estimates("m1"),
@@ -36,6 +37,7 @@ EVERYTHING: list[Callable[[Store], Any]] = [
     lambda store: store.melt_pool("m1", opinion="asno"),
     lambda store: store.opinions("m1"),
     lambda store: store.absorptivity("m1"),
+    lambda store: store.calibration("m1"),
     lambda store: store.scan_vectors("m1", "b1", 1),
     lambda store: store.parameters("m1", "b1", 1),
     lambda store: store.alerts(),
@@ -252,6 +254,39 @@ def test_machines_tell_the_last_word(store: Store) -> None:
     assert machines.loc["m2", "build"] is None
 
 
+def test_the_floor_has_a_row_for_every_machine_with_what_is_worst_and_when_it_ends(store: Store) -> None:
+    said = [heard(case.state(sent_s=990.0)), heard(case.build(part="Düse", layers=10))]
+    store.write(Step(said, received_s=100.0))
+    for number, at_s in ((4, 200.0), (5, 300.0), (6, 380.0), (7, 500.0)):
+        store.write(Step([heard(case.layer(number, number))], received_s=at_s))
+    outside = Outcome("outside_envelope", "scan speed", 0.5, "m/s")
+    forecasts = [case.forecast(1, outcome=Outcome()), case.forecast(2, outcome=outside, leads=())]
+    cleared = case.alert("stale", severity="high", cleared_s=9.0)
+    worst = case.alert("keyhole", severity="medium", first_seen_s=5.0, number=2)
+    alerts = [
+        case.alert("birth", severity="low"),
+        worst,
+        cleared,
+        case.alert("gap", severity="medium", first_seen_s=7.0),
+    ]
+    second = case.forecast(3, outcome=Outcome("residual", "energy", 0.2, ""), opinion="other", issued_s=2000.0)
+    store.write(Step(forecasts=[*forecasts, second], alerts=alerts, received_s=600.0))
+    store.write(Step([heard(case.state(source="m2"), machine="m2")], received_s=700.0))
+    floor = store.floor()
+    pd.testing.assert_frame_equal(floor[store.machines().columns.tolist()], store.machines())
+    first, other = floor.to_dict("records")
+    expected = {
+        "outcome": "outside_envelope", "outcome_which": "scan speed", "outcome_by": 0.5, "outcome_unit": "m/s",
+        "issued_s": 1002.0, "part": "Düse", "layers": 10.0, "open_alerts": 3, "worst_kind": "keyhole",
+        "worst_severity": "medium", "worst_since_s": 5.0,
+    }  # fmt: skip
+    assert {name: first[name] for name in expected} == expected
+    assert bool(first["withheld"])
+    assert first["ends_s"] == 500.0 + 100.0 * 4  # layers 7 to 10 of 10, counted from 1, each as long as the median one
+    assert (other["outcome"], other["worst_kind"], other["open_alerts"]) == (None, None, 0)
+    assert np.isnan([other[name] for name in ("layers", "ends_s", "issued_s", "worst_since_s")]).all()
+
+
 def test_a_build_comes_back_as_it_was_said(store: Store) -> None:
     message = case.build("b-1", part="Düse № 7 🔥", assumed=["material"], layers=40)
     store.write(Step([heard(message)], received_s=1.0))
@@ -277,6 +312,19 @@ def test_sizes_come_back_exactly(new: New, sizes: list[tuple[float, float, float
     store.close()
 
 
+def test_bands_come_back_beside_their_sizes_and_are_nan_where_none_is_claimed(store: Store) -> None:
+    band = Band(MeltPool(280e-6, 110e-6, 0.0), MeltPool(320e-6, np.float32(0.5), 70e-6), 0.9)  # type: ignore[arg-type]
+    leads = (replace(case.lead(0.0, 0.0), band=band), case.lead(1e-4, 0.0))
+    store.write(Step(forecasts=[case.forecast(0, leads=leads, credibility=0.25), case.forecast(1, lead_count=1)]))
+    found = store.melt_pool("m1")
+    names = [f"{size}_{end}_m" for size in ("length", "width", "depth") for end in ("low", "high")]
+    assert found.loc[0, [*names, "coverage"]].tolist() == [280e-6, 320e-6, 110e-6, 0.5, 0.0, 70e-6, 0.9]
+    assert found.loc[1:, [*names, "coverage"]].isna().all(axis=None)
+    assert found.credibility.tolist()[:2] == [0.25, 0.25]
+    assert np.isnan(found.credibility[2])
+    assert store.estimates("m1")[names].isna().all(axis=1).tolist() == [False, True]
+
+
 def test_numbers_that_are_none_come_back_as_nan_and_say_why(store: Store) -> None:
     melt_pool = MeltPool(np.float32(np.nan), float("inf"), float("nan"))  # type: ignore[arg-type]
     bad = case.forecast(
@@ -298,7 +346,8 @@ def test_numbers_that_are_none_come_back_as_nan_and_say_why(store: Store) -> Non
 
 def test_latest_forecast_carries_its_outcome_whole(store: Store) -> None:
     outcome = Outcome("outside_envelope", "q", 0.25, "")
-    store.write(Step(forecasts=[case.forecast(7, outcome=outcome, laser_on=False), case.forecast(6)]))
+    told = {"credibility": 0.004, "strangest": "features", "evidence": "scan speed 2.1 m/s, trained up to 1.6"}
+    store.write(Step(forecasts=[case.forecast(7, outcome=outcome, laser_on=False, **told), case.forecast(6)]))
     newest = store.latest_forecast("m1")
     assert newest is not None
     assert newest == {
@@ -306,7 +355,8 @@ def test_latest_forecast_carries_its_outcome_whole(store: Store) -> None:
         "sent_s": 999.0, "operator": "reference", "outcome": "outside_envelope", "outcome_which": "q",
         "outcome_by": 0.25, "outcome_unit": "", "regime": "conduction", "keyhole_number": 2.5,
         "laser_on": False, "withheld": False, "opinion": "", "ledger_defect": None, "absorptivity": None,
-        "nominal_absorptivity": None, "camera_frames": None,
+        "nominal_absorptivity": None, "camera_frames": None, "credibility": 0.004, "strangest": "features",
+        "evidence": "scan speed 2.1 m/s, trained up to 1.6",
     }  # fmt: skip
 
 
@@ -568,6 +618,25 @@ def test_alert_is_the_newest_word_whatever_the_order(new: New, order: list[float
     assert (found.first_seen_s, found.last_seen_s, found.evidence) == (1.0, 4.0, newest.evidence)
     assert found.cleared_s == cleared_s or (cleared_s is None and np.isnan(found.cleared_s))
     store.close()
+
+
+def test_estimates_of_a_machine_come_back_in_the_order_in_which_they_were_made(store: Store) -> None:
+    rows = [case.forecast(n, calibrated=(case.calibrated(0.3 + n / 100, frames=64 * n),)) for n in range(6)]
+    rows.append(case.forecast(6, calibrated=(case.calibrated(1.1e-4, "beam_diameter_m"),)))
+    rows.append(case.forecast(0, name="b0", calibrated=(case.calibrated(0.9),), issued_s=1.0))
+    store.write(Step(forecasts=rows[3:]))
+    store.write(Step(forecasts=rows[:3]))
+    store.write(Step(forecasts=[case.forecast(2, calibrated=(case.calibrated(0.99),))]))
+    found = store.calibration("m1", limit=5)
+    assert found["estimate"].tolist() == [0.3 + n / 100 for n in range(1, 6)]
+    assert found["time_s"].tolist() == [n * 62.5e-6 for n in range(1, 6)]
+    assert found["made_s"].tolist() == [1000.0 + n for n in range(1, 6)]
+    assert found["frames"].tolist() == [64 * n for n in range(1, 6)]
+    assert set(found["identifiable"]) == {True}
+    assert set(found["followed"]) == {False}
+    assert store.calibration("m1", quantity="beam_diameter_m")["estimate"].tolist() == [1.1e-4]
+    assert store.calibration("m1", build="b0")["estimate"].tolist() == [0.9]
+    assert store.calibration("m2").empty
 
 
 def test_outcomes_are_counted_by_kind_and_laser(store: Store) -> None:

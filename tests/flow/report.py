@@ -7,8 +7,7 @@ from typing import Any
 
 KEYS = (
     "messages_published", "messages_committed", "rejected", "duplicates_absorbed", "gaps", "frames_forecast", "alerts",
-    "alerts_by_kind",
-    "latency_ms", "realtime_factor", "outcomes", "operator", "device", "seed",
+    "alerts_by_kind", "latency_ms", "attribution_ms", "realtime_factor", "outcomes", "operator", "device", "seed",
 )  # fmt: skip
 
 
@@ -23,6 +22,7 @@ def faults(report: dict[str, Any], *, operator: str = "asno", messages: int = 10
         f"at least {frames:,} frames": report["frames_forecast"] >= frames,
         "at least 95 % ok": told > 0 and report["outcomes"].get("ok", 0) >= 0.95 * told,
         f"forecast by {operator}": operator in report["operator"].lower(),
+        "an attribution was answered": report["attribution_ms"] is not None,
         "latency measured": all(report["latency_ms"][name] is not None for name in ("p50", "p95", "p99")),
     }
     return [promise for promise, kept in promises.items() if not kept]

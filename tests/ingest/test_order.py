@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.machines.ded import ded_wall
+from ingest.machines.machine import farewell
 from ingest.order import Order
+from ingest.paths.readings import MAX_PENDING
 from tests.ingest.said import FRAME_S, build, energy_j, frame, heard, naive_windows, parameters, plan, same
-from twin.observation import Observation, Parameters, Signal, Window
+from twin.observation import Layer, Observation, Parameters, Signal, State, Window
+from twin.store.fake import FakeStore
+from twin.store.port import Step
 
 
 def run(observations: list[Observation], order: Order | None = None, now_s: float = 0.0) -> tuple[Order, list[Window]]:
@@ -113,6 +118,45 @@ def test_a_missing_message_becomes_a_gap_after_patience_seconds() -> None:
     order.add(heard(messages[1]), 103.0)
     assert order.counts().late == 1
     assert accounted(order)
+
+
+def layer(sequence: int) -> Observation:
+    return heard(Layer(source="a", sequence=sequence, time_s=float(sequence), build="b", layer=sequence))
+
+
+def gaps_of(order: Order) -> list[tuple[str, int, int]]:
+    return [(gap.channel, gap.first_sequence, gap.last_sequence) for gap in order.gaps()]
+
+
+def test_a_retained_message_that_never_came_is_a_gap_and_one_that_comes_late_is_none() -> None:
+    """A broker that keeps nothing forgets all but the newest of a retained kind."""
+    order, _ = run([layer(n) for n in (0, 1, 4, 3, 6)], now_s=100.0)
+    assert gaps_of(order) == []
+    order.add(layer(5), 101.0)
+    order.tick(102.0)
+    assert gaps_of(order) == [("layer", 2, 2)]
+    assert order.counts().released == 6  # all that came are worth as much as ever
+    assert accounted(order)
+
+
+def test_who_comes_later_misses_no_retained_message() -> None:
+    order, _ = run([layer(7), layer(8), heard(build(sequence=3))])
+    order.finish(1.0)
+    assert gaps_of(order) == []
+
+
+def test_what_was_retained_while_nobody_listened_is_a_gap_after_what_is_kept() -> None:
+    store = FakeStore()
+    goodbye = farewell(ded_wall(1)).model_copy(update={"source": "a"})
+    hello = State(source="a", sequence=0, time_s=0.0, status="online", origin="replay")
+    store.write(Step([layer(0), layer(1), heard(hello), heard(goodbye)]))
+    order = Order(kept=store)
+    again = [layer(4), heard(hello.model_copy(update={"sequence": 2})), heard(goodbye)]
+    for observation in again:
+        order.meet(observation)
+    run(again, order)
+    order.finish(1.0)
+    assert gaps_of(order) == [("layer", 2, 3), ("state", 1, 1)]
 
 
 def test_a_long_gap_is_left_out_rather_than_made_up() -> None:
@@ -350,3 +394,66 @@ def test_five_thousand_messages_a_second_on_one_core() -> None:
     _, windows = run([heard(build()), *observations])
     assert n / (time.process_time() - started_s) > 5_000
     assert len(windows) == math.ceil((n - 1) / 2)
+
+
+def readings(sequence: int, times_s: list[float], layer: int = 0, name: str = "melt_pool_width_m") -> Signal:
+    return Signal(
+        source="a", sequence=sequence, time_s=times_s[0], build="b", layer=layer, name=name, sample_time_s=times_s,  # type: ignore[arg-type]
+        value=[1e-4 + t * 1e-6 for t in times_s],
+    )  # fmt: skip
+
+
+def handed(windows: list[Window]) -> list[tuple[str, float]]:
+    return [(s.name, t) for w in windows for s in w.signals for t in s.time_s.tolist()]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_each_sample_is_handed_on_once_in_order_whatever_the_order_of_arrival(data: st.DataObject) -> None:
+    parts = even(60)
+    said = [readings(n, [(4 * n + k) * FRAME_S / 2 for k in range(1, 5)]) for n in range(20)]
+    arrived = data.draw(st.permutations([heard(m) for m in (*said, said[3], *parts)]))
+    order, windows = run([heard(build()), *arrived])
+    windows += order.finish(0.0)
+    found = handed(windows)
+    every = [t for each in said for t in each.sample_time_s]
+    assert [t for _, t in found] == every[: len(found)], "each once, in the order of its stream"
+    ends = {t: w.end_s for w in windows for s in w.signals for t in s.time_s.tolist()}
+    assert all(t <= end_s for t, end_s in ends.items()), "never with a window that ends before it"
+    assert accounted(order)
+
+
+def test_samples_come_with_the_window_that_ends_after_them() -> None:
+    said = [readings(n, [(n + 0.5) * FRAME_S, (n + 1) * FRAME_S]) for n in range(12)]
+    _, windows = run([heard(build()), *map(heard, said), *map(heard, even(12))])
+    assert [t for _, t in handed(windows)] == [t for each in said[:11] for t in each.sample_time_s]
+    for window in windows:
+        times = [t for s in window.signals for t in s.time_s.tolist()]
+        assert times == [(window.index + 0.5) * FRAME_S, (window.index + 1) * FRAME_S]
+
+
+def test_samples_of_a_layer_that_ended_come_with_the_next_and_of_another_build_never() -> None:
+    first = [parameters(n, [n * FRAME_S], layer=0, final=n == 4) for n in range(5)]
+    second = [parameters(5 + n, [1.0 + n * FRAME_S], layer=1) for n in range(4)]
+    late = readings(0, [4 * FRAME_S])
+    order, windows = run([heard(build()), *map(heard, first), heard(late), *map(heard, second)])
+    assert [(w.layer, s.layer) for w in windows for s in w.signals] == [(1, 0)]
+    other = [parameters(9 + n, [2.0 + n * FRAME_S], name="c") for n in range(4)]
+    stray = readings(1, [1.5])
+    _, more = run([heard(build(name="c", sequence=1)), heard(stray), *map(heard, other)], order)
+    assert handed(more) == []
+
+
+def test_signals_that_no_forecast_stands_beside_are_not_held() -> None:
+    order, windows = run([heard(build()), heard(readings(0, [0.0], name="oxygen_share")), *map(heard, even(5))])
+    assert handed(windows) == []
+    assert len(order.signals()) == 1
+
+
+def test_what_waits_for_its_window_is_bounded() -> None:
+    order = Order()
+    order.add(heard(build()), 0.0)
+    for n in range(20):
+        order.add(heard(readings(n, (np.arange(5000) / 5000 + n).tolist())), 0.0)
+    windows = run([heard(m) for m in [parameters(0, [0.0]), parameters(1, [100.0], final=True)]], order)[1]
+    assert len(handed(windows)) <= MAX_PENDING

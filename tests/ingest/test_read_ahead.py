@@ -61,6 +61,12 @@ def some(n: int, seed: int) -> tuple[list[Said], bytes]:
     return said, wire
 
 
+def published(ahead: bytes) -> tuple[int, list[Said]]:
+    """Where the short way ends, and what went it."""
+    heard: list[Said] = []
+    return _published(ahead, 0, lambda *each: heard.append(Said(*each))), heard
+
+
 class Line:
     """A socket from which a number of bytes drawn at random comes at a time, then none."""
 
@@ -109,9 +115,7 @@ def test_what_is_not_a_whole_packet_is_left_where_it_begins() -> None:
     whole = b"".join(map(packet, said))
     last = packet(said[-1])
     for cut in (1, 2, 3, 5, len(last) - 1):
-        heard: list[Said] = []
-        at = _published(whole + last[:cut], 0, lambda *each: heard.append(Said(*each)))
-        assert (at, heard) == (len(whole), said)
+        assert published(whole + last[:cut]) == (len(whole), said)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,4 @@ def test_what_is_not_a_whole_packet_is_left_where_it_begins() -> None:
 )
 def test_what_looks_odd_is_left_to_paho(odd: bytes) -> None:
     plain = Said("a", b"b", 7, "t")
-    heard: list[Said] = []
-    wire = packet(plain) + odd + packet(plain)
-    assert _published(wire, 0, lambda *each: heard.append(Said(*each))) == len(packet(plain))
-    assert heard == [plain]
+    assert published(packet(plain) + odd + packet(plain)) == (len(packet(plain)), [plain])

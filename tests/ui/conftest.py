@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -15,10 +15,10 @@ from ui.app import build_app
 
 
 @contextmanager
-def _served(store: str | Store, **settings: Any) -> Iterator[str]:
+def _running(asgi: Any) -> Iterator[str]:
     bound = socket.create_server(("127.0.0.1", 0))
-    app = build_app(store, **settings)
-    server = uvicorn.Server(uvicorn.Config(app.server, log_level="error", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(asgi, log_level="error", timeout_graceful_shutdown=1, proxy_headers=False)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     while not server.started:
@@ -31,8 +31,19 @@ def _served(store: str | Store, **settings: Any) -> Iterator[str]:
         assert not thread.is_alive()
 
 
+def _served(store: str | Store, **settings: Any) -> AbstractContextManager[str]:
+    return _running(build_app(store, **settings).server)
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """`serve(store)` starts a server and gives its address; all stop when the test ends."""
     with ExitStack() as servers:
         yield lambda store, **settings: servers.enter_context(_served(store, **settings))
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[Any], str]]:
+    """The same for an ASGI application that is already built."""
+    with ExitStack() as servers:
+        yield lambda asgi: servers.enter_context(_running(asgi))

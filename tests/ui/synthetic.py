@@ -13,6 +13,8 @@ from twin.alarms.acts import state_of
 from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
 from twin.store import packing
+from twin.store.floor import floor
+from twin.store.packing import CALIBRATION, table
 from twin.store.port import Step
 
 HORIZON = 8
@@ -63,6 +65,9 @@ class SyntheticStore:
     outcome: str = "ok"
     opinion: str = ""  # an operator that gives a second one
     inferring: bool = False
+    sensing: bool = False
+    followed: bool = False
+    banded: bool = False
     reads: dict[str, int] = field(default_factory=dict)
 
     def advance(self, frames: int, now_s: float) -> None:
@@ -85,6 +90,12 @@ class SyntheticStore:
         table["last_sent_s"] = self.now_s
         table["last_time_s"] = [self._frame_of(m) * m.frame_s for m in self.machine_list]
         return table
+
+    def floor(self) -> pd.DataFrame:
+        machines = self.machines()
+        names = machines["machine"]
+        builds = {name: self.build(name) or {} for name in names}
+        return floor(machines, builds, {name: self.latest_forecast(name) or {} for name in names}, [], [])
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         m = self._find(machine)
@@ -139,6 +150,21 @@ class SyntheticStore:
         table["camera_frames"] = np.minimum((frame - frame[0]) // 4, 10)
         return table.assign(outcome=self.outcome, operator="hfluxno-melt-pool")
 
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        m = self._find(machine)
+        if m is None or not self.sensing:
+            return table([], CALIBRATION)
+        last = self._frame_of(m)
+        at = np.arange(max(last - 64 * 5, 0), last + 1, 64)
+        half = 0.2 / np.sqrt(1 + np.arange(len(at)))
+        rows = pd.DataFrame({"quantity": quantity, "time_s": at * m.frame_s, "made_s": self.now_s - (last - at) * 0.02})
+        rows["nominal"], rows["estimate"] = 0.55, 0.6
+        rows["low"], rows["high"] = 0.6 - half, 0.6 + half
+        rows["signals"], rows["frames"] = "melt_pool_length_m,melt_pool_width_m", 64 * (1 + np.arange(len(at)))
+        return rows.assign(identifiable=True, consistent=True, followed=self.followed)[list(CALIBRATION)]
+
     def estimates(
         self,
         machine: str,
@@ -188,6 +214,10 @@ class SyntheticStore:
                 "operator": opinion or "asno-small-1",
             }
         )
+        if self.banded:
+            for size in ("length", "width", "depth"):
+                table[f"{size}_low_m"], table[f"{size}_high_m"] = table[f"{size}_m"] * 0.9, table[f"{size}_m"] * 1.1
+            table["coverage"], table["credibility"] = 0.9, 0.5
         return table.sort_values("time_s", kind="stable", ignore_index=True)
 
     def signals(

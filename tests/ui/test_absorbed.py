@@ -65,3 +65,47 @@ def test_the_source_is_said_and_so_is_what_is_wrong_with_it(changed, late_s, tex
     assert (told.text, told.tone) == (text, tone)
     assert WHO in told.more
     assert provenance(ROWS.iloc[:0], NOW_S, "asno", STORE.now_s).text == "not inferred"
+
+
+SENSED = SyntheticStore(frame=600, sensing=True).calibration(LPBF_BAY.name)
+LATER_S = 600 * LPBF_BAY.frame_s
+
+
+def test_what_sensors_say_stands_in_its_interval_beside_nominal():
+    figure = absorbed(ROWS.iloc[:0], LATER_S, WHO, LIGHT, SENSED)
+    drawn = traces(figure)
+    assert set(drawn) == {"nominal", "low", "high", "from sensors"}
+    assert drawn["low"].fill == "tonexty"
+    np.testing.assert_allclose(drawn["high"].y - drawn["low"].y, 0.4 / np.sqrt([1, 2, 3, 4, 5, 6, 6]), rtol=1e-4)
+    assert drawn["from sensors"].x[-1] == 0.0, "it holds until now"
+    told = figure.layout.annotations[0].text
+    assert "<b>0.600</b> (0.518 to 0.682) by sensors" in told
+    assert "0.550 nominal" in told
+
+
+def test_inferred_and_sensed_stand_together():
+    drawn = traces(absorbed(ROWS, NOW_S, WHO, LIGHT, SENSED[SENSED["time_s"] <= NOW_S]))
+    assert {"inferred", "from sensors", "nominal"} <= set(drawn)
+
+
+def test_an_estimate_that_is_not_determined_is_pale():
+    sure, unsure = (
+        traces(absorbed(ROWS.iloc[:0], LATER_S, WHO, LIGHT, rows))["from sensors"].line.color
+        for rows in (SENSED, SENSED.assign(identifiable=False))
+    )
+    assert (sure, unsure) == (LIGHT.forecast, LIGHT.faint)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text", "tone"),
+    [
+        ({}, "shown, not followed", ""),
+        ({"followed": True}, "followed", ""),
+        ({"identifiable": False}, "not determined yet", "caution"),
+        ({"consistent": False}, "signals disagree", "caution"),
+    ],
+)
+def test_whether_the_sensors_are_followed_is_said(changed, text, tone):
+    told = provenance(ROWS.iloc[:0], LATER_S, WHO, STORE.now_s, SENSED.assign(**changed))
+    assert (told.text, told.tone) == (text, tone)
+    assert "384 frames of the melt-pool length and the melt-pool width" in told.more

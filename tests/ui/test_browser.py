@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import need
+from tests.contracts import store_cases as case
+from tests.contracts.store_cases import heard
 from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
+from twin.store.port import Step
 from twin.store.sql import SqlStore
 
 FLAGS = [
@@ -77,7 +81,7 @@ def test_the_forecast_moves_in_a_browser(browser: Any, serve: Callable[..., str]
     page.on(
         "console", lambda said: complaints.append(said.text) if said.type == "error" and not _harmless(said) else None
     )
-    page.goto(f"{address}/?machine={LPBF_BAY.name}")
+    page.goto(f"{address}/machine?machine={LPBF_BAY.name}")
 
     page.wait_for_function(f"({WIDTH})() !== null", timeout=PATIENCE_MS)
     before = page.evaluate(WIDTH)
@@ -90,7 +94,7 @@ def test_the_forecast_moves_in_a_browser(browser: Any, serve: Callable[..., str]
     page.wait_for_selector("#pool .js-plotly-plot .gl-container canvas", state="attached", timeout=PATIENCE_MS)
 
     page.get_by_text(DED_CELL.name).first.click()
-    page.wait_for_function("document.querySelector('#facts').textContent.includes('SS316L')", timeout=PATIENCE_MS)
+    page.wait_for_function("document.querySelector('#facts')?.textContent.includes('SS316L')", timeout=PATIENCE_MS)
     assert "assumed" in page.inner_text("#facts")
 
     assert complaints == []
@@ -104,7 +108,7 @@ def test_a_silent_machine_and_a_dead_server_show_as_stale(
 ) -> None:
     store = SyntheticStore(now_s=time.time())
     page = browser.new_page()
-    page.goto(serve(store, stale_after_s=1.0))
+    page.goto(serve(store, stale_after_s=1.0) + "/machine")
     page.wait_for_function("document.documentElement.dataset.fresh === 'stale'", timeout=PATIENCE_MS)
     assert page.is_visible("text=No fresh data")
     assert not page.is_visible("#verdict")
@@ -126,7 +130,7 @@ def test_a_second_opinion_and_what_is_absorbed_are_shown_with_age_unit_and_sourc
 ) -> None:
     store = SyntheticStore(now_s=time.time(), opinion="reference", inferring=True)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.goto(f"{serve(store)}/?machine={LPBF_BAY.name}")
+    page.goto(f"{serve(store)}/machine?machine={LPBF_BAY.name}")
     page.wait_for_selector("#second-key:has-text('ago')", timeout=PATIENCE_MS)
     assert "reference (µm, " in page.inner_text("#second-key")
     page.wait_for_selector("#absorbed-age:has-text('from 10 camera frames, made ')", timeout=PATIENCE_MS)
@@ -149,6 +153,37 @@ def test_before_any_data_the_page_says_what_it_waits_for(
     page.wait_for_selector("text=Waiting for a machine", timeout=PATIENCE_MS)
     assert page.is_visible("text=./meltwin demo")
     assert not page.is_visible("#timeline")
+
+
+@pytest.mark.timeout(120)
+def test_a_hundred_machines_fit_on_one_screen_and_lead_to_each(
+    browser: Any, serve: Callable[..., str], tmp_path: Path
+) -> None:
+    url, source = f"sqlite:///{tmp_path / 'hall.db'}", SyntheticStore(now_s=time.time())
+    store = SqlStore.create(url)
+    for number in range(100):
+        machine = replace(LPBF_BAY, name=f"m{number:03d}")
+        now_s = source.now_s - (600.0 if number == 7 else 0.0)
+        observations = [heard(case.state(source=machine.name, sent_s=now_s), machine.name)]
+        store.write(Step(observations, forecasts=[case.forecast(1, machine=machine.name)], received_s=now_s))
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.goto(serve(url, stale_after_s=300.0))
+    page.wait_for_function("document.querySelectorAll('#hall [data-fresh]').length === 100", timeout=PATIENCE_MS)
+    page.wait_for_selector("#hall-summary:has-text('100 machines: 1 without fresh data, 99 in order')")
+    assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+    assert page.inner_text("[data-machine=m007] .say:visible") == "No fresh data"
+    assert page.inner_text("[data-machine=m008] .say:visible") == "Forecast in order"
+    page.click("[data-machine=m042] a")
+    page.wait_for_selector("#machines-box:has-text('m042')", timeout=PATIENCE_MS)
+    assert page.inner_text("nav [aria-current=page]") == "Machine"
+    store.close()
+
+
+def test_an_address_from_before_there_was_a_floor_leads_to_its_machine(browser: Any, serve: Callable[..., str]) -> None:
+    page = browser.new_page()
+    page.goto(f"{serve(SyntheticStore(now_s=time.time()))}/?machine={DED_CELL.name}")
+    assert page.url.endswith(f"/machine?machine={DED_CELL.name}")
+    page.wait_for_function("document.querySelector('#facts')?.textContent.includes('SS316L')", timeout=PATIENCE_MS)
 
 
 def _harmless(said: Any) -> bool:

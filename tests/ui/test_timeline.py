@@ -115,3 +115,28 @@ def test_no_rows_give_a_message():
 @pytest.mark.parametrize("value", [1e-5, 0.03, 1.0, 1.51, 99.0, 160.0, 8.1e4])
 def test_axis_limits_hold_the_value_and_no_more_than_half_again(value):
     assert value * (1 - 1e-9) <= round_up(value) <= 1.51 * value
+
+
+def test_the_band_lies_around_estimate_and_horizon_and_is_told():
+    store = SyntheticStore(frame=300, banded=True)
+    frames = store.melt_pool(LPBF_BAY.name, limit=160)
+    figure = timeline(frames, pd.DataFrame(), LPBF, LIGHT)
+    shapes = traces(figure, "band")
+    assert len(shapes) == 6, "of the estimate and of the horizon, for each size"
+    for past, ahead in zip(shapes[::2], shapes[1::2], strict=True):
+        assert max(past.x) <= 0
+        assert min(ahead.x) == 0
+    newest = split(frames)[0].iloc[-1]
+    assert max(shapes[0].y) >= newest["width_m"] * 1.1e6 * 0.999
+    assert "in 90 %" in figure.layout.annotations[0].text
+
+
+def test_a_frame_that_claims_no_band_breaks_it_and_none_is_drawn_without():
+    frames = SyntheticStore(frame=300, banded=True).melt_pool(LPBF_BAY.name, limit=160)
+    at_s = frames.loc[(frames["lead_s"] == 0) & (frames["frame"] == STORE.frame - 5), "time_s"].item()
+    frames.loc[(frames["time_s"] == at_s) & (frames["lead_s"] == 0), "width_low_m"] = np.nan
+    shapes = traces(timeline(frames, pd.DataFrame(), LPBF, LIGHT), "band")
+    assert np.isnan(shapes[0].x).sum() == 1, "two stretches"
+    none = timeline(rows(LPBF_BAY), pd.DataFrame(), LPBF, LIGHT)
+    assert not traces(none, "band")
+    assert "in 90 %" not in none.layout.annotations[0].text

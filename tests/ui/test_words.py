@@ -65,7 +65,7 @@ def test_a_picture_says_which_moment_it_shows_and_how_old_it_is():
 def test_what_was_missed_is_told_newest_first() -> None:
     store = SyntheticStore()
     row = read_machines(store)[1]
-    slow = read_slow(store, row, None)
+    slow = read_slow(store, row, None, store.now_s)
     shown = missed(Snapshot(store.now_s, machines=(row,), machine=str(row["machine"]), slow=slow), LIGHT)
     lines = ["".join(str(part) for part in item.children[:1]) for item in shown["missed"]["children"].children]
     assert [line.split()[0] for line in lines] == ["frames", "meltwin/v1/hall/m/plan", "parameters"]

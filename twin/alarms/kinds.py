@@ -19,7 +19,7 @@ FLOOD = "flood"
 ADVISORY: Severity = "low"
 RISKS = ("keyhole", "lack_of_fusion", "balling", "overheating")
 OF_FORECASTS = frozenset(get_args(OutcomeKind)) | set(RISKS)  # what `Alarms` raises; others are raised elsewhere
-_SENSOR = "silence_"
+SILENCE, FAULT = "silence_", "sensor_"  # and the sensor's name: it says nothing; what it says cannot be
 
 STATUS: Mapping[str, Status] = {
     "outside_envelope": "out_of_specification",
@@ -46,8 +46,13 @@ STATUS: Mapping[str, Status] = {
 
 
 def status_of(kind: str) -> Status:
-    """The NE 107 status of an alert. A sensor's silence is a failure; so is a kind that nobody has sorted."""
-    return "failure" if kind.startswith(_SENSOR) else STATUS.get(kind, "failure")
+    """The NE 107 status of an alert. A sensor's silence or fault is a failure; so is a kind that nobody has sorted."""
+    return STATUS.get(kind, "failure")
+
+
+def of_the_twin(kind: str) -> bool:
+    """Whether the twin raises it, by its forecasts and their sensors."""
+    return kind in OF_FORECASTS or kind.startswith(FAULT)
 
 
 def wants_word(severity: str) -> bool:

@@ -7,7 +7,7 @@ the order in which steps are written does not matter.
 import json
 from typing import Any
 
-from twin.forecast import Forecast
+from twin.forecast import Forecast, Lead
 from twin.observation import Build, Frame, Layer, Observation, Parameters, Plan, Signal, State
 from twin.store.packing import ABSORBED, pack_frame, pack_samples, plain_text
 
@@ -179,6 +179,9 @@ def forecast_row(identity: int, forecast: Forecast) -> Row:
         "opinion": forecast.opinion,
         "ledger_defect": None if forecast.ledger_defect is None else float(forecast.ledger_defect),
         **{name: getattr(forecast.absorbed, own, None) for name, own in ABSORBED.items()},
+        "credibility": None if forecast.credibility is None else float(forecast.credibility),
+        "strangest": forecast.strangest,
+        "evidence": plain_text(forecast.evidence),
     }
 
 
@@ -196,6 +199,26 @@ def melt_pool_rows(identity: int, forecast: Forecast) -> list[Row]:
             "x_m": float(lead.x_m),
             "y_m": float(lead.y_m),
             "beam_power_w": float(lead.beam_power_w),
+            **band_columns(lead),
         }
         for number, lead in enumerate(forecast.leads)
     ]
+
+
+def calibration_rows(identity: int, forecast: Forecast) -> list[Row]:
+    """One row a quantity that was estimated anew."""
+    place = {"forecast_id": identity, "machine": forecast.machine, "build": forecast.build}
+    return [
+        place | {"time_s": float(forecast.time_s), "made_s": float(forecast.issued_s)} | vars(each)
+        for each in forecast.calibrated
+    ]
+
+
+def band_columns(lead: Lead) -> dict[str, float | None]:
+    """Low and high of each size, and the coverage; None where no band is claimed."""
+    sizes: dict[str, float | None] = {
+        f"{size}_{end}_m": None if lead.band is None else float(getattr(getattr(lead.band, end), f"{size}_m"))
+        for size in ("length", "width", "depth")
+        for end in ("low", "high")
+    }
+    return sizes | {"coverage": None if lead.band is None else float(lead.band.coverage)}

@@ -27,13 +27,17 @@ from twin.observation import (
     State,
 )
 from twin.store import alerts, packing
+from twin.store import floor as floors
+from twin.store.derive import band_columns
+from twin.store.fake_requests import FakeRequests
 from twin.store.port import AlertUnknownError, Step, Written
 
 
-class FakeStore:
+class FakeStore(FakeRequests):
     """Not for one machine's worth of data: every read looks at everything."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._observations: dict[tuple[str, str, int], tuple[float, Observation]] = {}
         self._conflicts: set[tuple[tuple[str, str, int], str]] = set()
         self._rejects: dict[tuple[float, Rejected, int], Rejected] = {}
@@ -227,6 +231,22 @@ class FakeStore:
             )
         return packing.table(rows, packing.MACHINES)
 
+    def floor(self) -> pd.DataFrame:
+        machines, begun, builds = self.machines(), list[tuple[str, float, float]](), dict[str, dict[str, Any]]()
+        for machine, build in zip(machines["machine"], machines["build"], strict=True):
+            told = self.build(machine, build) or {}
+            layers = [m for _, m in self._layers(machine, build)]
+            first = min((m.layer for m in layers), default=0)
+            if told:
+                builds[machine] = {"part": told["part"], "layers": told["layers"], "first": first}
+            wall_s = {m.layer: received_s for received_s, m in self._layers(machine, build) if isinstance(m, Layer)}
+            newest = max((m.layer for m in layers), default=0)
+            begun += [(machine, layer, at_s) for layer, at_s in wall_s.items() if layer > newest - floors.LAYERS]
+        forecasts = {name: self.latest_forecast(name) or {} for name in machines["machine"]}
+        opened = self.alerts(open_only=True, limit=10**6)
+        heard = opened[opened["shelved_until_s"].isna()]
+        return floors.floor(machines, builds, forecasts, heard.itertuples(), begun)
+
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         named = {
             m.build: (r, m.time_s, m.build, m) for r, o in self._heard(machine) if isinstance(m := o.message, Build)
@@ -266,6 +286,19 @@ class FakeStore:
             if f.absorbed is not None
         ]  # fmt: skip
         return packing.table(rows, packing.ABSORPTIVITY)
+
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        frames = self._frames(machine, build, None, 10**9, "")
+        rows = sorted(
+            (f.issued_s, f.time_s, tuple({"time_s": f.time_s, "made_s": f.issued_s, **vars(c)}[n] for n in columns))
+            for columns in [packing.CALIBRATION]
+            for f in frames
+            for c in f.calibrated
+            if c.quantity == quantity
+        )
+        return packing.table([row for *_, row in rows[-limit:]], packing.CALIBRATION)
 
     def melt_pool(
         self,
@@ -332,7 +365,7 @@ class FakeStore:
         if not forecasts:
             return None
         newest = forecasts[-1]
-        apart = ("leads", "fields", "outcome", "absorbed")
+        apart = ("leads", "fields", "outcome", "absorbed", "calibrated")
         columns = {name: value for name, value in vars(newest).items() if name not in apart}
         columns |= {name: getattr(newest.absorbed, own, None) for name, own in packing.ABSORBED.items()}
         outcome = {f"outcome_{name}": value for name, value in asdict(newest.outcome).items() if name != "kind"}
@@ -489,4 +522,5 @@ def _size(forecast: Forecast, lead: Lead) -> tuple[Any, ...]:
         forecast.frame, forecast.issued_s, lead.time_s, lead.lead_s,
         lead.melt_pool.length_m, lead.melt_pool.width_m, lead.melt_pool.depth_m,
         lead.x_m, lead.y_m, lead.beam_power_w, forecast.layer, forecast.outcome.kind, forecast.operator,
+        *band_columns(lead).values(), forecast.credibility,
     )  # fmt: skip

@@ -35,7 +35,9 @@ FORECASTS = {
     "layer": int, "frame": int, "frame_time_s": float, "issued_s": float, "operator": object, "outcome": object,
     "outcome_which": object, "outcome_by": float, "regime": object, "keyhole_number": float, "laser_on": bool,
     "lead": float, "lead_s": float, "time_s": float, "length_m": float, "width_m": float, "depth_m": float,
-    "x_m": float, "y_m": float, "beam_power_w": float,
+    "x_m": float, "y_m": float, "beam_power_w": float, "length_low_m": float, "length_high_m": float,
+    "width_low_m": float, "width_high_m": float, "depth_low_m": float, "depth_high_m": float, "coverage": float,
+    "credibility": float, "strangest": object, "evidence": object,
 }  # fmt: skip
 
 
@@ -120,7 +122,9 @@ class HoldingsReader(Reader):
         rows = select(
             row.layer, row.frame, row.time_s, row.issued_s, row.operator, row.outcome_kind, row.outcome_which,
             row.outcome_by, row.regime, row.keyhole_number, row.laser_on, size.lead, size.lead_s, size.time_s,
-            size.length_m, size.width_m, size.depth_m, size.x_m, size.y_m, size.beam_power_w,
+            size.length_m, size.width_m, size.depth_m, size.x_m, size.y_m, size.beam_power_w, size.length_low_m,
+            size.length_high_m, size.width_low_m, size.width_high_m, size.depth_low_m, size.depth_high_m, size.coverage,
+            row.credibility, row.strangest, row.evidence,
         ).outerjoin(size, size.forecast_id == row.id).where(
             row.machine == machine, row.build == build, row.opinion == ""
         )  # fmt: skip

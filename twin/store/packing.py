@@ -33,12 +33,17 @@ MACHINES = {
 MELT_POOL = {
     "frame": int, "issued_s": float, "time_s": float, "lead_s": float, "length_m": float, "width_m": float,
     "depth_m": float, "x_m": float, "y_m": float, "beam_power_w": float, "layer": int, "outcome": object,
-    "operator": object,
+    "operator": object, "length_low_m": float, "length_high_m": float, "width_low_m": float, "width_high_m": float,
+    "depth_low_m": float, "depth_high_m": float, "coverage": float, "credibility": float,
 }  # fmt: skip
 ABSORBED = {"absorptivity": "absorptivity", "nominal_absorptivity": "nominal", "camera_frames": "camera_frames"}
 ABSORPTIVITY = {
     "frame": int, "layer": int, "time_s": float, "issued_s": float, "absorptivity": float,
     "nominal_absorptivity": float, "camera_frames": int, "ledger_defect": float, "outcome": object, "operator": object,
+}  # fmt: skip
+CALIBRATION = {
+    "quantity": object, "time_s": float, "made_s": float, "nominal": float, "estimate": float, "low": float,
+    "high": float, "signals": object, "frames": int, "identifiable": bool, "consistent": bool, "followed": bool,
 }  # fmt: skip
 SIGNALS = {"time_s": float, "name": object, "value": float, "layer": int}
 SCAN_VECTORS = {

@@ -12,6 +12,7 @@ import pandas as pd
 from twin.alarms.acts import Act
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
+from twin.store.requests import Requests
 
 
 class StoreError(Exception):
@@ -87,7 +88,7 @@ class Written:
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-class Store(Protocol):
+class Store(Requests, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:
@@ -104,6 +105,12 @@ class Store(Protocol):
         Status and build are those of the last message received; `layer` and `last_time_s` (process time) are those of
         the build's layer that was last heard of. A column of numbers is NaN where nothing is known yet.
         """
+        ...
+
+    def floor(self) -> pd.DataFrame:
+        """One row a machine, by name: the columns of `machines`; outcome (with which, by, unit), withheld and issued_s
+        of its newest forecast; part, layers, and ends_s (wall clock, NaN where it cannot be told) of its build;
+        open_alerts that nobody shelved, and kind, severity and first sight of the worst of them."""
         ...
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
@@ -124,7 +131,8 @@ class Store(Protocol):
         One build, because process time may begin again with the next: the named one, or that of the newest forecast of
         record. `since_s`: only frames whose own process time is later. `opinion`: the forecasts of record, or the
         second opinions of that name. Columns: frame, issued_s, time_s (of the size), lead_s,
-        length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator.
+        length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator, length_low_m, length_high_m,
+        width_low_m, width_high_m, depth_low_m, depth_high_m, coverage (NaN where no band is claimed), credibility.
         """
         ...
 
@@ -150,6 +158,14 @@ class Store(Protocol):
         """What operators inferred, among the newest `limit` frames of a build, by process time: frame, layer, time_s,
         issued_s, absorptivity, nominal_absorptivity, camera_frames (that it was inferred from), ledger_defect, outcome,
         operator. No row where nothing was inferred."""
+        ...
+
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        """The newest `limit` estimates of a quantity of a machine in a build (None: that of the newest forecast of
+        record), in the order in which they were made: quantity, time_s (process time of the frame), made_s (wall
+        clock), nominal, estimate, low, high (95 %), signals, frames, identifiable, consistent, followed."""
         ...
 
     def signals(
@@ -181,7 +197,7 @@ class Store(Protocol):
     def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
         """The newest forecast: machine, build, layer, frame, time_s, issued_s, sent_s, operator, outcome (and
         outcome_which, outcome_by, outcome_unit), regime, keyhole_number, laser_on, withheld, opinion, ledger_defect,
-        absorptivity, nominal_absorptivity, camera_frames."""
+        absorptivity, nominal_absorptivity, camera_frames, credibility, strangest, evidence."""
         ...
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, Select, and_, func, or_, select, tuple_
 from twin.alarms.kinds import ADVISORY
 from twin.forecast import Field
 from twin.observation import Frame, Observation
+from twin.store import floor as floors
 from twin.store import packing
 from twin.store.engine import answering
 from twin.store.tables import (
@@ -22,6 +23,7 @@ from twin.store.tables import (
     AlertRow,
     BirthRow,
     BuildRow,
+    CalibrationRow,
     CardRow,
     CounterRow,
     FieldRow,
@@ -98,6 +100,40 @@ class Reader:
         ).outerjoin(LayerRow, place).order_by(row.machine)  # fmt: skip
         return packing.table(self._rows(rows), packing.MACHINES)
 
+    def floor(self) -> pd.DataFrame:
+        machine, forecast, layer, alert = MachineRow, ForecastRow, LayerRow, AlertRow
+        mine = and_(layer.machine == machine.machine, layer.build == machine.build)
+        first, newest = (
+            select(layer.layer).where(mine).order_by(order).limit(1).correlate(machine).scalar_subquery()
+            for order in (layer.layer, layer.layer.desc())
+        )
+        of = and_(BuildRow.machine == machine.machine, BuildRow.build == machine.build)
+        builds = select(machine.machine, BuildRow.part, BuildRow.layers, first.label("first")).join(BuildRow, of)
+        last = (
+            select(forecast.id)
+            .where(forecast.machine == machine.machine, forecast.opinion == "")
+            .order_by(*_NEWEST)
+            .limit(1)
+            .correlate(machine)
+            .scalar_subquery()
+        )
+        outcomes = select(
+            forecast.machine, forecast.outcome_kind.label("outcome"), forecast.outcome_which, forecast.outcome_by,
+            forecast.outcome_unit, forecast.withheld, forecast.issued_s,
+        ).join(machine, forecast.id == last)  # fmt: skip
+        begun = select(layer.machine, layer.layer, layer.begun_received_s).join(machine, mine)
+        begun = begun.where(layer.layer > newest - floors.LAYERS, layer.begun_received_s.is_not(None))
+        opened = select(alert.machine, alert.kind, alert.severity, alert.first_seen_s).where(
+            alert.cleared_s.is_(None), alert.shelved_until_s.is_(None)
+        )
+        return floors.floor(
+            self.machines(),
+            {row.machine: row._mapping for row in self._rows(builds)},
+            {row.machine: row._mapping for row in self._rows(outcomes)},
+            self._rows(opened),
+            [tuple(row) for row in self._rows(begun)],  # type: ignore[misc]
+        )
+
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         rows = select(*BuildRow.__table__.c).where(BuildRow.machine == machine)
         if build is not None:
@@ -156,20 +192,33 @@ class Reader:
         inferred = [frame for frame in newest[::-1] if frame.absorptivity is not None]
         return packing.table(inferred, packing.ABSORPTIVITY)
 
+    def calibration(
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
+    ) -> pd.DataFrame:
+        row = CalibrationRow
+        chosen = build or self._forecast_build(machine)
+        rows = select(*(row.__table__.c[name] for name in packing.CALIBRATION)).where(
+            row.machine == machine, row.build == chosen, row.quantity == quantity
+        )
+        newest = self._rows(rows.order_by(row.made_s.desc(), row.time_s.desc()).limit(limit))
+        return packing.table(newest[::-1], packing.CALIBRATION)
+
     def _sizes(
         self, machine: str, build: str | None, since_s: float | None, limit: int, opinion: str, *, first_lead_only: bool
     ) -> pd.DataFrame:
         row, size = ForecastRow, MeltPoolRow
         chosen = build or self._forecast_build(machine)
-        frames = select(row.id, row.frame, row.issued_s, row.time_s, row.layer, row.outcome_kind, row.operator).where(
-            row.machine == machine, row.build == chosen, row.opinion == opinion
-        )
+        frames = select(
+            row.id, row.frame, row.issued_s, row.time_s, row.layer, row.outcome_kind, row.operator, row.credibility
+        ).where(row.machine == machine, row.build == chosen, row.opinion == opinion)
         if since_s is not None:
             frames = frames.where(row.time_s > since_s)
         frame = frames.order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc()).limit(limit).subquery("frame").c
         rows = select(
             frame.frame, frame.issued_s, size.time_s, size.lead_s, size.length_m, size.width_m, size.depth_m,
             size.x_m, size.y_m, size.beam_power_w, frame.layer, frame.outcome_kind, frame.operator,
+            size.length_low_m, size.length_high_m, size.width_low_m, size.width_high_m, size.depth_low_m,
+            size.depth_high_m, size.coverage, frame.credibility,
         ).join(size, size.forecast_id == frame.id)  # fmt: skip
         if first_lead_only:
             rows = rows.where(size.lead == 0)

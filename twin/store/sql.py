@@ -16,15 +16,16 @@ from sqlalchemy import Engine
 from twin.alarms.acts import Act
 from twin.forecast import Alert
 from twin.store.engine import Durability, answering, connect, file_of, told
-from twin.store.holdings import HoldingsReader
 from twin.store.port import AlertUnknownError, Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
+from twin.store.sql_requests import SqlRequests
+from twin.store.stretch import StretchReader
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.disk import DiskGuard, Room
 from twin.store.upkeep.schema import revision_of, upgrade
 from twin.store.write import act, write_step
 
 
-class SqlStore(HoldingsReader):
+class SqlStore(StretchReader, SqlRequests):
     """Both halves over one engine; made by `create` or `open_reader`."""
 
     def __init__(self, engine: Engine, *, writes: bool, guard: DiskGuard | None = None) -> None:
@@ -67,18 +68,7 @@ class SqlStore(HoldingsReader):
     @classmethod
     def open_reader(cls, url: str) -> "SqlStore":
         """A reader; raises `StoreMissingError` where nothing has been written yet."""
-        file, place = file_of(url), told(url)
-        if file is not None and not file.exists():
-            raise StoreMissingError(f"there is no store at {file} yet: start `run` first")
-        engine = connect(url, writes=False)
-        with answering(engine), engine.connect() as connection:
-            revision = revision_of(connection)
-        if revision == SCHEMA_REVISION:
-            return cls(engine, writes=False)
-        engine.dispose()
-        if revision is None:
-            raise StoreMissingError(f"the store at {place} has no tables yet: start `run` first")
-        raise StoreVersionError(f"the store at {place} has schema {revision}, this program reads {SCHEMA_REVISION}")
+        return cls(reading_engine(url), writes=False)
 
     def write(self, step: Step) -> Written:
         """Commit one step in one transaction."""
@@ -114,3 +104,19 @@ class SqlStore(HoldingsReader):
         self._engine.dispose()
         if self._desk is not None:
             self._desk.dispose()
+
+
+def reading_engine(url: str) -> Engine:
+    """An engine that only reads, over a store that is there and has this program's schema; else says what is wrong."""
+    file, place = file_of(url), told(url)
+    if file is not None and not file.exists():
+        raise StoreMissingError(f"there is no store at {file} yet: start `run` first")
+    engine = connect(url, writes=False)
+    with answering(engine), engine.connect() as connection:
+        revision = revision_of(connection)
+    if revision == SCHEMA_REVISION:
+        return engine
+    engine.dispose()
+    if revision is None:
+        raise StoreMissingError(f"the store at {place} has no tables yet: start `run` first")
+    raise StoreVersionError(f"the store at {place} has schema {revision}, this program reads {SCHEMA_REVISION}")

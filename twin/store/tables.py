@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_REVISION = "0006_alarms"  # head of migrations/versions
+SCHEMA_REVISION = "0010_accounts"  # head of migrations/versions
 
 _CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -336,6 +336,9 @@ class ForecastRow(Base):
     absorptivity: Mapped[float | None]
     nominal_absorptivity: Mapped[float | None]
     camera_frames: Mapped[int | None]
+    credibility: Mapped[float | None]
+    strangest: Mapped[str]
+    evidence: Mapped[str]
     __table_args__ = (
         UniqueConstraint("machine", "build", "layer", "frame", "opinion"),
         Index(None, "machine", "build", "opinion", "time_s"),
@@ -344,7 +347,8 @@ class ForecastRow(Base):
 
 
 class MeltPoolRow(Base):
-    """The melt pool at one lead of one forecast; lead 0 is the first, the estimate of now."""
+    """The melt pool at one lead of one forecast; lead 0 is the first, the estimate of now. The sizes lie between low and
+    high with probability `coverage`; NULL where no band is claimed."""
 
     __tablename__ = "melt_pool"
     forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
@@ -357,6 +361,13 @@ class MeltPoolRow(Base):
     x_m: Mapped[float | None]
     y_m: Mapped[float | None]
     beam_power_w: Mapped[float | None]
+    length_low_m: Mapped[float | None]
+    length_high_m: Mapped[float | None]
+    width_low_m: Mapped[float | None]
+    width_high_m: Mapped[float | None]
+    depth_low_m: Mapped[float | None]
+    depth_high_m: Mapped[float | None]
+    coverage: Mapped[float | None]
     __table_args__ = (_CLUSTERED,)
 
 
@@ -384,6 +395,28 @@ class FieldRow(Base):
     checksum: Mapped[int]  # crc32 of `temperature_k` as stored
     temperature_k: Mapped[bytes]
     __table_args__ = (Index(None, "machine", "opinion", "issued_s", "time_s"),)
+
+
+class CalibrationRow(Base):
+    """A quantity of a machine as estimated from what its sensors saw, with its interval of 95 %, after a frame."""
+
+    __tablename__ = "machine_calibration"
+    forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
+    quantity: Mapped[str] = mapped_column(primary_key=True)
+    machine: Mapped[str]
+    build: Mapped[str]
+    time_s: Mapped[float]
+    made_s: Mapped[float]
+    nominal: Mapped[float]
+    estimate: Mapped[float]
+    low: Mapped[float]
+    high: Mapped[float]
+    signals: Mapped[str]
+    frames: Mapped[int]
+    identifiable: Mapped[bool]
+    consistent: Mapped[bool]
+    followed: Mapped[bool]
+    __table_args__ = (Index(None, "machine", "build", "quantity", "made_s", "time_s"),)
 
 
 class AlertRow(Base):
@@ -439,6 +472,27 @@ class AlertActRow(Base):
     __table_args__ = (Index(None, "machine", "build", "kind", "occurrence"), Index(None, "machine", "id"))
 
 
+class RequestRow(Base):
+    """What a page asks of the run process (`twin/store/requests.py`); arguments and answer are JSON."""
+
+    __tablename__ = "requests"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
+    kind: Mapped[str]
+    arguments: Mapped[str]
+    who: Mapped[str]
+    asked_s: Mapped[float]
+    deadline_s: Mapped[float]
+    state: Mapped[str]
+    claims: Mapped[int]
+    claimed_s: Mapped[float | None]
+    lease_until_s: Mapped[float | None]
+    progress: Mapped[float]
+    answer: Mapped[str | None]
+    error: Mapped[str]
+    answered_s: Mapped[float | None]
+    __table_args__ = (Index(None, "state", "asked_s"),)
+
+
 class CardRow(Base):
     """An operator card; a card that changed under its name is another row, and the last one received is read."""
 
@@ -457,3 +511,32 @@ class CounterRow(Base):
     machine: Mapped[str] = mapped_column(primary_key=True)
     detail: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[int]
+
+
+class AccountRow(Base):
+    """A person who may sign in. `password_hash` says how it was made; empty: only a proxy vouches for this person."""
+
+    __tablename__ = "accounts"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    epoch: Mapped[int]  # sessions of another epoch have ended
+    disabled: Mapped[bool]
+    created_by: Mapped[str]
+    created_s: Mapped[float]
+    changed_by: Mapped[str]
+    changed_s: Mapped[float]
+
+
+class AccountActRow(Base):
+    """Who did what to whose account, when; never changed, never deleted. `session` of a sign-in or a sign-out."""
+
+    __tablename__ = "account_acts"
+    id: Mapped[int] = mapped_column(_ROW_ID, primary_key=True)
+    at_s: Mapped[float]
+    by: Mapped[str]
+    act: Mapped[str]
+    name: Mapped[str]
+    detail: Mapped[str]
+    session: Mapped[str]
+    __table_args__ = (Index(None, "act", "id"), Index(None, "name", "id"))

@@ -264,6 +264,7 @@ def _forecasts(
     rows: list[Row] = []
     melt_pools: list[Row] = []
     fields: list[Row] = []
+    calibrations: list[Row] = []
     for forecast in forecasts:
         key = (forecast.machine, forecast.build, forecast.layer, forecast.frame, forecast.opinion)
         if key in known:
@@ -272,6 +273,7 @@ def _forecasts(
         identity = next_id + len(rows)
         rows.append(derive.forecast_row(identity, forecast))
         melt_pools += derive.melt_pool_rows(identity, forecast)
+        calibrations += derive.calibration_rows(identity, forecast)
         for lead, field in enumerate(forecast.fields if large else ()):
             place = {"forecast_id": identity, "lead": lead, "machine": forecast.machine, "opinion": forecast.opinion}
             fields.append(place | {"issued_s": forecast.issued_s, "time_s": forecast.time_s} | pack_field(field))
@@ -282,6 +284,7 @@ def _forecasts(
     bulk.insert(connection, tables.ForecastRow, rows)
     bulk.insert(connection, tables.MeltPoolRow, melt_pools)
     bulk.insert(connection, tables.FieldRow, fields)
+    bulk.insert(connection, tables.CalibrationRow, calibrations)
     written.forecasts = len(rows)
 
 

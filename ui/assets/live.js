@@ -4,13 +4,15 @@
   "use strict";
   const LOST_AFTER_S = 3;      // no pulse for this long: the page says so
   const GIVE_UP_AFTER_S = 15;  // no answer for this long: connect anew
+  const MOST_BUTTONS = 8;
   const root = document.documentElement;
   const held = { machine: new URLSearchParams(location.search).get("machine") || "", seen: {}, pulse: null };
   let socket = null, heardAt = 0, askedAt = 0, retryMs = 300, quietS = 0, tickedAt = 0;
 
   const now = () => performance.now() / 1000;
   const byId = (id) => document.getElementById(id);
-  const ready = () => window.dash_clientside && window.dash_clientside.set_props && byId("counts") && byId("machines-box");
+  const ready = () => window.dash_clientside && window.dash_clientside.set_props && document.querySelector("[data-page]");
+  const page = () => document.querySelector("[data-page]").dataset.page;
   const scheme = () => root.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light";
   const say = (id, text) => { const place = byId(id); if (place && place.textContent !== text) place.textContent = text; };
 
@@ -19,13 +21,16 @@
     socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/live");
     socket.onopen = () => { retryMs = 300; held.seen = {}; ask(); };
     socket.onmessage = (event) => { receive(JSON.parse(event.data)); };
-    socket.onclose = () => { setTimeout(connect, retryMs); retryMs = Math.min(retryMs * 2, 4000); };
+    socket.onclose = (event) => {
+      if (event.code === 4401) { location.assign("/sign-in?to=" + encodeURIComponent(location.pathname + location.search)); return; }
+      setTimeout(connect, retryMs); retryMs = Math.min(retryMs * 2, 4000);
+    };
   }
 
   function ask() {
     if (!socket || socket.readyState !== WebSocket.OPEN) return;
     askedAt = now();
-    socket.send(JSON.stringify({ machine: held.machine, scheme: scheme(), seen: held.seen }));
+    socket.send(JSON.stringify({ page: page(), machine: held.machine, scheme: scheme(), seen: held.seen }));
   }
 
   function receive(update) {
@@ -44,10 +49,12 @@
 
   let shown = "";
   function showMachines(pulse) {
+    if (!byId("machines")) return;
     const key = JSON.stringify([pulse.machines, pulse.machine]);
     if (key === shown) return;
     shown = key;
-    const data = pulse.machines.map((name) => ({ value: name, label: name }));
+    const few = pulse.machines.length <= MOST_BUTTONS ? pulse.machines : [pulse.machine];  // the floor has them all
+    const data = few.map((name) => ({ value: name, label: name }));
     window.dash_clientside.set_props("machines", { data: data, value: pulse.machine || "" });
   }
 
@@ -78,6 +85,7 @@
     root.dataset.waiting = waiting ? "yes" : "no";
     say("waiting-title", pulse === null ? "Connecting to Meltwin…" : "Waiting for a machine");
     say("waiting-text", pulse === null ? "" : waiting);
+    tickTiles(pulse, silent);
     say("trouble", pulse && pulse.trouble ? "The store cannot be read now: " + pulse.trouble : "");
     if (!pulse || pulse.age_s === null) {
       root.dataset.fresh = "none";
@@ -93,6 +101,25 @@
     const exact = document.querySelector("#verdict .exact");
     const outcome = exact ? "; its outcome was " + exact.textContent : "";
     if (stale) say("stale-text", why + "What is shown is " + age(old) + " old" + outcome + ".");
+  }
+
+  /* the floor: each tile's age, whether it is stale, and how many there are of each kind */
+  const GROUPS = ["act now", "to watch", "without fresh data", "in order", "offline"];
+  function tickTiles(pulse, silent) {
+    if (!pulse || !pulse.ages) return;
+    const tiles = document.querySelectorAll("#hall > li"), count = {};
+    for (const tile of tiles) {
+      const sent = pulse.ages[tile.dataset.machine];
+      const known = sent !== undefined && sent !== null;
+      const stale = tile.dataset.group !== "offline" && (!known || sent + silent > pulse.stale_after_s);
+      const group = stale ? GROUPS[2] : tile.dataset.group;
+      count[group] = (count[group] || 0) + 1;
+      tile.dataset.fresh = stale ? "stale" : "fresh";
+      const place = tile.querySelector(".age"), text = known ? age(sent + silent) : "never";
+      if (place && place.textContent !== text) place.textContent = text;
+    }
+    const told = GROUPS.filter((group) => count[group]).map((group) => count[group] + " " + group);
+    say("hall-summary", tiles.length + (tiles.length === 1 ? " machine: " : " machines: ") + told.join(", "));
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose } });

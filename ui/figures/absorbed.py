@@ -1,7 +1,8 @@
-"""Absorptivity over process time: as the operator infers it from camera frames, beside what the build or the rule says.
+"""Absorptivity over process time: as the operator infers it from camera frames, and as the machine's sensors of size
+say with an interval of 95 %, beside what the build or the rule says.
 
 Time runs relative to the newest frame of the machine, as on the timeline. What is not inferred is not drawn as if it
-were.
+were; an estimate that the sensors do not determine, or contradict, is drawn pale and said so.
 """
 
 from typing import Any
@@ -16,8 +17,15 @@ from ui.figures.timeline import time_unit_for
 BROKEN = ("residual", "non_finite")
 
 
-def absorbed(rows: pd.DataFrame, now_s: float | None, operator: str, palette: Palette) -> go.Figure:
-    """Draw `Store.absorptivity` rows; `now_s`: process time of the newest frame, inferred or not."""
+def absorbed(
+    rows: pd.DataFrame, now_s: float | None, operator: str, palette: Palette, sensed: pd.DataFrame | None = None
+) -> go.Figure:
+    """Draw `Store.absorptivity` rows and `Store.calibration` rows (`sensed`); `now_s`: process time of the newest
+    frame, inferred or not."""
+    known = sensed is not None and len(sensed) > 0
+    inferring = not rows.empty and bool((rows["camera_frames"] > 0).any())
+    if now_s is not None and known and not inferring:
+        return _sensed_alone(sensed, now_s, palette)  # type: ignore[arg-type]
     if rows.empty or now_s is None:
         return message_figure(
             f"{operator or 'No operator'} infers no absorptivity:<br>it goes by the nominal one", palette
@@ -42,6 +50,8 @@ def absorbed(rows: pd.DataFrame, now_s: float | None, operator: str, palette: Pa
                 meta="inferred", hovertemplate=hover,
             )
         )  # fmt: skip
+    if known:
+        data += _interval(sensed, at_of(sensed, now_s, scale), palette)  # type: ignore[arg-type]
     broken = rows["outcome"].isin(BROKEN).to_numpy() & seen
     if broken.any():
         data.append(
@@ -56,6 +66,65 @@ def absorbed(rows: pd.DataFrame, now_s: float | None, operator: str, palette: Pa
     top = note(text, palette, xref="paper", yref="paper", x=0, y=1.0, xanchor="left", yanchor="bottom")
     values = np.concatenate([inferred[seen], nominal])
     low, high = max(float(values.min()) - 0.08, 0.0), min(float(values.max()) + 0.08, 1.0)
+    limits = [np.floor(10 * low) / 10, np.ceil(10 * high) / 10]
+    return go.Figure(
+        data=data,
+        layout=layout(
+            palette,
+            "absorbed",
+            annotations=[top],
+            margin={"l": 44, "r": 12, "t": 26, "b": 40},
+            xaxis=axis(palette, f"process time from now, {time_unit}", range=[float(at[0]), 0.0], nticks=4),
+            yaxis=axis(palette, "share of the beam absorbed", range=limits, nticks=5),
+            hovermode="closest",
+        ),
+    )
+
+
+def at_of(sensed: pd.DataFrame, now_s: float, scale: float) -> np.ndarray:
+    """Times of estimates on the figure's axis."""
+    return ((sensed["time_s"].to_numpy(float) - now_s) * scale).astype(np.float32)
+
+
+def _interval(sensed: pd.DataFrame, at: np.ndarray, palette: Palette) -> list[Any]:
+    """The estimate as steps in its interval."""
+    sound = bool(sensed["identifiable"].iloc[-1]) and bool(sensed["consistent"].iloc[-1])
+    low, high, middle = (sensed[name].to_numpy(np.float32) for name in ("low", "high", "estimate"))
+    fill = palette.observed if sound else "rgba(128,128,128,0.12)"
+    bounds = np.stack([low, high], axis=1)
+    said = "%{y:.3f}<br>95 %%: %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra>from sensors</extra>".replace(
+        "%%", "%"
+    )
+    edge = {"width": 0, "shape": "hv"}
+    return [
+        go.Scatter(x=at, y=high, mode="lines", line=edge, hoverinfo="skip", meta="high"),
+        go.Scatter(x=at, y=low, mode="lines", line=edge, fill="tonexty", fillcolor=fill, hoverinfo="skip", meta="low"),
+        go.Scatter(
+            x=at, y=middle, mode="lines", meta="from sensors", customdata=bounds, hovertemplate=said,
+            line={"width": 2, "color": palette.forecast if sound else palette.faint, "shape": "hv"},
+        ),
+    ]  # fmt: skip
+
+
+def _sensed_alone(sensed: pd.DataFrame, now_s: float, palette: Palette) -> go.Figure:
+    """What the sensors say, where no operator infers anything."""
+    newest = sensed.iloc[-1]
+    scale, time_unit = time_unit_for(now_s - float(sensed["time_s"].iloc[0]))
+    at = np.append(at_of(sensed, now_s, scale), np.float32(0.0))
+    held = pd.concat([sensed, sensed.iloc[[-1]]], ignore_index=True)
+    nominal = held["nominal"].to_numpy(np.float32)
+    data: list[Any] = [
+        go.Scatter(
+            x=at, y=nominal, mode="lines", meta="nominal", hovertemplate="%{y:.3f}<extra>%{meta}</extra>",
+            line={"width": 1.6, "color": palette.faint, "dash": "2px,3px", "shape": "hv"},
+        ),
+        *_interval(held, at, palette),
+    ]  # fmt: skip
+    interval = f"{float(newest['low']):.3f} to {float(newest['high']):.3f}"
+    text = f"<b>{float(newest['estimate']):.3f}</b> ({interval}) by sensors  ·  {float(newest['nominal']):.3f} nominal"
+    top = note(text, palette, xref="paper", yref="paper", x=0, y=1.0, xanchor="left", yanchor="bottom")
+    ends = np.concatenate([held["low"].to_numpy(float), held["high"].to_numpy(float), nominal])
+    low, high = max(float(ends.min()) - 0.04, 0.0), min(float(ends.max()) + 0.04, 1.0)
     limits = [np.floor(10 * low) / 10, np.ceil(10 * high) / 10]
     return go.Figure(
         data=data,

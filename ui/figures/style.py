@@ -29,6 +29,7 @@ class Palette:
     estimate: str
     forecast: str
     forecast_wash: str
+    band: str  # between which the size lies
     second: str  # another operator's opinion beside the forecast
     caution: str
     capped: str
@@ -48,6 +49,7 @@ LIGHT = Palette(
     estimate="#1f2933",
     forecast="#1c6dd0",
     forecast_wash="rgba(28,109,208,0.06)",
+    band="rgba(28,109,208,0.16)",
     second="#8a4fa8",
     caution="#b45309",
     capped="#8d99a6",
@@ -66,6 +68,7 @@ DARK = Palette(
     estimate="#f0f2f5",
     forecast="#63a8ff",
     forecast_wash="rgba(99,168,255,0.09)",
+    band="rgba(99,168,255,0.20)",
     second="#c79be3",
     caution="#f0a63a",
     capped="#7b8794",

@@ -1,7 +1,7 @@
 """Melt-pool size over process time: what was observed, what the twin estimates, and what it forecasts ahead of now.
 
 Time runs relative to now, so that the line of now stands still and the past moves away to the left. The horizon is
-drawn strictly to the right of it.
+drawn strictly to the right of it. Around both stands the band that the forecast claims (`ui.figures.band`).
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ui.figures.band import band, ends, told
 from ui.figures.style import LengthUnit, Palette, axis, layout, message_figure, note, round_up
 
 SIZES = (("width_m", "Width"), ("length_m", "Length"), ("depth_m", "Depth"))
@@ -148,6 +149,8 @@ def _panel(
             hovertemplate=hover,
             **where,
         )
+    yield from band(estimate, column, now_s, scale, unit, palette, where, 1.8 * _frame_s(estimate))
+    yield from band(_from_now(estimate, horizon), column, now_s, scale, unit, palette, where)
     broken = _with_breaks(estimate)
     yield go.Scatter(
         x=_relative(broken, now_s, scale),
@@ -182,6 +185,11 @@ def _panel(
             hovertemplate=hover,
             **where,
         )
+
+
+def _from_now(estimate: pd.DataFrame, horizon: pd.DataFrame) -> pd.DataFrame:
+    """The horizon with the estimate of now before it; nothing where there is none."""
+    return pd.concat([estimate.tail(1), horizon]) if len(horizon) else horizon
 
 
 def _within(second: pd.DataFrame | None, begin_s: float) -> tuple[pd.DataFrame, ...]:
@@ -239,6 +247,9 @@ def _with_breaks(estimate: pd.DataFrame) -> pd.DataFrame:
 
 def _top(estimate: pd.DataFrame, horizon: pd.DataFrame, observed: pd.DataFrame, column: str) -> float:
     heights = [estimate[column].max(), horizon[column].max() if len(horizon) else 0.0]
+    highest = np.concatenate([ends(rows, column)[1] for rows in (estimate, horizon)])
+    if np.isfinite(highest).any():
+        heights.append(min(float(np.nanquantile(highest, 0.95)), 1.5 * heights[0]))
     if len(observed):
         heights.append(observed["value"].quantile(0.99))
     return round_up(float(np.nanmax([*heights, 1e-6])) * 1.08 * 1e6) * 1e-6
@@ -264,6 +275,8 @@ def _caption(
 ) -> dict[str, Any]:
     now = unit.say(float(estimate[column].iloc[-1]))
     text = f"<b>{name}</b>  <span style='color:{palette.ink}'>{now}</span> now"
+    if between := told(estimate, column, unit):
+        text += f" <span style='color:{palette.muted}'>({between})</span>"
     if len(horizon):
         last = horizon.iloc[-1]
         ahead = (float(last["time_s"]) - now_s) * scale

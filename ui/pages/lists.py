@@ -19,6 +19,9 @@ SEVERITIES = {
 OUTCOMES = {
     "ok": "ok",
     "outside_envelope": "outside range",
+    "unfamiliar": "unfamiliar",
+    "off_plan": "off plan",
+    "too_slow": "too slow",
     "residual": "energy",
     "drift": "drift",
     "stale": "too late",

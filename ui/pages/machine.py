@@ -5,10 +5,11 @@ from typing import Any
 from dash import dcc, html
 
 from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
-from ui.live import Part, Props
+from ui.live import Page, Part, Props
 from ui.pages import band, lists
-from ui.snapshot import Snapshot, number
-from ui.words import RUN_COMMAND, START_COMMAND, moment, provenance, seen, unit_of
+from ui.pages.parts import trouble, waiting_panel
+from ui.snapshot import Snapshot, number, read_snapshot
+from ui.words import moment, provenance, seen, unit_of
 
 GRAPH = {
     "displaylogo": False,
@@ -22,31 +23,15 @@ GRAPH = {
 def layout() -> Any:
     """The page before any row: what it shows, in the order in which a person looks."""
     return [
-        html.Div(
-            [
-                html.Span(className="glyph dots big"),
-                html.H2(id="waiting-title"),
-                html.P(id="waiting-text"),
-                html.P(
-                    [
-                        html.Code(START_COMMAND),
-                        " starts two simulated machines, ",
-                        html.Code(RUN_COMMAND),
-                        " takes messages from yours. This page then fills by itself.",
-                    ]
-                ),
-            ],
-            className="waiting-panel",
-            role="status",
-        ),
-        html.P(id="trouble", className="trouble", role="alert"),
+        waiting_panel(),
+        trouble(),
         band.layout(),
         html.Div(
             [
                 _card("timeline", "Melt-pool size", "observed, estimated and forecast over process time", _key()),
                 _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
-                _card("absorbed", "Absorptivity", "inferred beside nominal", _age("absorbed-age")),
+                _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
                 _card("layer", "Layer", "planned path, path taken by power, beam now"),
                 html.Section(
                     [
@@ -111,9 +96,10 @@ def _absorbed(snapshot: Snapshot, palette: Palette) -> Props:
     rows, latest = snapshot.slow.absorptivity, snapshot.fresh.latest or {}
     now_s = number(latest.get("time_s"))
     who = snapshot.slow.inferred_by or str(latest.get("operator") or "")
-    told = provenance(rows, now_s, who, snapshot.read_s)
+    sensed = snapshot.slow.calibration
+    told = provenance(rows, now_s, who, snapshot.read_s, sensed)
     return {
-        "absorbed": {"figure": absorbed(rows, now_s, who, palette)},
+        "absorbed": {"figure": absorbed(rows, now_s, who, palette, sensed)},
         "absorbed-age": {"children": told.text, "className": f"count {told.tone}".strip(), "title": told.more},
     }
 
@@ -154,3 +140,5 @@ PARTS = (
     Part("counts", 0.9, lists.counts),
     Part("missed", 0.9, lists.missed),
 )
+
+PAGE = Page("machine", "/machine", "Machine", layout, Snapshot(0.0), read_snapshot, PARTS)

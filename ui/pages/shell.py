@@ -1,11 +1,14 @@
 """The frame around every page: name, machine choice, what is always visible, and the colour scheme."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
 from ui.figures.style import FONT
+from ui.live import Page
+from ui.pages.person import person
 
 THEME = {
     "fontFamily": FONT,
@@ -15,16 +18,16 @@ THEME = {
 }
 
 
-def shell(page: str, title: str, content: Any) -> Any:
-    """The whole document body; `page` is the name by which the live feed knows it."""
+def shell(page: Page, pages: Sequence[Page]) -> Any:
+    """The whole document body of a page, which the live feed knows by its name."""
     return dmc.MantineProvider(
         html.Div(
             [
                 html.A("Skip to the charts", href="#content", className="skip"),
-                html.Header(_bar(title), className="bar"),
-                html.Main(content, id="content", className="content", tabIndex=-1),
+                html.Header(_bar(page, pages), className="bar"),
+                html.Main(page.layout(), id="content", className="content", tabIndex=-1),
             ],
-            **{"data-page": page},
+            **{"data-page": page.name},
             className="page",
         ),
         defaultColorScheme="auto",
@@ -32,10 +35,10 @@ def shell(page: str, title: str, content: Any) -> Any:
     )
 
 
-def _bar(title: str) -> list[Any]:
+def _bar(page: Page, pages: Sequence[Page]) -> list[Any]:
     return [
         html.Div([html.Span(className="mark", **{"aria-hidden": "true"}), html.H1("Meltwin")], className="brand"),
-        html.Nav(html.A(title, href="/", **{"aria-current": "page"}), **{"aria-label": "Pages"}),
+        html.Nav([_link(each, each is page) for each in pages], **{"aria-label": "Pages"}),
         html.Div(
             dmc.SegmentedControl(
                 id="machines", data=[], value="", size="sm", radius="sm", **{"aria-label": "Machine to watch"}
@@ -63,6 +66,7 @@ def _bar(title: str) -> list[Any]:
             ],
             className="chips",
         ),
+        *person(),
         dmc.ColorSchemeToggle(
             lightIcon=html.Span(className="icon sun", **{"aria-hidden": "true"}),
             darkIcon=html.Span(className="icon moon", **{"aria-hidden": "true"}),
@@ -73,3 +77,7 @@ def _bar(title: str) -> list[Any]:
         ),
         dcc.Store(id="choice"),
     ]
+
+
+def _link(page: Page, here: bool) -> Any:
+    return html.A(page.title, href=page.path, **({"aria-current": "page"} if here else {}))

@@ -17,6 +17,7 @@ from tests.contracts import store_cases as case
 from tests.contracts.test_store import said
 from twin.clock import FakeClock
 from twin.observation import Birth, Skipped
+from twin.store.people import SqlPeople
 from twin.store.port import Step, StoreBackupError, StoreCorruptError, StoreMissingError
 from twin.store.sql import SqlStore
 from twin.store.tables import SCHEMA_REVISION, Base
@@ -34,6 +35,9 @@ LOST = {
     "0003_frames": {"fields.dtype", "fields.checksum", "fields.temperature_k", "kept_builds"},
     "0004_upkeep": {"births", "skipped", "rejects.reingested_s"},
     "0005_births_and_skipped": {"alert_acts"},
+    "0007_bands": {"requests"},
+    "0008_requests": {"machine_calibration"},
+    "0009_machine_calibration": {"accounts", "account_acts"},
 }
 
 
@@ -54,7 +58,11 @@ def fill(url: str, many: int = 300) -> SqlStore:
         )
     )
     store.acknowledge("m1", "b1", "k3", by="Ada", note="seen", now_s=30.0)
+    store.ask("attribution", {"of": "depth"}, who="Ada", now_s=5.0, deadline_s=9.0)
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
+    people = SqlPeople.open(url)
+    people.add_account("ada", "engineer", "hash", by="first start", now_s=6.0)
+    people.close()
     return store
 
 
@@ -110,6 +118,10 @@ def test_a_filled_store_goes_down_and_up_again_with_its_rows(own_url: str, revis
         assert name in lost or sorted(map(repr, kept[0])) == sorted(map(repr, kept[1])), name
     again = SqlStore.open_reader(own_url)
     told = said(again)
+    if "machine_calibration" in lost:
+        told, words = (
+            [each for each in answers if not (isinstance(each, dict) and "made_s" in each)] for answers in (told, words)
+        )
     for counts in (told[-1], words[-1]):
         for name in lost & set(counts):
             del counts[name]

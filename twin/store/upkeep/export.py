@@ -19,6 +19,7 @@ from twin.store.tables import Base, ForecastRow, MeltPoolRow
 TABLES = tuple(sorted(Base.metadata.tables))
 _PLACE = ("machine", "build", "layer")
 _MESSAGES = ("observations", "conflicts")
+_SECRET = ("password_hash",)  # columns that leave a store only in a backup of it
 
 
 def table(url: str, name: str, *, machine: str | None = None, build: str | None = None) -> pd.DataFrame:
@@ -58,7 +59,8 @@ def _chosen(name: str, machine: str | None, build: str | None) -> Any:
         order = [source.c.forecast_id, source.c.lead]
     else:
         kept = name in (*_MESSAGES, "parameters")
-        asked = select(*(column for column in source.c if kept or not isinstance(column.type, LargeBinary)))
+        shown = [column for column in source.c if kept or not isinstance(column.type, LargeBinary)]
+        asked = select(*(column for column in shown if column.name not in _SECRET))
         place = {key: source.c[key] for key in ("machine", "build") if key in source.c}
         order = list(source.primary_key)
     for key, value in (("machine", machine), ("build", build)):

@@ -1,0 +1,157 @@
+"""Answers: the run process answers what pages ask, between two turns of its loop.
+
+Live forecasting comes first: one request at a time, and after each at least nine times as long for the loop as it took.
+So no forecast waits for more than one answer, and answers take a tenth of the time at most. What a request wants is
+rebuilt from what is stored, by a twin of its own over the loaded operators; streams that are live are not touched.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ingest.files.again import windows_of
+from twin.because import OFS, sentence, table
+from twin.clock import Clock
+from twin.observation import Build, Window
+from twin.store.port import Store, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from twin.twin import Retraced, Twin
+
+KIND = "attribution"
+LEASE_S = 30.0
+LOOK_S = 0.1  # between two looks at the table
+REST = 9  # times as long as the last answer took
+SPATIAL_FRAMES = 2  # how long ago the heat of the map lay
+
+
+class UnansweredError(Exception):
+    """A request cannot be answered, and why."""
+
+
+class Attributions:
+    """Answers `attribution`: why a stored frame says what it says."""
+
+    def __init__(self, store: Store, twin: "Twin") -> None:
+        """`twin`: of record; it only retraces."""
+        self._store, self._twin = store, twin
+
+    def warm(self) -> None:
+        """Run every kernel once, so that nothing is compiled while a machine waits."""
+        from operators.attribution.gradients import Scalar
+        from operators.attribution.moments import Moments
+        from operators.attribution.shares import between
+        from operators.engine import Engine
+        from operators.groups import Groups
+        from operators.operator import Stream
+
+        stream = Stream("warm", Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0)
+        rows = np.array([[0.05 * n, 0.5 * n, 0.0, 12.0, 0.3] for n in range(12)])
+        moments = Moments.of(rows, stream, 0.0)
+        for operator in self._twin.serving:
+            if isinstance(operator, Engine):
+                between(operator.gradients(), moments, moments.values * [1.1, 1.0, 1.0, 1.0], Scalar("depth"))
+
+    def __call__(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """arguments: machine, build, layer, frame; `of`: length, width, depth or temperature; lead_s (0: now)."""
+        from operators.attribution import faithful
+        from operators.attribution.spatial import influence
+        from operators.engine import Engine
+        from twin.attribution import HOT, explained, traced
+
+        machine, build, layer, frame = (arguments[name] for name in ("machine", "build", "layer", "frame"))
+        of = arguments.get("of", "depth")
+        if of not in OFS:
+            raise UnansweredError(f"there is no attribution of {of!r}: {', '.join(OFS)}")
+        told = self._told(machine, build, layer, frame)
+        operator = told.operator
+        if not isinstance(operator, Engine):
+            raise UnansweredError(f"forecasts of {operator.card['name']} are not attributed: only an ASNO's are")
+        frame_s = told.place.build.frame_s
+        asked = float(arguments.get("lead_s", 0.0))
+        lead = min([0, *told.ahead], key=lambda each: abs(each * frame_s - asked))
+        common = {
+            "machine": machine, "build": build, "layer": layer, "frame": frame, "of": of, "lead_s": lead * frame_s,
+            "operator": operator.card["name"],
+        }  # fmt: skip
+        why = faithful.withheld(operator.card, "parameter", of)
+        if why:
+            return common | {"shown": False, "sentence": f"Not shown: {why}.", "withheld": why}
+        trace = traced(
+            told.observed, told.ahead.get(lead), told.stream, told.process,
+            nominal_power_w=told.place.build.nominal_beam_power_w,
+            nominal_speed_m_per_s=told.place.build.nominal_scan_speed_m_per_s, frame_s=frame_s, lead_s=lead * frame_s,
+        )  # fmt: skip
+        gradients = operator.gradients()
+        found, shares, moments = explained(gradients, trace, of, HOT)
+        if not math.isfinite(found.value) or (of != "temperature" and found.value == 0.0):
+            raise UnansweredError("there is no melt pool at this lead")
+        answer = common | {
+            "shown": True, "sentence": sentence(found), "table": table(found, frame_s), "attribution": found.row(),
+            "faithfulness": faithful.measured(operator.card)["maps"]["parameter"][of],
+        }  # fmt: skip
+        why = faithful.withheld(operator.card, "spatial", of)
+        if why:
+            return answer | {"spatial": None, "spatial_withheld": why}
+        lag = SPATIAL_FRAMES * frame_s / told.process.time_s
+        places = influence(gradients.grid, shares.at, moments, lag)
+        d, grid = told.process.beam_diameter_m, gradients.grid
+        largest = max(float(np.abs(places).max()), 1e-30)
+        return answer | {
+            "spatial": {
+                "lag_s": SPATIAL_FRAMES * frame_s, "x_m": (d * grid.x).tolist(), "y_m": (d * grid.y).tolist(),
+                "z_m": (d * grid.z).tolist(), "surface": np.round(places[:, :, 0] / largest, 4).tolist(),
+                "section": np.round(places[:, len(grid.y) // 2] / largest, 4).tolist(),
+            }
+        }  # fmt: skip
+
+    def _told(self, machine: str, build: str, layer: int, frame: int) -> "Retraced":
+        row = self._store.build(machine, build)
+        if row is None:
+            raise UnansweredError(f"{machine} has no build {build}")
+        constant = Build.model_validate(row)
+        windows: list[Window] = []
+        every = windows_of(self._store, machine, build, layer)
+        windows += takewhile(lambda window: window.index <= frame, every)
+        if not windows or windows[-1].index != frame:
+            raise UnansweredError(f"layer {layer} of {machine}/{build} has no frame {frame}")
+        try:
+            return self._twin.retrace(windows, lambda _machine, _build: constant)
+        except ValueError as error:
+            raise UnansweredError(str(error)) from error
+
+
+class Answers:
+    """What the run loop calls between two turns."""
+
+    def __init__(
+        self, store: Store, clock: Clock, answer: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
+    ) -> None:  # fmt: skip
+        self._store, self._clock, self._answer = store, clock, answer
+        self._next_s = -math.inf
+
+    def __call__(self) -> float | None:
+        """Answer the oldest request, if it is time to; the wall seconds that it took."""
+        began_s = self._clock.now_s()
+        if began_s < self._next_s:
+            return None
+        self._next_s = began_s + LOOK_S
+        try:
+            request = self._store.claim(tuple(self._answer), now_s=began_s, lease_s=LEASE_S)
+            if request is None:
+                return None
+            answer, error = None, ""
+            try:
+                answer = self._answer[request.kind](request.arguments)
+            except (UnansweredError, KeyError, TypeError, ValueError) as wrong:
+                error = f"no {wrong} in the arguments" if isinstance(wrong, KeyError) else str(wrong)
+            ended_s = self._clock.now_s()
+            self._store.answer(request, answer, now_s=ended_s, error=error)
+        except StoreUnavailableError:
+            return None  # the lease runs out, and it is taken up again
+        took_s = ended_s - began_s
+        self._next_s = ended_s + max(LOOK_S, REST * took_s)
+        return took_s

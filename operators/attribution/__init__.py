@@ -1,0 +1,1 @@
+"""Attribution: which past moments, parameters and regions a number of a forecast hangs on."""

@@ -1,0 +1,143 @@
+"""Laws of attribution in the user's units: known causes are named, parts add up, the path is the forecast's own."""
+
+import numpy as np
+import pytest
+
+from operators import card
+from operators.engine import Engine
+from twin.attribution import Trace, explained, traced
+from twin.because import Attribution, attribution, sentence, table
+from twin.observation import Build, Path, Window
+from twin.twin import Twin
+
+FRAME_S, SPEED, POWER, D = 62.5e-6, 0.8, 195.0, 100e-6
+NAME = "asno-melt-pool"
+
+
+def build(**fields: object) -> Build:
+    constant = {
+        "material": "IN625", "beam_diameter_m": D, "layer_thickness_m": 40e-6, "nominal_beam_power_w": POWER,
+        "nominal_scan_speed_m_per_s": SPEED, "frame_s": FRAME_S,
+    }  # fmt: skip
+    return Build(source="m", sequence=0, time_s=0.0, build="b", **(constant | fields))  # type: ignore[arg-type]
+
+
+def windows(powers: list[float], headings: list[float] | None = None, speeds: list[float] | None = None) -> list[Window]:
+    """A frame of each power, one after the other."""
+    out, x, y = [], 0.0, 0.0
+    for n, power in enumerate(powers):
+        heading = headings[n] if headings else 0.0
+        far = (speeds[n] if speeds else SPEED) * FRAME_S
+        xs, ys = np.array([x, x + far * np.cos(heading)]), np.array([y, y + far * np.sin(heading)])
+        path = Path(np.array([n, n + 1]) * FRAME_S, xs, ys, np.zeros(2), np.full(2, power))
+        out.append(Window("m", "b", 1, n, n * FRAME_S, (n + 1) * FRAME_S, path))
+        x, y = float(xs[1]), float(ys[1])
+    return out
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(*card.load(NAME))
+
+
+def trace(engine: Engine, told: list[Window], lead: int = 0, constant: Build | None = None) -> Trace:
+    of = constant or build()
+    found = Twin(engine).retrace(told, lambda machine, name: of)
+    return traced(
+        found.observed, found.ahead.get(lead), found.stream, found.process, nominal_power_w=of.nominal_beam_power_w,
+        nominal_speed_m_per_s=of.nominal_scan_speed_m_per_s, frame_s=of.frame_s, lead_s=lead * of.frame_s,
+    )  # fmt: skip
+
+
+def why(engine: Engine, told: list[Window], of: str = "depth", lead: int = 0) -> Attribution:
+    return explained(engine.gradients(), trace(engine, told, lead), of, (28, 12, 3))[0]  # type: ignore[arg-type]
+
+
+def test_the_path_is_the_engines(engine: Engine) -> None:
+    told = windows([195.0] * 6 + [0.0] * 3 + [210.0] * 5, headings=[0.3] * 9 + [1.2] * 5)
+    Twin(engine).advance(told, lambda machine, name: build(), 0.0)
+    past = engine._past["m/b/1"]
+    np.testing.assert_allclose(trace(engine, told).rows[:, :5], past, atol=1e-12)
+    engine.forget("m/b/1")
+
+
+def test_a_retrace_touches_no_stream(engine: Engine) -> None:
+    trace(engine, windows([195.0] * 4))
+    assert not engine._past
+
+
+def test_a_step_of_power_is_named_with_its_moment(engine: Engine) -> None:
+    told = why(engine, windows([POWER] * 20 + [240.0] * 6))
+    first = told.events()[0]
+    assert (first.cause, first.what) == ("power", "the power of 240 W instead of 195 W")
+    assert first.begin_s == pytest.approx(-6 * FRAME_S)
+    assert first.brings == pytest.approx(told.difference, rel=0.03)
+    assert told.difference > 2e-6
+    said = sentence(told)
+    assert "deeper than at nominal parameters" in said
+    assert "of the extra depth comes from the power of 240 W instead of 195 W since 0.38 ms ago" in said
+
+
+def test_a_turn_is_named_with_its_moment(engine: Engine) -> None:
+    """A hairpin: the track before heats the one of now."""
+    told = why(engine, windows([POWER] * 30, headings=[np.pi] * 22 + [np.pi / 2] * 2 + [0.0] * 6), "width")
+    assert {event.cause for event in told.events()} == {"direction"}
+    newest = max(told.events(), key=lambda event: event.end_s)
+    assert newest.end_s == pytest.approx(-6 * FRAME_S)
+    assert "the turn by" in sentence(told)
+
+
+def test_a_slow_stretch_is_named(engine: Engine) -> None:
+    told = why(engine, windows([POWER] * 26, speeds=[SPEED] * 18 + [0.6] * 8))
+    assert told.events()[0].cause == "scan speed"
+    assert told.events()[0].brings > 0
+    assert "the scan speed of 600 mm/s instead of 800 mm/s" in sentence(told)
+
+
+def test_parts_add_up_to_the_difference(engine: Engine) -> None:
+    told = why(engine, windows([POWER] * 10 + [150.0] * 6 + [230.0] * 8, headings=[0.8] * 14 + [0.0] * 10), lead=8)
+    assert told.lead_s == pytest.approx(8 * FRAME_S)
+    assert told.brings.sum() == pytest.approx(told.difference, abs=0.02 * abs(told.difference) + 1e-8)
+    assert told.defect < 0.05
+    rows = table(told, FRAME_S)
+    total = sum(float(row[name]) for row in rows for name in ("power", "scan speed", "direction"))
+    assert total == pytest.approx(1e6 * told.brings.sum(), rel=1e-6)
+    assert rows[0]["to"] == "in 0.5 ms"
+
+
+def test_nominal_parameters_leave_nothing_to_explain_but_what_it_hangs_on(engine: Engine) -> None:
+    told = why(engine, windows([POWER] * 30))
+    assert told.events() == []
+    assert abs(told.difference) < 1e-9
+    said = sentence(told)
+    assert "as at nominal parameters" in said
+    assert "1 % more power would make it" in said
+    assert told.by_percent.sum(0)[0] > 0 > told.by_percent.sum(0)[1], "power deepens, speed does not"
+
+
+@pytest.mark.parametrize(("of", "name"), [("depth", "depth_m"), ("width", "width_m")])
+def test_what_a_percent_does_is_what_the_twin_forecasts(engine: Engine, of: str, name: str) -> None:
+    """1 % more power in every moment, through the whole chain."""
+    sides = []
+    for factor in (0.97, 1.03):
+        told = windows([factor * POWER] * 24)
+        forecast = Twin(engine).advance(told, lambda machine, build_name: build(), 0.0)[0][-1]
+        engine.forget("m/b/1")
+        sides.append(getattr(forecast.leads[0].melt_pool, name))
+    found = why(engine, windows([POWER] * 24), of).by_percent[:, 0].sum()
+    assert found == pytest.approx((sides[1] - sides[0]) / 6, rel=0.15)
+
+
+def test_a_wider_beam_and_a_warmer_plate_are_told(engine: Engine) -> None:
+    told = why(engine, windows([POWER] * 24), "length")
+    assert told.by_preheat > 0
+    assert 0 < abs(told.by_spot) < 0.1 * told.value
+
+
+def test_json_holds_it(engine: Engine) -> None:
+    import json
+
+    told = why(engine, windows([POWER] * 12 + [170.0] * 6), "temperature")
+    back = attribution(json.loads(json.dumps(told.row())))
+    assert sentence(back) == sentence(told)
+    assert back.events() == told.events()

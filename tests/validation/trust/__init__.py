@@ -1,0 +1,1 @@
+"""Whether what the twin claims about its forecasts holds."""

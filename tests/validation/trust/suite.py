@@ -1,0 +1,158 @@
+"""Suite: whether what the shipped calibration claims holds, on draws that it never saw."""
+
+import argparse
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from operators.operator import Operator
+from tests.validation.harness.rows import Results, Row, made
+from tests.validation.trust import families, measure, page
+from twin.trust.calibrate import draws as drawing
+from twin.trust.calibrate import recipe, tracks
+from twin.trust.calibrate.draws import SHIFTS, drawn
+from twin.trust.calibrate.readings import Readings, readings
+from twin.trust.calibrate.tracks import Track
+from twin.trust.calibrated import WEIGHTS, Calibrated, calibrated
+
+NAME = "trust"
+CARD = "asno-melt-pool"
+RESULTS = Path(__file__).parent / "results.json"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """draws: of all splits, of which those to test count here; shifted: of each family with a truth of its own; told:
+    of the families that keep it; fine: whether the fine teacher is the truth."""
+
+    draws: int
+    shifted: int
+    told: int
+    fine: bool = False
+
+
+BUDGETS = {
+    "smoke": Budget(0, 1, 4),
+    "small": Budget(320, 8, 60),
+    "medium": Budget(1600, 20, 200),
+    "full": Budget(3200, 200, 400, fine=True),
+}
+SMOKE = range(80, 92)  # draws to test, of every stratum
+
+
+def folder_of() -> Path:
+    """Where fields are kept: under a name that changes with the code that draws."""
+    code = hashlib.sha256(Path(drawing.__file__).read_bytes() + Path(tracks.__file__).read_bytes()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"meltwin-{NAME}-{code}"
+
+
+def run(budget: str, results: Path = RESULTS, fields: Path | None = None, again: bool = False) -> Results:
+    """Fill a results file with the rows that it lacks."""
+    kept, how, folder = Results(results), BUDGETS[budget], fields or folder_of()
+    if not again and any(row.budget == budget for row in kept.rows.values()):
+        return kept
+    began = time.monotonic()
+    operator = recipe.engine(CARD, how.fine)
+    found = calibrated(operator.card, WEIGHTS)
+    if not isinstance(found, Calibrated):
+        raise SystemExit(f"{NAME}: {found.reason}; make it with ./meltwin calibrate")
+    test = tested(budget, folder)
+    inside = together(operator, test)
+    _say(f"{time.monotonic() - began:.0f} s: {len(inside)} draws in distribution")
+    told = {"bands": measure.coverage(inside, found)}
+    kept.about[budget] = about(found, how) | {
+        "alarms": measure.alarms(inside, found), "adaptive": measure.adaptive(inside, found),
+        "error in distribution": {"median": float(np.median(measure.error(inside))),
+                                  "p90": float(np.quantile(measure.error(inside), 0.9))},
+        "p-values": np.quantile(measure.p_values(recipe.scores_of(inside, found), found),
+                                np.linspace(0, 1, 41)).round(4).tolist(),
+    }  # fmt: skip
+    rows: dict[str, dict[str, Any]] = {}
+    for name, outside in every_family(operator, test, folder, how):
+        for score, measured in measure.detection(inside, outside, found).items():
+            rows.setdefault(score, {})[name] = measured
+        _say(f"{time.monotonic() - began:.0f} s: {name}: {rows[measure.COMBINED][name]}")
+    seconds = time.monotonic() - began
+    kept.add(Row(NAME, "bands", "band", 0, budget, told["bands"], seconds=seconds, made=made()))
+    for score, measured in rows.items():
+        kept.add(Row(NAME, score, "score", 0, budget, measured, seconds=seconds, made=made()))
+    return kept
+
+
+def tested(budget: str, folder: Path) -> list[Track]:
+    """The tracks of the split that calibrated nothing."""
+    how = BUDGETS[budget]
+    if budget == "smoke":
+        return [tracks.solved(drawn(n), False) for n in SMOKE]
+    found: list[Track] = []
+    for first in range(0, how.draws, drawing.BLOCK):
+        if drawn(first).part == "test":
+            end = first + drawing.BLOCK
+            found += [t for p in tracks.made(end, folder, fine=how.fine, first=first, say=_say) for t in tracks.read(p)]
+    return found
+
+
+def every_family(operator: Operator, test: Sequence[Track], folder: Path, how: Budget) -> Any:
+    """(name, readings) of each, the ones with a truth of their own first."""
+    for shift in SHIFTS:
+        if how.shifted < tracks.SIZE:
+            own = [tracks.solved(drawn(n, shift), how.fine) for n in range(how.shifted)]
+        else:
+            own = [
+                t for p in tracks.made(how.shifted, folder, shift, how.fine, say=_say) for t in tracks.read(p)
+            ]  # fmt: skip
+        yield f"{shift} outside" if shift != "alloy" else "unseen alloy", readings(operator, own)
+    alloys = [track for track in test if track.draw.process is not None]
+    some = alloys[:: max(1, len(alloys) // how.told)][: how.told]
+    for name in (*families.TOLD, *families.SAID):
+        yield name, families.shifted(name, operator, some)
+
+
+def together(operator: Operator, some: Sequence[Track]) -> Readings:
+    """The readings of many, some at a time."""
+    from twin.trust.calibrate.readings import joined
+
+    return joined([readings(operator, some[n : n + 20]) for n in range(0, len(some), 20)])
+
+
+def about(found: Calibrated, how: Budget) -> dict[str, Any]:
+    return {
+        "card": CARD, "weights": found.told["weights_sha256"][:12], "calibration": found.told["draws"],
+        "coverage": found.coverage, "seed": drawing.SEED, "stream": hex(drawing.STREAM),
+        "teacher": "fine" if how.fine else "coarse",
+    }  # fmt: skip
+
+
+def _say(line: str) -> None:
+    print(f"{NAME} {line}", file=sys.stderr, flush=True)
+
+
+def main(argv: list[str]) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog=f"tests.validation {NAME}", description="Whether trust is deserved.")
+    parser.add_argument("--budget", choices=list(BUDGETS), default="small")
+    parser.add_argument("--operators", help="taken and not used: scores are measured together")
+    parser.add_argument("--seeds", type=int, help="taken and not used: one calibration is shipped")
+    parser.add_argument("--jobs", type=int, help="taken and not used: one process")
+    parser.add_argument("--device", help="taken and not used: the reference runs on the CPU")
+    parser.add_argument("--out", type=Path, help="folder of the results file; left out: beside the suite")
+    parser.add_argument("--fields", type=Path, help="folder where the reference's fields are kept")
+    parser.add_argument("--again", action="store_true", help="make rows that are there already once more")
+    parser.add_argument("--docs", action="store_true", help="run nothing: write docs/trust.md from the results")
+    told = parser.parse_args(argv)
+    if told.out is not None:
+        told.out.mkdir(parents=True, exist_ok=True)
+    out = told.out / f"{NAME}.json" if told.out is not None else RESULTS
+    if told.docs:
+        page.write(Results(out))
+        return 0
+    results = run(told.budget, out, told.fields, told.again)
+    print(page.text(results, told.budget))
+    return 0

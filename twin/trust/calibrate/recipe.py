@@ -1,0 +1,126 @@
+"""Recipe: how the calibration beside the weights is made: `./meltwin calibrate`.
+
+One command draws (`draws.py`), asks the reference and the operator, fits what is expected of an error on one split
+(`difficulty.py`, `features.py`, the profile), calibrates on another, and leaves the third alone for
+`./meltwin validate trust`. Deterministic given the seed; killed and called again with the same `--work` folder it goes
+on where it was.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from operators.operator import Operator
+from twin.trust import bands
+from twin.trust.bands import SIZES
+from twin.trust.calibrate import draws, readings, tracks
+from twin.trust.calibrate.readings import Readings
+from twin.trust.calibrated import SCORES, WEIGHTS, Calibrated, save
+from twin.trust.conformal import Combination
+from twin.trust.difficulty import Difficulty, features_of
+from twin.trust.features import Cloud
+
+COVERAGE = 0.9
+COUNT = 1600
+FLOOR_OF_PROFILE = 0.3  # of its mean: a node where fitted errors are smaller may still be wrong
+
+
+def fitted(fit: Readings, tokens: int) -> tuple[Cloud, Difficulty, np.ndarray]:
+    """What is learned before anything is calibrated: the cloud of features, the expected error, and how errors of a
+    field lie in the window."""
+    rows = fit.encoded.reshape(-1, fit.encoded.shape[-1])
+    errors = fit.errors.reshape(-1, 4)
+    difficulty = Difficulty.fitted(features_of(fit.encoded, fit.sizes).reshape(-1, rows.shape[1] + 3), errors)
+    return Cloud.of(rows[:, -tokens:].astype(np.float64)), difficulty, profile(fit)
+
+
+def profile(fit: Readings) -> np.ndarray:
+    """(x, y, z) root mean square of errors of asinh(theta), each forecast's over its largest; even in y, like the
+    physics; 1 at its mean."""
+    errors = fit.field_errors
+    share = errors / np.maximum(errors.max(axis=(2, 3, 4), keepdims=True), 1e-6)
+    found = np.sqrt((share**2).mean(axis=(0, 1)))
+    found = 0.5 * (found + found[:, ::-1])
+    found /= found.mean()
+    return np.asarray(np.maximum(found, FLOOR_OF_PROFILE))
+
+
+def scores_of(some: Readings, found: Calibrated) -> np.ndarray:
+    """(n, SCORES)."""
+    expected = found.expected(some.encoded, some.sizes)
+    each = [found.scores(encoded, hard) for encoded, hard in zip(some.encoded, expected, strict=True)]
+    rest = {"envelope": some.envelope, "place": some.place, "power": some.power}
+    columns = [rest[name] if name in rest else np.array([score[name] for score in each]) for name in SCORES]
+    return np.stack(columns, axis=1)
+
+
+def strangeness(some: Readings, found: Calibrated) -> dict[str, np.ndarray]:
+    """What bands are calibrated on: (n,) for each size and the field."""
+    expected = found.expected(some.encoded, some.sizes)
+    sizes = bands.score(some.true, some.sizes, expected[..., :3])
+    field = bands.field_score(
+        some.true_field.astype(np.float32), some.field.astype(np.float32), expected[..., 3], found.profile
+    )
+    return {name: sizes[:, column] for column, name in enumerate(SIZES)} | {"field": field}
+
+
+def calibrated(fit: Readings, calibration: Readings, tokens: int, told: dict[str, Any]) -> Calibrated:
+    """The whole of it, from two splits."""
+    cloud, difficulty, shape = fitted(fit, tokens)
+    bare = Calibrated(cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, {})
+    strange = strangeness(calibration, bare)
+    reach = {name: bands.mondrian(values, calibration.groups, COVERAGE) for name, values in strange.items()}
+    combination = Combination(SCORES, scores_of(calibration, bare))
+    return Calibrated(cloud, difficulty, combination, reach, COVERAGE, tokens, shape, told)
+
+
+def parts(operator: Operator, paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, Readings]:
+    """The readings of some splits."""
+    some = readings.of_shards(operator, [p for p in paths if _part(p) in wanted])
+    return {name: some.take(np.array([d.part == name for d in some.draws])) for name in wanted}
+
+
+def _part(path: Path) -> str:
+    return draws.drawn(int(path.stem.rsplit("-", 1)[1])).part
+
+
+def engine(name: str, fine: bool) -> Any:
+    """A shipped card's operator."""
+    from operators import card
+    from operators.engine import Engine
+
+    model, told = card.load(name)
+    return Engine(model, told, fine=fine)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="twin.trust.calibrate", description="Calibrate trust in an operator.")
+    parser.add_argument("--card", default="asno-melt-pool", help="whose weights")
+    parser.add_argument("--draws", type=int, default=COUNT, help="all splits together; blocks of 40 are whole")
+    parser.add_argument("--seed", type=int, default=draws.SEED)
+    parser.add_argument("--fine", action="store_true", help="by the fine teacher: thirty times as long")
+    parser.add_argument("--work", type=Path, help="keep the reference's fields here, and go on from them")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    told = parser.parse_args(argv)
+    work = told.work or Path(tempfile.mkdtemp(prefix="meltwin-trust-"))
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    began = time.monotonic()
+    paths = tracks.made(told.draws, work, fine=told.fine, seed=told.seed, say=lambda line: print(line, flush=True))
+    operator = engine(told.card, told.fine)
+    some = parts(operator, paths, ("fit", "calibration"))
+    tokens = operator.card["sizes"]["width"]
+    about = {
+        "draws": {"seed": told.seed, "stream": hex(draws.STREAM), "fit": len(some["fit"]),
+                  "calibration": len(some["calibration"]), "teacher": "fine" if told.fine else "coarse",
+                  "leads_frames": list(draws.LEADS)},
+    }  # fmt: skip
+    path = save(calibrated(some["fit"], some["calibration"], tokens, about), operator.card, told.out)
+    print(f"wrote {path} after {time.monotonic() - began:.0f} s", flush=True)
+    return 0

@@ -1,0 +1,87 @@
+"""Tracks: the fields of draws by the reference, in shards, so that a killed run goes on where it was."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from operators.melt_pool.trajectories import teacher
+from operators.reference.melt_pool import MeltPoolSolver
+from operators.window import WindowGrid
+from twin.trust.calibrate.draws import LEADS, SEED, Draw, drawn
+
+SIZE = 20  # draws a shard
+
+
+@dataclass(frozen=True)
+class Track:
+    """A draw and what the reference says at LEADS: asinh(theta) at the nodes (lead, x, y, z) float16, and the pool's
+    length, width and depth (lead, 3), d, read before rounding."""
+
+    draw: Draw
+    fine: bool
+    field: np.ndarray
+    sizes: np.ndarray
+
+
+def solved(draw: Draw, fine: bool) -> Track:
+    """March the reference along the draw."""
+    grid = WindowGrid()
+    boxes = teacher(draw.stream.peclet, draw.linear[2], fine)
+    solver = MeltPoolSolver(draw.stream.groups, boxes, surface=draw.stream.surface)
+    fields, sizes = [], []
+    px, py, pz = grid.points
+    for index, (rows, (x, y, heading)) in enumerate(zip(draw.rows, draw.poses, strict=True)):
+        solver.advance(rows)
+        if index in draw.looked:
+            c, s = math.cos(heading), math.sin(heading)
+            theta = solver.theta(x + c * px - s * py, y + s * px + c * py, pz)
+            fields.append(np.arcsinh(theta).astype(np.float16))
+            sizes.append(grid.sizes(theta, draw.stream.groups.solidus))
+    return Track(draw, fine, np.stack(fields), np.array(sizes))
+
+
+def made(
+    count: int, folder: Path, shift: str = "", fine: bool = False, seed: int = SEED, first: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Path]:  # fmt: skip
+    """The shards of draws first..count, in order; what lies in the folder is not made again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths, began, new = [], time.monotonic(), 0
+    for start in range(first, count, SIZE):
+        name = f"seed-{seed}-{shift or 'id'}-{'fine' if fine else 'coarse'}-{start:05d}.npz"
+        paths.append(folder / name)
+        if paths[-1].is_file():
+            continue
+        tracks = [solved(drawn(n, shift, seed), fine) for n in range(start, min(count, start + SIZE))]
+        _write(paths[-1], tracks)
+        new += len(tracks)
+        say(f"{shift or 'id'} {'fine' if fine else 'coarse'}: {start + len(tracks)} of {count}, {new} new in "
+            f"{time.monotonic() - began:.0f} s")  # fmt: skip
+    return paths
+
+
+def read(path: Path) -> Iterator[Track]:
+    """The tracks of a shard, in order."""
+    _, seed, shift, teacher_, _ = path.stem.split("-")
+    with np.load(path) as kept:
+        numbers, fields, sizes = kept["numbers"].tolist(), kept["fields"], kept["sizes"]
+    for number, field, size in zip(numbers, fields, sizes, strict=True):
+        yield Track(drawn(number, "" if shift == "id" else shift, int(seed)), teacher_ == "fine", field, size)
+
+
+def _write(path: Path, tracks: list[Track]) -> None:
+    """Whole or not at all."""
+    half = path.with_suffix(".half.npz")
+    np.savez(
+        half,
+        numbers=np.array([t.draw.number for t in tracks]),
+        fields=np.stack([t.field for t in tracks]),
+        sizes=np.stack([t.sizes for t in tracks]),
+    )
+    half.replace(path)
+
+

@@ -1,0 +1,119 @@
+"""Calibrated: what calibration found out about one card's weights, kept beside them: NAME-trust.json and .safetensors.
+
+Tied to the weights by their checksum: of other weights nothing is known, and then no band is told and every forecast
+says that it is not calibrated.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+import operators
+from twin.trust.bands import SIZES, Interval, interval
+from twin.trust.conformal import Combination
+from twin.trust.difficulty import Difficulty, features_of
+from twin.trust.features import Cloud
+
+WEIGHTS = Path(operators.__file__).parent / "weights"
+SCORES = ("envelope", "features", "difficulty", "place", "power")
+DIFFICULTY = ("mean", "spread", "weight", "offset", "low", "high")
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """One card's calibration. `reach`: by name of a size, or `field`, the quantile of each regime (`bands.mondrian`)."""
+
+    cloud: Cloud
+    difficulty: Difficulty
+    combination: Combination
+    reach: dict[str, dict[str, float]]
+    coverage: float
+    tokens: int  # how many of the last numbers of `Look.encoded` are the encoder's
+    profile: np.ndarray  # (x, y, z) of errors of asinh(theta)
+    told: dict[str, Any]  # the readable half
+
+    def expected(self, encoded: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Expected errors (..., 4) of length, width and depth (over `bands.scale`) and of the field over its profile."""
+        return self.difficulty(features_of(encoded, sizes))
+
+    def scores(self, encoded: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+        """Of one forecast, the largest of its leads: encoded (lead, code), expected (lead, 4)."""
+        return {
+            "features": float(self.cloud.distance(encoded[..., -self.tokens :]).max()),
+            "difficulty": float(np.log(expected).mean(-1).max()),
+        }
+
+    def band(self, sizes: np.ndarray, expected: np.ndarray, regime: str) -> tuple[Interval, ...] | None:
+        """Of length, width and depth (3,) at one lead, d; None where too few of its regime were seen."""
+        found = [
+            interval(float(size), float(hard), self.reach[name].get(regime, np.inf))
+            for name, size, hard in zip(SIZES, sizes, expected, strict=False)
+        ]
+        return None if any(each is None for each in found) else tuple(each for each in found if each is not None)
+
+
+@dataclass(frozen=True)
+class Uncalibrated:
+    """Why there is no calibration."""
+
+    reason: str
+
+
+def calibrated(card: Mapping[str, Any], folder: Path = WEIGHTS) -> Calibrated | Uncalibrated:
+    """The calibration of a card's weights. Of an operator without weights there is none to be had."""
+    if "sha256" not in card:
+        return Uncalibrated(f"{card.get('name', 'an operator')} has no weights")
+    return _read(folder / f"{card['name']}-trust.json", str(card["sha256"]))
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, weights: str) -> Calibrated | Uncalibrated:
+    arrays = path.with_suffix(".safetensors")
+    if not path.is_file() or not arrays.is_file():
+        return Uncalibrated(f"no {path.name}")
+    told = json.loads(path.read_text())
+    if told["weights_sha256"] != weights:
+        return Uncalibrated(f"{path.name} is of other weights")
+    if hashlib.sha256(arrays.read_bytes()).hexdigest() != told["sha256"]:
+        return Uncalibrated(f"{arrays.name} is not the file that {path.name} describes")
+    kept = load_file(arrays)
+    return Calibrated(
+        Cloud(kept["cloud.mean"], kept["cloud.whitening"]),
+        Difficulty(*(kept[f"difficulty.{name}"] for name in DIFFICULTY)),
+        Combination(tuple(told["scores"]), kept["scores"]),
+        {name: {group: float(q) for group, q in groups.items()} for name, groups in told["reach"].items()},
+        told["coverage"],
+        told["tokens"],
+        kept["profile"],
+        told,
+    )
+
+
+def save(found: Calibrated, card: Mapping[str, Any], folder: Path = WEIGHTS) -> Path:
+    """Write NAME-trust.safetensors and NAME-trust.json."""
+    path = folder / f"{card['name']}-trust.json"
+    arrays = {"cloud.mean": found.cloud.mean, "cloud.whitening": found.cloud.whitening, "profile": found.profile}
+    arrays |= {f"difficulty.{name}": getattr(found.difficulty, name) for name in DIFFICULTY}
+    arrays["scores"] = found.combination.scores
+    packed = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}
+    save_file(packed, path.with_suffix(".safetensors"))
+    digest = hashlib.sha256(path.with_suffix(".safetensors").read_bytes()).hexdigest()
+    head = {
+        "kind": "trust",
+        "name": card["name"],
+        "weights_sha256": card["sha256"],
+        "sha256": digest,
+        "coverage": found.coverage,
+        "scores": list(found.combination.names),
+        "tokens": found.tokens,
+        "reach": found.reach,
+    }
+    path.write_text(json.dumps(head | found.told, indent=1) + "\n")
+    return path
