@@ -13,6 +13,7 @@ from twin.alarms.acts import Act, BadActError
 from twin.alarms.messages import AckMessage, act_of
 from twin.observation import Rejected
 
+UNKNOWN = "unknown_alert"  # the one code that only the store can tell
 _ADAPTER: TypeAdapter[AckMessage] = TypeAdapter(AckMessage)
 
 
@@ -35,4 +36,4 @@ def read_ack(topic: str, payload: bytes) -> Act | Rejected:
 def unknown(topic: str, payload: bytes, act: Act) -> Rejected:
     """An acknowledgement of what was never raised."""
     which = f"{act.kind} of build {act.build!r}" + ("" if act.occurrence is None else f", occurrence {act.occurrence}")
-    return Rejected(topic, payload, f"no alert {which[:200]} was raised on {act.machine}", "unknown_alert")
+    return Rejected(topic, payload, f"no alert {which[:200]} was raised on {act.machine}", UNKNOWN)

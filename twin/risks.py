@@ -13,7 +13,7 @@ A track does not have one width. 30,000 widths along a steady track (Ti-6Al-4V, 
 have a standard deviation of 10.9 % of their mean (SPREAD); from 5 to 95 % a normal law gives their quantiles within
 3 % of the mean, beyond that it is too kind (1 %: .73 of it, not .75; 99 %: 1.40, not 1.25). Depth was not measured
 there: the same share is assumed, and that it falls short where width does, so that the low quantiles of both make the
-high quantile of the index, exactly. Where a forecast has a band, give its low side.
+high quantile of the index, exactly. The low side of a forecast's band counts where it is lower.
 """
 
 import math
@@ -78,9 +78,12 @@ def lack_of_fusion(
 ) -> Risk:
     """Whether one place in twenty between two tracks stays unmelted (an advisory), or every other one (an alert).
 
-    `low_side`: the low side of a forecast's band, in place of the spread that measured tracks have.
+    `low_side`: that of a forecast's band. It counts where it is lower than what measured tracks scatter to: no forecast
+    may claim to be narrower than tracks are even.
     """
-    rare = low(mean) if low_side is None else low_side
+    rare = low(mean)
+    if low_side is not None:
+        rare = MeltPool(*(min(vars(rare)[name], vars(low_side)[name]) for name in ("length_m", "width_m", "depth_m")))
     share = overlap_index(hatch_spacing_m, layer_thickness_m, rare.width_m, rare.depth_m)
     often = overlap_index(hatch_spacing_m, layer_thickness_m, mean.width_m, mean.depth_m) >= 1
     width, depth = (

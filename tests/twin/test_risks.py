@@ -44,7 +44,8 @@ def test_lack_of_fusion_grows_with_hatch_spacing_layer_thickness_and_spread(
     mean = MeltPool(1e-3, width_m, depth_m)
 
     def share(hatch: float, layer: float, wider: float) -> float:
-        return risks.lack_of_fusion(hatch, layer, mean, low(mean, wider)).share
+        rare = low(mean, wider)
+        return risks.overlap_index(hatch, layer, rare.width_m, rare.depth_m)
 
     here = share(hatch_m, layer_m, spread)
     assert share(hatch_m * more, layer_m, spread) > here
@@ -80,6 +81,15 @@ def test_rare_lack_of_fusion_is_advice_and_frequent_one_an_alarm() -> None:
     cold = risks.lack_of_fusion(80e-6, 30e-6, MeltPool(0.0, 0.0, 0.0))
     assert cold.share == math.inf
     assert "nothing melts" in cold.evidence
+
+
+def test_the_low_side_of_a_band_counts_where_it_is_lower_than_tracks_scatter() -> None:
+    mean = pool(780, 133, 91)
+    alone = risks.lack_of_fusion(100e-6, 40e-6, mean).share
+    assert risks.lack_of_fusion(100e-6, 40e-6, mean, pool(700, 130, 89)).share == alone
+    assert risks.lack_of_fusion(100e-6, 40e-6, mean, pool(700, 130, 60)).share > alone
+    wide = risks.lack_of_fusion(100e-6, 40e-6, mean, pool(500, 90, 60))
+    assert wide.share == risks.overlap_index(100e-6, 40e-6, 90e-6, 60e-6)
 
 
 @pytest.mark.parametrize("name", AMB2018_02)

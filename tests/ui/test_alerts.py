@@ -15,7 +15,7 @@ def shown(now_s: float | None = None) -> tuple[list[Any], str]:
     store = SyntheticStore()
     row = read_machines(store)[1]
     snapshot = Snapshot(
-        store.now_s, machines=(row,), machine=str(row["machine"]), slow=read_slow(store, row, None)
+        store.now_s, machines=(row,), machine=str(row["machine"]), slow=read_slow(store, row, None, store.now_s)
     )  # fmt: skip
     made = alerts(replace(snapshot, read_s=now_s or store.now_s), LIGHT)
     return made["alerts"]["children"][0].children, made["alert-count"]["title"]

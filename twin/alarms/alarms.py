@@ -45,7 +45,7 @@ class Alarms:
         heard: set[str] = set()
         for forecast, risks in seen:
             heard.add(forecast.machine)
-            for risk in (*_of_outcome(forecast.outcome), *risks):
+            for risk in (*_of_outcome(forecast), *risks):
                 key = (forecast.machine, forecast.build, risk.kind)
                 if risk.share >= (ENDED if key in self._open else 1.0):
                     told[key] = self._see(key, forecast, risk, now_s)
@@ -78,11 +78,12 @@ def _worse(one: Severity, other: Severity) -> Severity:
     return max(one, other, key=order.index)
 
 
-def _of_outcome(outcome: Outcome) -> list[Risk]:
+def _of_outcome(forecast: Forecast) -> list[Risk]:
+    outcome = forecast.outcome
     if outcome.kind == "ok":
         return []
     severity: Severity = "medium" if outcome.kind == "non_finite" else "low"
-    return [Risk(outcome.kind, float("inf"), severity, _evidence(outcome), OF_OUTCOMES)]
+    return [Risk(outcome.kind, float("inf"), severity, forecast.evidence or _evidence(outcome), OF_OUTCOMES)]
 
 
 def _evidence(outcome: Outcome) -> str:

@@ -25,6 +25,7 @@ class Defects:
     def __init__(self, steady: Steady) -> None:
         self._steady = steady
         self._pools: defaultdict[tuple[str, str], deque[MeltPool]] = defaultdict(lambda: deque(maxlen=risks.NEWEST))
+        self._lows: defaultdict[tuple[str, str], deque[MeltPool]] = defaultdict(lambda: deque(maxlen=risks.NEWEST))
         self._known: dict[tuple[str, str, str, float], MeltPool | None] = {}
         self._turn: defaultdict[tuple[str, str], deque[MeltPool]] = defaultdict(lambda: deque(maxlen=risks.TURN))
 
@@ -37,11 +38,14 @@ class Defects:
         key, pool = (forecast.machine, forecast.build), forecast.leads[0].melt_pool
         pools = self._pools[key]
         pools.append(pool)
+        lows, band = self._lows[key], forecast.leads[0].band
+        lows.append(band.low) if band is not None else lows.clear()
         if len(pools) >= risks.SETTLED:
             mean = risks.middle(pools)
             found.append(risks.balling(mean))
             if build.hatch_spacing_m is not None:
-                found.append(risks.lack_of_fusion(build.hatch_spacing_m, build.layer_thickness_m, mean))
+                low = risks.middle(lows) if len(lows) >= risks.SETTLED else None
+                found.append(risks.lack_of_fusion(build.hatch_spacing_m, build.layer_thickness_m, mean, low))
         return [*found, *self._heat(key, forecast, build, pool)]
 
     def _heat(self, key: tuple[str, str], forecast: Forecast, build: Build, pool: MeltPool) -> Sequence[Risk]:

@@ -50,7 +50,7 @@ class Flood:
         for alert in alerts:
             said = self._said(alert, now_s)
             told[said.key] = said
-        for machine in list(self._raised):
+        for machine in sorted({*self._raised, *self._floods}):
             for said in self._judged(machine, now_s):
                 told[said.key] = said
         return list(told.values())

@@ -23,10 +23,13 @@ SILENCE, FAULT = "silence_", "sensor_"  # and the sensor's name: it says nothing
 
 STATUS: Mapping[str, Status] = {
     "outside_envelope": "out_of_specification",
+    "unfamiliar": "out_of_specification",
+    "off_plan": "out_of_specification",
     "residual": "out_of_specification",
     "drift": "maintenance_required",
     "stale": "failure",
     "non_finite": "failure",
+    "too_slow": "failure",
     "clock_skew": "function_check",
     "silence": "function_check",
     "keyhole": "out_of_specification",

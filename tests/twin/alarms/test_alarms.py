@@ -79,6 +79,10 @@ def test_every_outcome_that_is_not_ok_is_told_and_as_a_sentence() -> None:
     assert (told.kind, told.evidence) == ("outside_envelope", "scan speed 0.0056 m/s below the trained range")
     assert step(Alarms(), 0.0, outcome=Outcome("non_finite", "temperature", 3.0, "nodes"))[0].severity == "medium"
     assert step(Alarms(), 0.0) == []
+    own = replace(
+        case.forecast(0, outcome=Outcome("unfamiliar", "expected error", 0.4)), evidence="expected error 40 %"
+    )
+    assert Alarms().step([(own, [])], 0.0)[0].evidence == "expected error 40 %", "what a score says of itself"
 
 
 def test_what_an_earlier_run_left_open_goes_on() -> None:

@@ -10,7 +10,7 @@ from operators.operator import FakeOperator, Look, Task
 from tests.contracts import store_cases as case
 from tests.twin.test_twin import SPEED, build, twin, window
 from twin.alarms.defects import Defects
-from twin.forecast import Absorbed, Forecast, MeltPool
+from twin.forecast import Absorbed, Band, Forecast, MeltPool
 from twin.material import material
 from twin.observation import Build
 from twin.process import Process
@@ -59,6 +59,14 @@ def test_lack_of_fusion_wants_a_hatch_spacing_and_settled_pools() -> None:
     told = found(asked(None)[0], thin)
     assert next(n for n, kinds in enumerate(told) if "lack_of_fusion" in kinds) == SETTLED - 1
     assert set().union(*found(asked(None)[0], thin, build())) == set()
+
+
+def test_a_band_that_reaches_lower_than_tracks_scatter_is_heard() -> None:
+    low = MeltPool(600e-6, 95e-6, 50e-6)
+    banded = [seen(n) for n in range(2 * SETTLED)]
+    banded = [replace(f, leads=(replace(f.leads[0], band=Band(low, GOOD, 0.9)),)) for f in banded]
+    assert "lack_of_fusion" in found(asked()[0], banded)[-1]
+    assert "lack_of_fusion" not in found(asked()[0], [*banded[:-1], seen(99)])[-1], "one without a band: none is known"
 
 
 def test_what_lies_back_is_forgotten() -> None:

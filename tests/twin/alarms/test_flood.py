@@ -79,6 +79,13 @@ def test_after_a_restart_the_flood_goes_on() -> None:
     assert any(a.kind == "flood" and a.cleared_s for a in again.step([], 42.0 + SPAN_S))
 
 
+def test_a_flood_that_an_earlier_run_left_ends_also_if_nothing_else_is_known() -> None:
+    flood = Flood()
+    flood.take_up([raised("flood", 1.0)])
+    (over,) = flood.step([], 5000.0)
+    assert (over.kind, over.first_seen_s, over.cleared_s) == ("flood", 1.0, 5000.0)
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.floats(0.1, 60.0)), max_size=200))
 def test_counts_add_up_and_nothing_is_lost(said: list[tuple[int, bool, float]]) -> None:

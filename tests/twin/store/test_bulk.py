@@ -69,7 +69,7 @@ def test_both_paths_give_the_same_rows_of_every_type(store: SqlStore, monkeypatc
         tables = {}
         with store._engine.connect() as connection:
             for name, table in SignalRow.metadata.tables.items():
-                columns = [column for column in table.c if (name, column.name) != ("observations", "id")]
+                columns = [c for c in table.c if c.name != "id" or name not in ("observations", "alert_acts")]
                 tables[name] = sorted(map(repr, connection.execute(select(*columns))))
         answers.append(tables)
     assert answers[0] == answers[1]
