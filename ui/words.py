@@ -185,10 +185,12 @@ def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
             "signals disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
         )
     if not newest["identifiable"]:
-        return Provenance("not determined yet", f"The signals tell hardly more than was known. {whole}", "caution")
+        return Provenance(
+            "by sensors, not determined yet", f"The signals tell hardly more than was known. {whole}", "caution"
+        )
     if newest["followed"]:
-        return Provenance("followed", f"Forecasts are made with it. {whole}")
-    return Provenance("shown, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
+        return Provenance("by sensors, followed", f"Forecasts are made with it. {whole}")
+    return Provenance("by sensors, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
 
 
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:

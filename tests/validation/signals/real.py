@@ -29,6 +29,7 @@ from twin.watch import Watch
 
 BATCH = 64
 SETTLED_FRAMES = 12
+CONSTANT = 0.01  # of the nominal power: frames of `Base` at half of it (contours) are left out
 GAUGE = 0.02  # of ln power: below it the controller does nothing
 
 
@@ -101,7 +102,8 @@ def ammt(folder: File, operator: Operator, frames: int = 3000) -> dict[str, Any]
     since = np.zeros(count, int)
     for n in range(1, count):
         since[n] = since[n - 1] + 1 if lit[n] else 0
-    good = lit & (since >= SETTLED_FRAMES) & np.isfinite(base["width_m"]) & np.isfinite(loop["width_m"])
+    held = np.abs(base["power_w"] / found["build"].nominal_beam_power_w - 1) < CONSTANT
+    good = lit & held & (since >= SETTLED_FRAMES) & np.isfinite(base["width_m"]) & np.isfinite(loop["width_m"])
     areas = [np.log(each["length_m"][good] * each["width_m"][good]) for each in (base, loop)]
     control = np.log(loop["power_w"][good] / base["power_w"][good])
     drift = Drift(found["build"].frame_s)
