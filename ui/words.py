@@ -182,7 +182,7 @@ def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
     whole = f"From {int(newest['frames'])} frames of {names}, made {seen(float(newest['made_s']), read_s)}."
     if not newest["consistent"]:
         return Provenance(
-            "signals disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
+            "sensors disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
         )
     if not newest["identifiable"]:
         return Provenance(
