@@ -381,8 +381,8 @@ def _estimated(store: Store, machine: str, build: str) -> "Estimate | None":
     if not rows:
         return None
     row = rows[-1]
-    numbers = [row[name] / row["nominal"] for name in ("estimate", "low", "high")]
-    return Estimate(*numbers, identifiable=bool(row["identifiable"]))
+    factor, low, high = (row[name] / row["nominal"] for name in ("estimate", "low", "high"))
+    return Estimate(factor, low, high, identifiable=bool(row["identifiable"]))
 
 
 def melt_pool_query(device: str = "auto", **query: Any) -> Any:

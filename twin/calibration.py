@@ -122,7 +122,7 @@ class Calibration:
         spread = math.sqrt(self._p[at, at])
         middle, low, high = (float(self._x[at]) + z * spread for z in (0.0, -Z95, Z95))
         ends = [math.exp(min(max(each, -widest), widest)) for each in (middle, low, high)]
-        return Estimate(*ends, identifiable=spread <= before / 2 and bool(self.frames))
+        return Estimate(ends[0], ends[1], ends[2], identifiable=spread <= before / 2 and bool(self.frames))
 
 
 class Slopes:

@@ -12,7 +12,7 @@ is absorbed from a camera is left alone.
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -43,10 +43,14 @@ _WORDS = {
 class Place(Protocol):
     """A window with what is constant around it (`twin.twin.Place`)."""
 
-    window: Window
-    build: Build
-    beam_power_w: float
-    scan_speed_m_per_s: float
+    @property
+    def window(self) -> Window: ...
+    @property
+    def build(self) -> Build: ...
+    @property
+    def beam_power_w(self) -> float: ...
+    @property
+    def scan_speed_m_per_s(self) -> float: ...
 
 
 Remembered = Callable[[str, str], Estimate | None]  # machine, build -> what an earlier run had come to
@@ -218,25 +222,24 @@ class Following:
                 signal.drift.begin_anew()
         known.following = absorbed.factor if follows else 1.0
         names = ",".join(name for name in of.frames if of.frames[name])
-        rows = []
-        for quantity, nominal, estimate, most in (
-            ("absorptivity", known.nominal, absorbed, 1.0),
-            ("beam_diameter_m", place.build.beam_diameter_m, of.beam_diameter, math.inf),
-        ):
-            numbers = [min(nominal * each, most) for each in (estimate.factor, estimate.low, estimate.high)]
-            rows.append(
-                Calibrated(
-                    quantity, nominal, *numbers, names, known.frames, estimate.identifiable, of.consistent,  # type: ignore[arg-type]
-                    follows and quantity == "absorptivity",
-                )
-            )  # fmt: skip
-        return tuple(rows)
+        behind = {"signals": names, "frames": known.frames, "consistent": of.consistent}
+        return (
+            _row("absorptivity", known.nominal, absorbed, 1.0, followed=follows, **behind),
+            _row("beam_diameter_m", place.build.beam_diameter_m, of.beam_diameter, math.inf, followed=False, **behind),
+        )
 
     def _may_follow(self, machine: str, known: _Machine) -> bool:
         of = known.calibration
         asked = machine in self._follow or EVERYBODY in self._follow
         sound = all(signal.sensor.fault is None for signal in known.signals.values())
         return asked and not known.infers and sound and of.consistent and of.absorptivity.identifiable
+
+
+def _row(
+    quantity: Literal["absorptivity", "beam_diameter_m"], nominal: float, estimate: Estimate, most: float, **behind: Any
+) -> Calibrated:
+    middle, low, high = (min(nominal * each, most) for each in (estimate.factor, estimate.low, estimate.high))
+    return Calibrated(quantity, float(nominal), middle, low, high, identifiable=estimate.identifiable, **behind)
 
 
 def _wrong(known: _Machine) -> dict[str, str]:

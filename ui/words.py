@@ -226,13 +226,15 @@ def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
     whole = f"From {int(newest['frames'])} frames of {names}, made {seen(float(newest['made_s']), read_s)}."
     if not newest["consistent"]:
         return Provenance(
-            "signals disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
+            "sensors disagree", f"A sensor reads wrong, or the model is. Not followed. {whole}", "caution"
         )
     if not newest["identifiable"]:
-        return Provenance("not determined yet", f"The signals tell hardly more than was known. {whole}", "caution")
+        return Provenance(
+            "by sensors, not determined yet", f"The signals tell hardly more than was known. {whole}", "caution"
+        )
     if newest["followed"]:
-        return Provenance("followed", f"Forecasts are made with it. {whole}")
-    return Provenance("shown, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
+        return Provenance("by sensors, followed", f"Forecasts are made with it. {whole}")
+    return Provenance("by sensors, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
 
 
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:

@@ -8,6 +8,7 @@ import pytest
 
 from ingest.decode import decode
 from ingest.machines import ded, lpbf
+from ingest.machines.camera import SimulatedCamera
 from ingest.machines.machine import Machine
 from ingest.order import Order
 from ingest.simulate import machines, simulate
@@ -139,21 +140,28 @@ def test_it_stops_when_told() -> None:
 
 
 @pytest.mark.parametrize("machine", [ded, lpbf])
-def test_set_points_are_those_of_the_reference_at_what_is_absorbed(machine: ModuleType) -> None:
+def test_sizes_are_those_of_a_finer_solver_at_what_is_absorbed(machine: ModuleType) -> None:
+    """Width and length that the sensors read, without their scatter: the camera's coarse solver and its factors."""
     (made,) = (m for m in machines(0) if m.name.startswith(machine.__name__.rpartition(".")[2]))
     build = next(due.message for due in made.messages() if isinstance(due.message, Build))
-    process = Process(material(build.material), build.beam_diameter_m, build.preheat_k, build.absorptivity)
+    process = Process(
+        material(build.material), build.beam_diameter_m, build.preheat_k, build.absorptivity,
+        layer_thickness_m=build.layer_thickness_m,
+    )  # fmt: skip
     peclet = process.peclet(build.nominal_scan_speed_m_per_s)
     at = 0.5 * np.arange(41)
-    for power_w in (min(machine.SET_POINTS), max(machine.SET_POINTS)):
-        source, told = process.source(power_w, build.nominal_scan_speed_m_per_s), machine.SET_POINTS[power_w]
+    time_s, x_m = at / peclet * process.time_s, at * process.length_m
+    for power_w in (min(machine._POWERS_W), max(machine._POWERS_W)):
+        camera = SimulatedCamera(build, machine.ABSORBS, 1, np.random.default_rng(0), machine.FINE)
+        camera.begin(0.0)
+        for now, then in pairwise(zip(time_s.tolist(), x_m.tolist(), strict=True)):
+            camera.advance([(*now, 0.0, power_w), (*then, 0.0, power_w)])
+        source = process.source(power_w, build.nominal_scan_speed_m_per_s)
         rows = np.stack([at / peclet, at, 0 * at, 0 * at + machine.ABSORBS * source.q, 0 * at + source.depth], 1)
         reference = ReferenceOperator(8)
-        stream = Stream("s", process.groups(), peclet, process.surface())
-        theta = reference.step([Task(stream, [rows], [])])[0][0].theta
-        length, width, _ = reference.grid.sizes(theta, process.groups().solidus)
-        assert told.width_m == pytest.approx(width * build.beam_diameter_m, rel=0.02)
-        assert told.length_m == pytest.approx(length * build.beam_diameter_m, rel=0.02)
+        theta = reference.step([Task(Stream("s", process.groups(), peclet, process.surface()), [rows], [])])[0][0].theta
+        length, width, _ = np.array(reference.grid.sizes(theta, process.groups().solidus)) * build.beam_diameter_m
+        assert camera.size() == pytest.approx((width, length), rel=0.04)
 
 
 def test_pictures_show_a_warm_pool_where_the_beam_is_and_the_plate_is_cold_at_first(

@@ -79,7 +79,7 @@ def test_what_sensors_say_stands_in_its_interval_beside_nominal():
     np.testing.assert_allclose(drawn["high"].y - drawn["low"].y, 0.4 / np.sqrt([1, 2, 3, 4, 5, 6, 6]), rtol=1e-4)
     assert drawn["from sensors"].x[-1] == 0.0, "it holds until now"
     told = figure.layout.annotations[0].text
-    assert "<b>0.600</b> (0.518 to 0.682) by sensors" in told
+    assert "<b>0.600</b> (0.52–0.68)" in told
     assert "0.550 nominal" in told
 
 
@@ -99,10 +99,10 @@ def test_an_estimate_that_is_not_determined_is_pale():
 @pytest.mark.parametrize(
     ("changed", "text", "tone"),
     [
-        ({}, "shown, not followed", ""),
-        ({"followed": True}, "followed", ""),
-        ({"identifiable": False}, "not determined yet", "caution"),
-        ({"consistent": False}, "signals disagree", "caution"),
+        ({}, "by sensors, not followed", ""),
+        ({"followed": True}, "by sensors, followed", ""),
+        ({"identifiable": False}, "by sensors, not determined yet", "caution"),
+        ({"consistent": False}, "sensors disagree", "caution"),
     ],
 )
 def test_whether_the_sensors_are_followed_is_said(changed, text, tone):

@@ -120,8 +120,8 @@ def _sensed_alone(sensed: pd.DataFrame, now_s: float, palette: Palette) -> go.Fi
         ),
         *_interval(held, at, palette),
     ]  # fmt: skip
-    interval = f"{float(newest['low']):.3f} to {float(newest['high']):.3f}"
-    text = f"<b>{float(newest['estimate']):.3f}</b> ({interval}) by sensors  ·  {float(newest['nominal']):.3f} nominal"
+    interval = f"{float(newest['low']):.2f}–{float(newest['high']):.2f}"
+    text = f"<b>{float(newest['estimate']):.3f}</b> ({interval})  ·  {float(newest['nominal']):.3f} nominal"
     top = note(text, palette, xref="paper", yref="paper", x=0, y=1.0, xanchor="left", yanchor="bottom")
     ends = np.concatenate([held["low"].to_numpy(float), held["high"].to_numpy(float), nominal])
     low, high = max(float(ends.min()) - 0.04, 0.0), min(float(ends.max()) + 0.04, 1.0)

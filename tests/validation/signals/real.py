@@ -19,6 +19,7 @@ import numpy as np
 from ingest.files.tables import read_table
 from ingest.order import Order
 from ingest.readers import open_source
+from ingest.readers.columns import read_numbers
 from operators.operator import Operator
 from twin.drift import Drift
 from twin.forecast import Forecast
@@ -29,6 +30,7 @@ from twin.watch import Watch
 
 BATCH = 64
 SETTLED_FRAMES = 12
+CONSTANT = 0.01  # of the nominal power: frames of `Base` at half of it (contours) are left out
 GAUGE = 0.02  # of ln power: below it the controller does nothing
 
 
@@ -97,11 +99,14 @@ def ammt(folder: File, operator: Operator, frames: int = 3000) -> dict[str, Any]
     base, loop = ({k: v[:count] for k, v in each.items()} for each in (base, loop))
     table = read_table(path)
     shapes = {s: table.loc[table["strategy"] == s, "shape_class"].to_numpy()[:count] for s in ("Base", "MPA")}
+    raw = read_numbers(path, ["residual_heat_feature"])["residual_heat_feature"]  # the table's own, no unit stated
+    heat = raw[(table["strategy"] == "Base").to_numpy()][:count]
     lit = (base["power_w"] > 0) & (loop["power_w"] > 0)
     since = np.zeros(count, int)
     for n in range(1, count):
         since[n] = since[n - 1] + 1 if lit[n] else 0
-    good = lit & (since >= SETTLED_FRAMES) & np.isfinite(base["width_m"]) & np.isfinite(loop["width_m"])
+    held = np.abs(base["power_w"] / found["build"].nominal_beam_power_w - 1) < CONSTANT
+    good = lit & held & (since >= SETTLED_FRAMES) & np.isfinite(base["width_m"]) & np.isfinite(loop["width_m"])
     areas = [np.log(each["length_m"][good] * each["width_m"][good]) for each in (base, loop)]
     control = np.log(loop["power_w"][good] / base["power_w"][good])
     drift = Drift(found["build"].frame_s)
@@ -114,6 +119,9 @@ def ammt(folder: File, operator: Operator, frames: int = 3000) -> dict[str, Any]
         "area_sd": [float(each.std()) for each in areas],
         "width_sd": [float(np.log(each["width_m"][good]).std()) for each in (base, loop)],
         "spearman_area_control": spearman(areas[0], control),
+        "spearman_interval": interval(areas[0], control),
+        "spearman_feature_control": spearman(heat[good], control),
+        "spearman_time_control": spearman(since[good].astype(float), control),
         "spearman_width_control": spearman(np.log(base["width_m"][good]), control),
         "spearman_acting": spearman(areas[0][acting], control[acting]), "acting": int(acting.sum()),
         "control_sd": float(control.std()), "control_mean": float(control.mean()),
@@ -147,6 +155,16 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
         return math.nan
     ranks = [np.argsort(np.argsort(each)).astype(float) for each in (x, y)]
     return float(np.corrcoef(*ranks)[0, 1])
+
+
+def interval(x: np.ndarray, y: np.ndarray, block: int = 50, draws: int = 400) -> list[float]:
+    """95 % of the rank correlation over blocks of neighbouring frames, drawn again."""
+    rng, starts = np.random.default_rng(0), np.arange(0, len(x) - block, block)
+    found = []
+    for _ in range(draws):
+        at = (rng.choice(starts, len(starts))[:, None] + np.arange(block)).ravel()
+        found.append(spearman(x[at], y[at]))
+    return [float(each) for each in np.percentile(found, (2.5, 97.5))]
 
 
 def eta2(values: np.ndarray, classes: np.ndarray) -> float:
