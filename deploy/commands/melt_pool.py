@@ -1,4 +1,4 @@
-"""`meltwin melt-pool` and `meltwin train`: the two verbs that need no machine."""
+"""`meltwin melt-pool`, `meltwin train` and `meltwin calibrate`: verbs that need no machine."""
 
 import subprocess
 import sys
@@ -120,4 +120,18 @@ def train(context: typer.Context, name: Annotated[str, typer.Argument(help="melt
     `python3 -m operators.train NAME`, which needs torch and numpy alone and so runs on a bare GPU machine.
     """
     code = subprocess.run([sys.executable, "-P", "-m", "operators.train", name, *context.args], check=False).returncode
+    raise typer.Exit(code)
+
+
+def calibrate(context: typer.Context) -> None:
+    """Make the calibration beside an operator's weights again: what its bands, scores and p-values go by.
+
+    Draws some 1,600 short tracks, asks the reference solver and the operator, and writes NAME-trust.json and
+    NAME-trust.safetensors, tied to the weights by their checksum; after `train` they must be made anew. About an hour on
+    one CPU core; killed and called again with the same --work folder it goes on where it was. Options are
+    those of `python3 -m twin.trust.calibrate --help`.
+
+    Example: `./meltwin calibrate --work fields --draws 1600`
+    """
+    code = subprocess.run([sys.executable, "-P", "-m", "twin.trust.calibrate", *context.args], check=False).returncode
     raise typer.Exit(code)

@@ -16,7 +16,7 @@ from operators.operator import Look
 from twin.forecast import Band, MeltPool, Outcome
 from twin.process import Process
 from twin.trust import envelope
-from twin.trust.calibrated import Calibrated, calibrated
+from twin.trust.calibrated import Calibrated, calibrated, group_of
 from twin.trust.followed import TOLERATED
 
 ALARM = 0.01
@@ -77,13 +77,14 @@ def judged(
     if told.outcome.kind != "ok":
         return told
     d = setting.process.beam_diameter_m
+    group = group_of(setting.regime, encoded, known.tokens)
     return replace(
-        told, bands=tuple(_band(known, size, hard, setting.regime, d) for size, hard in zip(sizes, expected, strict=True))
+        told, bands=tuple(_band(known, size, hard, group, d) for size, hard in zip(sizes, expected, strict=True))
     )
 
 
-def _band(known: Calibrated, sizes: np.ndarray, expected: np.ndarray, regime: str, d: float) -> Band | None:
-    found = known.band(sizes, expected, regime)
+def _band(known: Calibrated, sizes: np.ndarray, expected: np.ndarray, group: str, d: float) -> Band | None:
+    found = known.band(sizes, expected, group)
     if found is None:
         return None
     low, high = (MeltPool(*(getattr(each, end) * d for each in found)) for end in ("low", "high"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.validation.harness.page import IMAGES, ROOT, made, shown
 from tests.validation.harness.rows import Results, Row
-from tests.validation.trust.measure import COMBINED
+from tests.validation.trust.measure import COMBINED, OBSERVED
 from twin.trust.bands import SIZES
 from twin.trust.calibrated import SCORES
 
@@ -85,7 +85,7 @@ def families(rows: dict[str, Row]) -> str:
 
 def by_score(rows: dict[str, Row]) -> str:
     """AUROC of each score by family."""
-    names = [name for name in (*SCORES, COMBINED) if name in rows]
+    names = [name for name in (*SCORES, COMBINED, OBSERVED) if name in rows]
     lines = ["| AUROC | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for family in rows[COMBINED].errors:
         lines.append(f"| {family} | " + " | ".join(f"{rows[n].errors[family]['auroc']:.3f}" for n in names) + " |")

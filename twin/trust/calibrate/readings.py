@@ -12,7 +12,7 @@ from twin.trust.bands import scale
 from twin.trust.calibrate.draws import ENVELOPE, STREAM, Draw
 from twin.trust.calibrate.looks import looked
 from twin.trust.calibrate.tracks import Track, read
-from twin.trust.envelope import distance, numbers
+from twin.trust.envelope import Envelope, distance, numbers
 from twin.trust.followed import MEMORY, Followed
 
 JITTER, GAIN = 0.02, 0.01  # of reported places (beam diameters) and powers: within what is tolerated (`followed`)
@@ -96,16 +96,16 @@ def joined(several: Sequence[Readings]) -> Readings:
     return Readings(tuple(draw for each in several for draw in each.draws), **arrays)
 
 
-def envelope(draw: Draw) -> float:
+def envelope(draw: Draw, box: Envelope = ENVELOPE) -> float:
     """Distance from the envelope's edge of what is set as the forecast is made."""
     if draw.process is not None:
-        return distance(ENVELOPE, numbers(draw.process, *draw.setting))
+        return distance(box, numbers(draw.process, *draw.setting))
     groups, surface, now = draw.stream.groups, draw.stream.surface, draw.stretches[draw.issued]
     told = dict(zip(groups.names(), groups.vector().tolist(), strict=True))
     told |= {"evaporation": surface.evaporation, "vapour": surface.vapour, "zero": surface.zero}
     q, depth = draw.source(now)
     told |= {"peclet": draw.stream.peclet * now.pace} | ({"q": q, "depth": depth} if q > 0 else {})
-    return distance(ENVELOPE, told)
+    return distance(box, told)
 
 
 def as_path(frames: Sequence[np.ndarray]) -> Path:
