@@ -298,8 +298,8 @@ def twin(settings: Settings) -> Advance:
 
 def warm_twins(settings: Settings, clock: Clock | None = None) -> "dict[str, Twin]":
     """The twin of record under no name, and one for each second opinion under that of its card. Each operator is loaded
-    once and each of its kernels run once: the first message does not wait for a compiler. With a clock the fallback has a
-    budget of it."""
+    once and each of its kernels run once: the first message does not wait for a compiler. With a clock the fallback has
+    a budget of it."""
     from operators.operator import warm
     from operators.reference.operator import ReferenceOperator
     from twin.budget import Budget

@@ -127,9 +127,9 @@ def calibrate(context: typer.Context) -> None:
     """Make the calibration beside an operator's weights again: what its bands, scores and p-values go by.
 
     Draws some 1,600 short tracks, asks the reference solver and the operator, and writes NAME-trust.json and
-    NAME-trust.safetensors, tied to the weights by their checksum; after `train` they must be made anew. About an hour on
-    one CPU core; killed and called again with the same --work folder it goes on where it was. Options are
-    those of `python3 -m twin.trust.calibrate --help`.
+    NAME-trust.safetensors, tied to the weights by their checksum; after `train` they must be made anew. About an hour
+    on one CPU core; killed and called again with the same --work folder it goes on where it was. Options are those of
+    `python3 -m twin.trust.calibrate --help`.
 
     Example: `./meltwin calibrate --work fields --draws 1600`
     """

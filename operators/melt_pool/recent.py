@@ -17,13 +17,13 @@ def recent(past: np.ndarray, peclet: float, heading: float) -> np.ndarray:
     """RECENT of a path of rows (t, x, y, q, depth) that ends now, seen from a window that points along `heading`.
 
     on: whether the newest stretch is lit; lit: share of the time that was; step: 1 - weakest/strongest of what was lit;
-    turned: corners, each as (1 - cos)/2 of its angle; pace: mean speed over the nominal one; aside: 1 - cos of the angle between
-    newest movement and window; even: share of the time since anything changed; age: of the path, in five times REACH.
-    """
+    turned: corners, each as (1 - cos)/2 of its angle; pace: mean speed over the nominal one; aside: 1 - cos of the
+    angle between newest movement and window; even: share of the time since anything changed; age: of the path, in five
+    times REACH."""
     now, span = past[-1, 0], REACH / peclet
     times = past[:, 0]
     first = max(int(np.searchsorted(times, now - span, side="right")) - 1, 0)
-    ends, far = times[first + 1 :], np.diff(past[first:, 1:3], axis=0)
+    far = np.diff(past[first:, 1:3], axis=0)
     whole = np.diff(times[first:])
     begins = np.maximum(times[first:-1], now - span)
     length = np.hypot(far[:, 0], far[:, 1])
@@ -62,4 +62,6 @@ def recent(past: np.ndarray, peclet: float, heading: float) -> np.ndarray:
 
 def _alike(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     speed, strength = abs(a[1] - b[1]), abs(a[3] - b[3])
-    return 1 - math.cos(a[2] - b[2]) < ALIKE and speed <= ALIKE * max(b[1], 1e-9) and strength <= ALIKE * max(b[3], 1e-9)
+    return (
+        1 - math.cos(a[2] - b[2]) < ALIKE and speed <= ALIKE * max(b[1], 1e-9) and strength <= ALIKE * max(b[3], 1e-9)
+    )

@@ -26,7 +26,9 @@ class Slow(FakeOperator):
 PLANNED = build(nominal_beam_power_w=5000.0)
 
 
-def run(step_s: float, frames: int, *, share: float = 0.5, patience_s: float = 2.0) -> tuple[list[Forecast], Slow, Twin]:
+def run(
+    step_s: float, frames: int, *, share: float = 0.5, patience_s: float = 2.0
+) -> tuple[list[Forecast], Slow, Twin]:
     """One window a second is sent; the twin takes it as soon as it is through with the one before."""
     clock = FakeClock()
     slow = Slow(clock, step_s)

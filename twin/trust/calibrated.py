@@ -30,7 +30,8 @@ DIFFICULTY = ("mean", "spread", "weight", "offset", "low", "high")
 
 @dataclass(frozen=True)
 class Calibrated:
-    """One card's calibration. `reach`: by name of a size, or `field`, the quantile of each regime (`bands.mondrian`)."""
+    """One card's calibration. `reach`: by name of a size, or `field`, the quantile of each regime
+    (`bands.mondrian`)."""
 
     cloud: Cloud
     difficulty: Difficulty
@@ -42,7 +43,8 @@ class Calibrated:
     told: dict[str, Any]  # the readable half
 
     def expected(self, encoded: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Expected errors (..., 4) of length, width and depth (over `bands.scale`) and of the field over its profile."""
+        """Expected errors (..., 4) of length, width and depth (over `bands.scale`) and of the field over its
+        profile."""
         return self.difficulty(features_of(encoded, sizes))
 
     def scores(self, encoded: np.ndarray, expected: np.ndarray) -> dict[str, float]:
@@ -114,6 +116,7 @@ def save(found: Calibrated, card: Mapping[str, Any], folder: Path = WEIGHTS) -> 
     arrays["scores"] = found.combination.scores
     packed = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}
     save_file(packed, path.with_suffix(".safetensors"))
+    path.with_suffix(".safetensors").chmod(0o644)
     digest = hashlib.sha256(path.with_suffix(".safetensors").read_bytes()).hexdigest()
     head = {
         "kind": "trust",
@@ -123,7 +126,7 @@ def save(found: Calibrated, card: Mapping[str, Any], folder: Path = WEIGHTS) -> 
         "coverage": found.coverage,
         "scores": list(found.combination.names),
         "tokens": found.tokens,
-        "reach": found.reach,
+        "reach": {name: {g: q for g, q in each.items() if np.isfinite(q)} for name, each in found.reach.items()},
     }
     path.write_text(json.dumps(head | found.told, indent=1) + "\n")
     return path

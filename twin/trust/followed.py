@@ -1,9 +1,8 @@
 """Followed: whether the parameters that a machine reports are what was planned.
 
-A forecast can be no better than what it is told. Where a plan is known, a reading that is biased, frozen, dropped, spiked
-or late departs from it, and that needs no observation of the melt. A departure stays in mind for as many windows as the
-metal remembers it (MEMORY). Without a plan nothing is said.
-"""
+A forecast can be no better than what it is told. Where a plan is known, a reading that is biased, frozen, dropped,
+spiked or late departs from it, and that needs no observation of the melt. A departure stays in mind for as many windows
+as the metal remembers it (MEMORY). Without a plan nothing is said."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from twin.observation import Path
 
 MEMORY = 8  # windows: four diameters of travel at the usual half a diameter a frame
 TOLERATED = {"place": 0.25, "power": 0.05}
-"""Departures that count for nothing: beam diameters, and a share of the power. A limit, not a statistic: no machine told
-us its noise."""
+"""Departures that count for nothing: beam diameters, and a share of the power. A limit, not a statistic: no machine
+told us its noise."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,9 @@ def _fired(known: Calibrated, name: str, score: float, process: Process) -> tupl
     limit = float(np.quantile(known.combination.scores[:, column], 1 - ALARM))
     if name == "place":
         far = score * process.beam_diameter_m
-        text = f"beam {far:.3g} m from where it was planned, tolerated {TOLERATED[name] * process.beam_diameter_m:.3g} m"
+        text = (
+            f"beam {far:.3g} m from where it was planned, tolerated {TOLERATED[name] * process.beam_diameter_m:.3g} m"
+        )
         return Outcome("off_plan", "beam place against its plan", far, "m"), text
     if name == "power":
         text = f"beam power {score:.0%} off its plan, tolerated {TOLERATED[name]:.0%}"

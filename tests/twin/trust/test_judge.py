@@ -1,5 +1,5 @@
-"""The laws of a judgement: what is not calibrated is said, evidence is in the user's units, and a band stands only where
-it would hold."""
+"""The laws of a judgement: what is not calibrated is said, evidence is in the user's units, and a band stands only
+where it would hold."""
 
 import json
 from pathlib import Path
@@ -131,7 +131,13 @@ def test_bands_hold_and_false_alarms_are_as_rare_as_promised(
     ("changes", "followed", "kind", "which", "says"),
     [
         (40.0, {}, "unfamiliar", "encoder features", "99 of 100 within"),
-        (0.0, {"place": 3.0, "power": 0.05}, "off_plan", "beam place against its plan", "beam 0.0003 m from where it was"),
+        (
+            0.0,
+            {"place": 3.0, "power": 0.05},
+            "off_plan",
+            "beam place against its plan",
+            "beam 0.0003 m from where it was",
+        ),
         (0.0, {"place": 0.25, "power": 0.3}, "off_plan", "beam power against its plan", "beam power 30% off its plan"),
     ],
 )
@@ -155,7 +161,9 @@ def test_what_is_certain_comes_before_what_is_strange(known: Calibrated, monkeyp
     assert found.outcome == outside
     assert found.evidence.startswith("scan speed 30 m/s, trained up to 3.")
     assert found.bands == (None, None)
-    assert found.credibility == pytest.approx(known.combination.least, abs=2 / 1001), "and how strange it is stands beside"
+    assert found.credibility == pytest.approx(known.combination.least, abs=2 / 1001), (
+        "and how strange it is stands beside"
+    )
 
 
 def test_one_by_one_is_all_at_once(known: Calibrated) -> None:

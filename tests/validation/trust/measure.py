@@ -14,7 +14,10 @@ from twin.trust.conformal import quantile
 from twin.trust.judge import ALARM
 
 COMBINED, OBSERVED = "combined", "observed width"
-ALONG, SEEN = 0.11, 50  # spread of real widths along a track (lpbf_raptor_widths), and over how many frames they are meant
+ALONG, SEEN = (
+    0.11,
+    50,
+)  # spread of real widths along a track (lpbf_raptor_widths), and over how many frames they are meant
 
 
 def p_values(scores: np.ndarray, found: Calibrated) -> np.ndarray:
@@ -81,7 +84,8 @@ def coverage(tested: Tested) -> dict[str, dict[str, float]]:
     expected = [found.expected(some.encoded, some.sizes) for some, found in tested]
     for column, size in enumerate((*SIZES, "field")):
         reach = [
-            np.array([found.reach[size].get(g, np.inf) for g in groups_of(some, found.tokens)]) for some, found in tested
+            np.array([found.reach[size].get(g, np.inf) for g in groups_of(some, found.tokens)])
+            for some, found in tested
         ]
         inside[size] = np.concatenate([s[size] <= r for s, r in zip(strange, reach, strict=True)])
         width[size] = np.concatenate([r[:, None] * e[..., column] for r, e in zip(reach, expected, strict=True)])
@@ -132,4 +136,8 @@ def adaptive(some: Readings, found: Calibrated, rate: float = 0.01) -> dict[str,
         moved.append(value > reach)
         aim = adapted(aim, bool(value <= reach), 1 - found.coverage, rate)
     last = len(rest) // 3
-    return {"fixed": float(np.mean(fixed[-last:])), "adaptive": float(np.mean(moved[-last:])), "wanted": 1 - found.coverage}
+    return {
+        "fixed": float(np.mean(fixed[-last:])),
+        "adaptive": float(np.mean(moved[-last:])),
+        "wanted": 1 - found.coverage,
+    }

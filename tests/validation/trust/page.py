@@ -59,8 +59,8 @@ def quiet(about: dict[str, Any]) -> str:
     """False alarms, and the band in a drifting world."""
     alarms, adaptive = about["alarms"], about["adaptive"]
     return (
-        f"False alarms in distribution at p <= 0.01: {alarms['false alarms']:.2%} of {alarms['draws']:.0f} forecasts; the "
-        f"smallest p that can be told is {alarms['least p']:.4f}; p-values exceed evenness by at most "
+        f"False alarms in distribution at p <= 0.01: {alarms['false alarms']:.2%} of {alarms['draws']:.0f} forecasts; "
+        f"the smallest p that can be told is {alarms['least p']:.4f}; p-values exceed evenness by at most "
         f"{alarms['largest excess over even']:.3f}. Where errors grow by half, a fixed band of the width misses "
         f"{adaptive['fixed']:.0%} of the last forecasts, one that adapts {adaptive['adaptive']:.0%} (wanted "
         f"{adaptive['wanted']:.0%})."
@@ -70,7 +70,8 @@ def quiet(about: dict[str, Any]) -> str:
 def families(rows: dict[str, Row]) -> str:
     """Each family by the combined score."""
     lines = [
-        "| family | draws | error, of in distribution | AUROC | AUPR | FPR at 95 % TPR | error AUROC | Spearman | goal |",
+        "| family | draws | error, of in distribution | AUROC | AUPR | FPR at 95 % TPR | error AUROC | Spearman | "
+        "goal |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, told in rows[COMBINED].errors.items():

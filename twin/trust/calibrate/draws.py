@@ -208,7 +208,8 @@ def _held(draw: Draw, largest: tuple[float, float, float]) -> bool:
 
 
 def _shifted(rng: np.random.Generator, draw: Draw) -> Draw | None:
-    """One parameter beyond the envelope, up or down; None where no pool would be left, or none that the window holds."""
+    """One parameter beyond the envelope, up or down; None where no pool would be left, or none that the window
+    holds."""
     assert draw.process is not None
     up, past = rng.random() < 0.5, rng.uniform(*BEYOND)
     steps = np.arange(1, 80) * 0.05

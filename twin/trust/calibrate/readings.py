@@ -6,7 +6,7 @@ from pathlib import Path as File
 
 import numpy as np
 
-from operators.operator import Operator
+from operators.operator import Look, Operator
 from twin.observation import Path
 from twin.trust.bands import scale
 from twin.trust.calibrate.draws import ENVELOPE, STREAM, Draw
@@ -74,7 +74,7 @@ def readings(
     ]
     return Readings(
         draws,
-        np.stack([np.stack([look.encoded for look in some]) for some in looks]),
+        np.stack([np.stack([_encoded(look) for look in some]) for some in looks]),
         np.array(
             [[grid.sizes(a.theta, d.stream.groups.solidus) for a in some] for d, some in zip(given, looks, strict=True)]
         ),
@@ -84,6 +84,12 @@ def readings(
         np.array([envelope(draw) for draw in given]),
         *np.array(departed).T,
     )
+
+
+def _encoded(look: Look) -> np.ndarray:
+    if look.encoded is None:
+        raise ValueError("only an operator with an encoder can be calibrated so")
+    return look.encoded
 
 
 def of_shards(operator: Operator, paths: Sequence[File]) -> Readings:
@@ -129,4 +135,3 @@ def departures(issued: int, path: Path, planned: Path) -> tuple[float, float]:
     for frame in range(max(issued - MEMORY, 0), issued + 1):
         found = followed.take(Path(*(column[frame : frame + 2] for column in path)), planned, 1.0)
     return found.get("place", np.nan), found.get("power", np.nan)
-

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from operators.operator import Operator
 from twin.trust import bands
 from twin.trust.bands import SIZES
 from twin.trust.calibrate import draws, readings, tracks
@@ -79,7 +78,9 @@ def groups_of(some: Readings, tokens: int) -> np.ndarray:
 def calibrated(fit: Readings, calibration: Readings, tokens: int, told: dict[str, Any]) -> Calibrated:
     """The whole of it, from two splits."""
     cloud, difficulty, shape = fitted(fit, tokens)
-    bare = Calibrated(cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, {})
+    bare = Calibrated(
+        cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, {}
+    )
     strange = strangeness(calibration, bare)
     reach = {name: bands.mondrian(values, groups_of(calibration, tokens), COVERAGE) for name, values in strange.items()}
     combination = Combination(SCORES, scores_of(calibration, bare))
