@@ -116,6 +116,7 @@ def alarms(tested: Tested) -> dict[str, Any]:
     p = np.sort(np.concatenate([p_values(scores_of(some, found), found) for some, found in tested]))
     above = np.max((np.arange(len(p)) + 1) / len(p) - p)
     return {
+        "at": ALARM,
         "false alarms": float((p <= ALARM).mean()),
         "least p": max(found.combination.least for _, found in tested),
         "largest excess over even": float(above),
@@ -124,20 +125,23 @@ def alarms(tested: Tested) -> dict[str, Any]:
     }
 
 
-def adaptive(some: Readings, found: Calibrated, rate: float = 0.01) -> dict[str, Any]:
-    """Widths in a drifting world: forecasts in turn whose errors grow by half over the second half of them. The misses
-    of the last quarter with a fixed reach and with one that adapts (`bands.adapted`)."""
-    strange = strangeness(some, found)["width"] * np.where(np.arange(len(some)) < len(some) // 2, 1.0, 1.5)
-    first, rest = strange[: len(strange) // 4], strange[len(strange) // 4 :]
-    aim, fixed, moved = 1 - found.coverage, [], []
-    for value in rest:
-        reach = quantile(first, 1 - aim) if 0 < aim < 1 else (np.inf if aim <= 0 else 0.0)
-        fixed.append(value > quantile(first, found.coverage))
-        moved.append(value > reach)
-        aim = adapted(aim, bool(value <= reach), 1 - found.coverage, rate)
-    last = len(rest) // 3
-    return {
-        "fixed": float(np.mean(fixed[-last:])),
-        "adaptive": float(np.mean(moved[-last:])),
-        "wanted": 1 - found.coverage,
-    }
+def adaptive(tested: Tested, growth: float = 2.0, rate: float = 0.01) -> dict[str, float]:
+    """The band of the width in a world that drifts: all draws in turn, whose errors grow to `growth` times over their
+    course. Misses of the last quarter, with the quantile of the first quarter held and with one that adapts
+    (`bands.adapted`)."""
+    parts = []
+    for some, found in tested:
+        reach = np.array([found.reach["width"].get(g, np.inf) for g in groups_of(some, found.tokens)])
+        parts.append(strangeness(some, found)["width"] / reach)
+    ratios = np.random.default_rng(0).permutation(np.concatenate(parts)) * np.linspace(
+        1.0, growth, sum(map(len, parts))
+    )
+    wanted = 1 - tested[0][1].coverage
+    quarter = max(len(ratios) // 4, 1)
+    first, aim, fixed, moved = ratios[:quarter], wanted, [], []
+    for value in ratios[quarter:]:
+        reach_now = quantile(first, 1 - aim) if 0 < aim < 1 else (np.inf if aim <= 0 else 0.0)
+        fixed.append(value > quantile(first, 1 - wanted))
+        moved.append(value > reach_now)
+        aim = adapted(aim, not moved[-1], wanted, rate)
+    return {"fixed": float(np.mean(fixed[-quarter:])), "adaptive": float(np.mean(moved[-quarter:])), "wanted": wanted}

@@ -59,10 +59,10 @@ def quiet(about: dict[str, Any]) -> str:
     """False alarms, and the band in a drifting world."""
     alarms, adaptive = about["alarms"], about["adaptive"]
     return (
-        f"False alarms in distribution at p <= 0.01: {alarms['false alarms']:.2%} of {alarms['draws']:.0f} forecasts; "
-        f"the smallest p that can be told is {alarms['least p']:.4f}; p-values exceed evenness by at most "
-        f"{alarms['largest excess over even']:.3f}. Where errors grow by half, a fixed band of the width misses "
-        f"{adaptive['fixed']:.0%} of the last forecasts, one that adapts {adaptive['adaptive']:.0%} (wanted "
+        f"False alarms in distribution, p <= {alarms['at']:g}: {alarms['false alarms']:.2%} of {alarms['draws']:.0f} "
+        f"forecasts; the smallest p that can be told is {alarms['least p']:.4f}; p-values exceed evenness by at most "
+        f"{alarms['largest excess over even']:.3f}. Where errors double little by little, a fixed band of the width "
+        f"misses {adaptive['fixed']:.0%} of the last quarter, one that adapts {adaptive['adaptive']:.0%} (wanted "
         f"{adaptive['wanted']:.0%})."
     )
 

@@ -69,7 +69,7 @@ def run(budget: str, results: Path = RESULTS, fields: Path | None = None, again:
     inside, held = tested[0]
     _say(f"{time.monotonic() - began:.0f} s: {sum(len(some) for some, _ in tested)} draws in distribution")
     kept.about[budget] = about(found, how) | {
-        "alarms": measure.alarms(tested), "adaptive": measure.adaptive(inside, held),
+        "alarms": measure.alarms(tested), "adaptive": measure.adaptive(tested),
         "error in distribution": {"median": float(np.median(measure.error(inside))),
                                   "p90": float(np.quantile(measure.error(inside), 0.9))},
     }  # fmt: skip

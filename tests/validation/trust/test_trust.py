@@ -15,7 +15,9 @@ from twin.trust.calibrate.looks import path
 from twin.trust.calibrate.readings import as_path, departures, envelope, reported
 from twin.trust.calibrate.tracks import Track
 from twin.trust.calibrated import SCORES, Calibrated, calibrated
+from twin.trust.envelope import outside
 from twin.trust.followed import TOLERATED
+from twin.trust.judge import ALARM
 
 VALUES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=20).map(np.array)
 
@@ -68,8 +70,6 @@ def test_a_shifted_draw_is_outside_at_its_highest_power(shift: str) -> None:
     for n in range(4):
         draw = drawn(n, shift)
         assert draw.process is not None
-        from twin.trust.envelope import outside
-
         assert outside(ENVELOPE, draw.process, draw.beam_power_w, draw.scan_speed_m_per_s) is not None
 
 
@@ -142,7 +142,7 @@ def test_the_shipped_calibration_is_of_the_shipped_weights() -> None:
     found = shipped()
     assert found.coverage == 0.9
     assert found.combination.names == SCORES
-    assert found.combination.least <= 0.01, "else no alarm could be raised"
+    assert found.combination.least <= ALARM, "else no alarm could be raised"
     groups = {f"{regime}, {path}" for regime in REGIMES for path in ("steady", "changing")}
     for size in ("length", "width", "depth", "field"):
         assert groups <= {name for name, reach in found.reach[size].items() if np.isfinite(reach)}
