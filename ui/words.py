@@ -78,7 +78,9 @@ def verdict(outcome: Outcome | None, withheld: bool = False) -> Verdict:
     shown = "No numbers are given." if withheld else "What is shown is for information, not for a decision."
     match outcome.kind:
         case "ok" if outcome.which:
-            return Verdict("Forecast in order", "Nothing is claimed about its error: not calibrated.", "check", "normal")
+            return Verdict(
+                "Forecast in order", "Nothing is claimed about its error: not calibrated.", "check", "normal"
+            )
         case "ok":
             return Verdict("Forecast in order", "Inside what the model was checked for.", "check", "normal")
         case "outside_envelope":

@@ -13,7 +13,7 @@ from twin.trust.calibrated import SCORES
 
 PAGE = ROOT / "docs" / "trust.md"
 GREY, BLUE, AMBER = "#8b949e", "#3b82f6", "#e8830c"
-WIDE, STEP, LEFT = 420, 22, 190  # px
+WIDE, STEP, LEFT = 420, 22, 225  # px
 
 
 def write(results: Results) -> list[Path]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path as File
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from operators.operator import Look, Operator
-from twin.observation import Path
 from twin.trust.bands import scale
 from twin.trust.calibrate.draws import ENVELOPE, STREAM, Draw
 from twin.trust.calibrate.looks import looked
@@ -92,7 +92,7 @@ def _encoded(look: Look) -> np.ndarray:
     return look.encoded
 
 
-def of_shards(operator: Operator, paths: Sequence[File]) -> Readings:
+def of_shards(operator: Operator, paths: Sequence[Path]) -> Readings:
     """The readings of shards, one after the other."""
     return joined([readings(operator, list(read(path))) for path in paths])
 
@@ -114,13 +114,22 @@ def envelope(draw: Draw, box: Envelope = ENVELOPE) -> float:
     return distance(box, told)
 
 
-def as_path(frames: Sequence[np.ndarray]) -> Path:
+class Samples(NamedTuple):
+    """A path as `twin.trust.followed` reads it."""
+
+    time_s: np.ndarray
+    x_m: np.ndarray
+    y_m: np.ndarray
+    beam_power_w: np.ndarray
+
+
+def as_path(frames: Sequence[np.ndarray]) -> Samples:
     """Frames as a machine has them: times in their own unit, places in d, power as q."""
     rows = np.vstack([*(frame[0] for frame in frames), frames[-1][1]])
-    return Path(rows[:, 0], rows[:, 1], rows[:, 2], np.zeros(len(rows)), rows[:, 3])
+    return Samples(*rows[:, :4].T)
 
 
-def reported(path: Path, number: int) -> Path:
+def reported(path: Samples, number: int) -> Samples:
     """The same as a good machine reports it."""
     rng = np.random.default_rng([STREAM, number])
     near = rng.normal(0.0, JITTER, (2, len(path.time_s)))
@@ -129,9 +138,9 @@ def reported(path: Path, number: int) -> Path:
     )
 
 
-def departures(issued: int, path: Path, planned: Path) -> tuple[float, float]:
+def departures(issued: int, path: Samples, planned: Samples) -> tuple[float, float]:
     """Scores `place` and `power` after so many frames of a reported path against the plan."""
     followed, found = Followed(), dict[str, float]()
     for frame in range(max(issued - MEMORY, 0), issued + 1):
-        found = followed.take(Path(*(column[frame : frame + 2] for column in path)), planned, 1.0)
+        found = followed.take(Samples(*(column[frame : frame + 2] for column in path)), planned, 1.0)
     return found.get("place", np.nan), found.get("power", np.nan)
