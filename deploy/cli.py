@@ -14,7 +14,7 @@ from deploy.commands.demo import demo
 from deploy.commands.doctor import doctor
 from deploy.commands.files import export, import_
 from deploy.commands.live import run, simulate, ui
-from deploy.commands.melt_pool import melt_pool, train
+from deploy.commands.melt_pool import calibrate, melt_pool, train
 from deploy.commands.rejects import rejects
 from deploy.commands.replay import publish, replay
 from deploy.commands.report import report
@@ -48,6 +48,7 @@ app.command(hidden=True)(told(publish))  # the half of `replay` that is a proces
 PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 app.command(context_settings=PASSES_ON)(bench)
 app.command(context_settings=PASSES_ON)(train)
+app.command(context_settings=PASSES_ON)(calibrate)
 app.command(context_settings=PASSES_ON)(test)
 
 

@@ -1,5 +1,5 @@
-"""Budget: how much of the wall clock the fallback may take, so that what is outside the envelope of one machine does not
-hold up the forecasts of the others.
+"""Budget: how much of the wall clock the fallback may take, so that what is outside the envelope of one machine does
+not hold up the forecasts of the others.
 
 The reference forecasts a layer from its first window on, or not at all: heat that it has not followed is lost. So where
 it has taken more than its share of the time since the layer began, and its windows are old by then, it is given up for
@@ -13,7 +13,8 @@ from twin.forecast import Outcome
 
 
 class Budget:
-    """`share`: of the wall time since a layer began; `patience_s`: how old a window may be, by its publisher's clock."""
+    """`share`: of the wall time since a layer began; `patience_s`: how old a window may be, by its publisher's
+    clock."""
 
     def __init__(self, clock: Clock, share: float = 0.5, patience_s: float = 5.0) -> None:
         self._clock, self.share, self.patience_s = clock, share, patience_s

@@ -8,8 +8,8 @@ import numpy as np
 
 Regime = Literal["conduction", "transition", "keyhole"]
 OutcomeKind = Literal[
-    "ok", "outside_envelope", "unfamiliar", "off_plan", "residual", "drift", "stale", "non_finite", "clock_skew", "silence",
-    "skipped", "too_slow"
+    "ok", "outside_envelope", "unfamiliar", "off_plan", "residual", "drift", "stale", "non_finite", "clock_skew",
+    "silence", "skipped", "too_slow"
 ]  # fmt: skip
 Severity = Literal["low", "medium", "high"]
 

@@ -1,12 +1,12 @@
 """Query: the steady melt pool of one set of laser parameters, without a machine."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from operators.reference.beam import BeamShape
-from twin.forecast import MeltPool, Outcome, Regime
+from twin.forecast import Band, MeltPool, Outcome, Regime
 from twin.material import Material
 from twin.material import material as material_of
 from twin.process import Process, Source
@@ -34,6 +34,8 @@ class Answer:
     remelted_m: float = 0.0  # depth below the powder layer; the depth on a bare plate
     above_melt_s: float = math.nan  # how long the middle of the track stays above the solidus
     cooling_k_per_s: float = math.nan  # from the solidus to 100 K below it; NaN where it was not computed
+    band: Band | None = None  # None: nothing is claimed about the error
+    credibility: float | None = None  # a p-value (`twin.trust`); None where nothing was calibrated
 
     @property
     def balling(self) -> float:
@@ -127,7 +129,12 @@ def _by_operator(process: Process, beam_power_w: float, scan_speed_m_per_s: floa
     stream = Stream("query", process.groups(), peclet, process.surface(), process.beam_shape)
     look = engine.step([Task(stream, [rows], [])])[0][0]
     pool, outcome = _measured(process, look.theta)
-    return _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, outcome, told["name"])
+    kind = regime(source.boiling_number)
+    setting = trust.Setting(process, beam_power_w, scan_speed_m_per_s, kind, told["envelope"])
+    sizes = np.array([[pool.length_m, pool.width_m, pool.depth_m]]) / process.length_m
+    judged = trust.judged(told, setting, [look], sizes, outcome)
+    answer = _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, judged.outcome, told["name"])
+    return replace(answer, band=judged.bands[0], credibility=judged.credibility)
 
 
 def _by_formula(process: Process, beam_power_w: float, scan_speed_m_per_s: float, by: str) -> Answer:

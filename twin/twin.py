@@ -66,8 +66,9 @@ class Work:
 class Twin:
     """Forecasts by `operator`, or by the one of `operators` that a machine has. A layer that is planned outside its
     envelope is forecast by the `fallback`, from its first window on, so that its heat is whole; any other window
-    outside carries no forecast; so does the rest of a layer on which the fallback passes its `budget`. With an `opinion` its forecasts are second ones under that name, and it warns of
-    nothing; operators may be shared with the twin of record."""
+    outside carries no forecast; so does the rest of a layer on which the fallback passes its `budget`. With an
+    `opinion` its forecasts are second ones under that name, and it warns of nothing; operators may be shared with the
+    twin of record."""
 
     def __init__(
         self,

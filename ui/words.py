@@ -104,6 +104,10 @@ def verdict(outcome: Outcome | None, withheld: bool = False) -> Verdict:
     which = QUANTITIES.get(outcome.which, f"“{outcome.which}”" if outcome.which else "a process number")
     shown = "No numbers are given." if withheld else "What is shown is for information, not for a decision."
     match outcome.kind:
+        case "ok" if outcome.which:
+            return Verdict(
+                "Forecast in order", "Nothing is claimed about its error: not calibrated.", "check", "normal"
+            )
         case "ok":
             return Verdict("Forecast in order", "Inside what the model was checked for.", "check", "normal")
         case "outside_envelope":

@@ -1,4 +1,4 @@
-"""`meltwin melt-pool` and `meltwin train`: the two verbs that need no machine."""
+"""`meltwin melt-pool`, `meltwin train` and `meltwin calibrate`: verbs that need no machine."""
 
 import subprocess
 import sys
@@ -90,6 +90,8 @@ def melt_pool(
         "above_melt_s": answer.above_melt_s,
         "cooling_k_per_s": answer.cooling_k_per_s if isfinite(answer.cooling_k_per_s) else None,
         "balling": answer.balling,
+        "band": None if answer.band is None else asdict(answer.band),
+        "credibility": answer.credibility,
     }
     if hatch_spacing_m is not None:
         row["lack_of_fusion"] = answer.lack_of_fusion(hatch_spacing_m, layer_thickness_m)
@@ -97,7 +99,7 @@ def melt_pool(
         typer.echo(json.dumps(row))
         return
     for name in ("length_m", "width_m", "depth_m"):
-        typer.echo(f"{name.removesuffix('_m'):>8}  {row[name] * 1e6:8.1f} um")
+        typer.echo(f"{name.removesuffix('_m'):>8}  {row[name] * 1e6:8.1f} um" + _between(answer.band, name))
     if layer_thickness_m:
         typer.echo(f"{'remelted':>8}  {answer.remelted_m * 1e6:8.1f} um of the plate under the powder")
     typer.echo(f"{'molten':>8}  {answer.above_melt_s * 1e3:8.3f} ms in the middle of the track")
@@ -113,6 +115,14 @@ def melt_pool(
     typer.echo(f"{'by':>8}  {answer.operator}")
 
 
+def _between(band: Any, name: str) -> str:
+    """The band of a size; nothing where none is claimed."""
+    if band is None:
+        return ""
+    low, high = (getattr(end, name) * 1e6 for end in (band.low, band.high))
+    return f"  ({low:.1f} to {high:.1f} in {band.coverage:.0%} of such cases, against the reference)"
+
+
 def train(context: typer.Context, name: Annotated[str, typer.Argument(help="melt-pool, or melt-pool-camera")]) -> None:
     """Make the weights of an operator again, from its committed recipe.
 
@@ -120,4 +130,18 @@ def train(context: typer.Context, name: Annotated[str, typer.Argument(help="melt
     `python3 -m operators.train NAME`, which needs torch and numpy alone and so runs on a bare GPU machine.
     """
     code = subprocess.run([sys.executable, "-P", "-m", "operators.train", name, *context.args], check=False).returncode
+    raise typer.Exit(code)
+
+
+def calibrate(context: typer.Context) -> None:
+    """Make the calibration beside an operator's weights again: what its bands, scores and p-values go by.
+
+    Draws some 1,600 short tracks, asks the reference solver and the operator, and writes NAME-trust.json and
+    NAME-trust.safetensors, tied to the weights by their checksum; after `train` they must be made anew. About an hour
+    on one CPU core; killed and called again with the same --work folder it goes on where it was. Options are those of
+    `python3 -m twin.trust.calibrate --help`.
+
+    Example: `./meltwin calibrate --work fields --draws 1600`
+    """
+    code = subprocess.run([sys.executable, "-P", "-m", "twin.trust.calibrate", *context.args], check=False).returncode
     raise typer.Exit(code)

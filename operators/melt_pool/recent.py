@@ -17,13 +17,13 @@ def recent(past: np.ndarray, peclet: float, heading: float) -> np.ndarray:
     """RECENT of a path of rows (t, x, y, q, depth) that ends now, seen from a window that points along `heading`.
 
     on: whether the newest stretch is lit; lit: share of the time that was; step: 1 - weakest/strongest of what was lit;
-    turned: corners, each as (1 - cos)/2 of its angle; pace: mean speed over the nominal one; aside: 1 - cos of the angle between
-    newest movement and window; even: share of the time since anything changed; age: of the path, in five times REACH.
-    """
+    turned: corners, each as (1 - cos)/2 of its angle; pace: mean speed over the nominal one; aside: 1 - cos of the
+    angle between newest movement and window; even: share of the time since anything changed; age: of the path, in five
+    times REACH."""
     now, span = past[-1, 0], REACH / peclet
     times = past[:, 0]
     first = max(int(np.searchsorted(times, now - span, side="right")) - 1, 0)
-    ends, far = times[first + 1 :], np.diff(past[first:, 1:3], axis=0)
+    far = np.diff(past[first:, 1:3], axis=0)
     whole = np.diff(times[first:])
     begins = np.maximum(times[first:-1], now - span)
     length = np.hypot(far[:, 0], far[:, 1])

@@ -45,7 +45,7 @@ def test_a_fallback_that_keeps_up_forecasts_every_window() -> None:
     found, slow, _ = run(0.3, 30)
     assert {f.outcome.kind for f in found} == {"outside_envelope"}
     assert all(f.leads for f in found)
-    assert {f.evidence.split(",")[0] for f in found} == {"beam power 5e+03 W"}
+    assert {f.evidence.split(", trained up to ")[0] for f in found} == {"beam power 5,000 W"}
     assert slow.steps == 30
 
 

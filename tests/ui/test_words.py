@@ -29,6 +29,11 @@ def test_every_outcome_has_words_and_only_ok_is_normal(kind):
     assert (said.tone == "normal") == (kind == "ok")
 
 
+def test_a_forecast_that_was_never_calibrated_claims_nothing_about_its_error() -> None:
+    assert "not calibrated" in verdict(Outcome(which="not calibrated")).more
+    assert "not calibrated" not in verdict(Outcome()).more
+
+
 def test_no_two_tones_share_a_shape():
     tones: dict[str, set[str]] = {}
     for outcome in [None, *(Outcome(kind) for kind in get_args(OutcomeKind))]:

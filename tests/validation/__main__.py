@@ -7,11 +7,13 @@ from tests.validation.melt_pool import suite as melt_pool
 from tests.validation.melt_pool_camera import suite as camera
 from tests.validation.radial import suite as radial
 from tests.validation.reference import suite as reference
+from tests.validation.trust import suite as trust
 
 SUITES = {
     "reference": reference.main,
     "melt-pool": melt_pool.main,
     "radial": radial.main,
+    "trust": trust.main,
     **{name: lambda argv, names=(name,): suite.main(argv, names) for name in (*suite.MARCHES, *suite.MAPS)},
     **{name: lambda argv, names=names: suite.main(argv, names) for name, names in suite.GROUPS.items()},
 }

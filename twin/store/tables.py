@@ -347,8 +347,8 @@ class ForecastRow(Base):
 
 
 class MeltPoolRow(Base):
-    """The melt pool at one lead of one forecast; lead 0 is the first, the estimate of now. The sizes lie between low and
-    high with probability `coverage`; NULL where no band is claimed."""
+    """The melt pool at one lead of one forecast; lead 0 is the first, the estimate of now. The sizes lie between low
+    and high with probability `coverage`; NULL where no band is claimed."""
 
     __tablename__ = "melt_pool"
     forecast_id: Mapped[int] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)

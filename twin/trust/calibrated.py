@@ -16,6 +16,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 import operators
+from operators.melt_pool.recent import RECENT
 from twin.trust.bands import SIZES, Interval, interval
 from twin.trust.conformal import Combination
 from twin.trust.difficulty import Difficulty, features_of
@@ -23,12 +24,14 @@ from twin.trust.features import Cloud
 
 WEIGHTS = Path(operators.__file__).parent / "weights"
 SCORES = ("envelope", "features", "difficulty", "place", "power")
+EVEN = 0.999  # share of the recent path (`melt_pool.recent`) from which nothing has changed
 DIFFICULTY = ("mean", "spread", "weight", "offset", "low", "high")
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """One card's calibration. `reach`: by name of a size, or `field`, the quantile of each regime (`bands.mondrian`)."""
+    """One card's calibration. `reach`: by name of a size, or `field`, the quantile of each regime
+    (`bands.mondrian`)."""
 
     cloud: Cloud
     difficulty: Difficulty
@@ -40,7 +43,8 @@ class Calibrated:
     told: dict[str, Any]  # the readable half
 
     def expected(self, encoded: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Expected errors (..., 4) of length, width and depth (over `bands.scale`) and of the field over its profile."""
+        """Expected errors (..., 4) of length, width and depth (over `bands.scale`) and of the field over its
+        profile."""
         return self.difficulty(features_of(encoded, sizes))
 
     def scores(self, encoded: np.ndarray, expected: np.ndarray) -> dict[str, float]:
@@ -50,13 +54,21 @@ class Calibrated:
             "difficulty": float(np.log(expected).mean(-1).max()),
         }
 
-    def band(self, sizes: np.ndarray, expected: np.ndarray, regime: str) -> tuple[Interval, ...] | None:
-        """Of length, width and depth (3,) at one lead, d; None where too few of its regime were seen."""
+    def band(self, sizes: np.ndarray, expected: np.ndarray, group: str) -> tuple[Interval, ...] | None:
+        """Of length, width and depth (3,) at one lead, d; None where too few of its group were seen."""
         found = [
-            interval(float(size), float(hard), self.reach[name].get(regime, np.inf))
+            interval(float(size), float(hard), self.reach[name].get(group, np.inf))
             for name, size, hard in zip(SIZES, sizes, expected, strict=False)
         ]
         return None if any(each is None for each in found) else tuple(each for each in found if each is not None)
+
+
+def group_of(regime: str, encoded: np.ndarray, tokens: int) -> str:
+    """What a band goes by: the regime, and whether the beam is on and nothing changes over all leads; encoded
+    (lead, code)."""
+    lately = encoded[:, -tokens - len(RECENT) : -tokens]
+    steady = (lately[:, RECENT.index("even")] >= EVEN).all() and (lately[:, RECENT.index("on")] > 0).all()
+    return f"{regime}, {'steady' if steady else 'changing'}"
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,7 @@ def save(found: Calibrated, card: Mapping[str, Any], folder: Path = WEIGHTS) -> 
     arrays["scores"] = found.combination.scores
     packed = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}
     save_file(packed, path.with_suffix(".safetensors"))
+    path.with_suffix(".safetensors").chmod(0o644)
     digest = hashlib.sha256(path.with_suffix(".safetensors").read_bytes()).hexdigest()
     head = {
         "kind": "trust",
@@ -113,7 +126,7 @@ def save(found: Calibrated, card: Mapping[str, Any], folder: Path = WEIGHTS) -> 
         "coverage": found.coverage,
         "scores": list(found.combination.names),
         "tokens": found.tokens,
-        "reach": found.reach,
+        "reach": {name: {g: q for g, q in each.items() if np.isfinite(q)} for name, each in found.reach.items()},
     }
     path.write_text(json.dumps(head | found.told, indent=1) + "\n")
     return path

@@ -63,5 +63,8 @@ class Combination:
 
     @property
     def least(self) -> float:
-        """The smallest p that there can be, and so the smallest share of false alarms that can be promised."""
-        return 1.0 / (len(self.scores) + 1.0)
+        """The p of a draw that is stranger than all others by one score, and by no other: the largest over scores. Each
+        score's strangest draw of the calibration stands beside it, so it is as many times 1/(n + 1) as scores tell
+        draws apart; no alarm can promise fewer false ones."""
+        none = dict.fromkeys(self.names, -math.inf)
+        return max(self(none | {name: math.inf})[0] for name in self.names)

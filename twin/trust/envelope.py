@@ -32,8 +32,8 @@ class Beyond:
         return Outcome("outside_envelope", self.which, self.by, self.unit)
 
     def __str__(self) -> str:
-        edge = f"trained {'up' if self.by > 0 else 'down'} to {self.value - self.by:.3g}"
-        return f"{self.which} {self.value:.3g} {self.unit}".rstrip() + f", {edge}"
+        edge = f"trained {'up' if self.by > 0 else 'down'} to {_digits(self.value - self.by)}"
+        return f"{self.which} {_digits(self.value)} {self.unit}".rstrip() + f", {edge}"
 
 
 def outside(envelope: Envelope, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Outcome | None:
@@ -98,6 +98,11 @@ def _told(
     if name == "depth":
         return process.length_m, "source depth", "m"
     return 1.0, f"{name} of {process.material.name}", ""
+
+
+def _digits(value: float) -> str:
+    """Three digits, and no power of ten where a person would write none."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _past(value: float, bounds: list[float]) -> float:

@@ -16,11 +16,13 @@ from operators.operator import Look
 from twin.forecast import Band, MeltPool, Outcome
 from twin.process import Process
 from twin.trust import envelope
-from twin.trust.calibrated import Calibrated, calibrated
+from twin.trust.calibrated import Calibrated, calibrated, group_of
 from twin.trust.followed import TOLERATED
 
-ALARM = 0.01
-"""p at or below which a forecast is called unfamiliar: the share of false alarms among forecasts in distribution."""
+ALARM = 0.0075
+"""p at or below which a forecast is called unfamiliar: the share of false alarms among forecasts in distribution. Below
+the one in a hundred that is tolerated, above the least p that the shipped calibration can tell."""
+USUAL = 0.99  # the share of calibration draws that evidence compares with
 SILENT = "not calibrated"
 
 
@@ -77,14 +79,14 @@ def judged(
     if told.outcome.kind != "ok":
         return told
     d = setting.process.beam_diameter_m
+    group = group_of(setting.regime, encoded, known.tokens)
     return replace(
-        told,
-        bands=tuple(_band(known, size, hard, setting.regime, d) for size, hard in zip(sizes, expected, strict=True)),
+        told, bands=tuple(_band(known, size, hard, group, d) for size, hard in zip(sizes, expected, strict=True))
     )
 
 
-def _band(known: Calibrated, sizes: np.ndarray, expected: np.ndarray, regime: str, d: float) -> Band | None:
-    found = known.band(sizes, expected, regime)
+def _band(known: Calibrated, sizes: np.ndarray, expected: np.ndarray, group: str, d: float) -> Band | None:
+    found = known.band(sizes, expected, group)
     if found is None:
         return None
     low, high = (MeltPool(*(getattr(each, end) * d for each in found)) for end in ("low", "high"))
@@ -102,7 +104,7 @@ def _evidence(setting: Setting, outcome: Outcome) -> str:
 def _fired(known: Calibrated, name: str, score: float, process: Process) -> tuple[Outcome, str]:
     """The outcome of a score that is stranger than what was checked, and the sentence that says by how much."""
     column = known.combination.names.index(name)
-    limit = float(np.quantile(known.combination.scores[:, column], 1 - ALARM))
+    limit = float(np.quantile(known.combination.scores[:, column], USUAL))
     if name == "place":
         far = score * process.beam_diameter_m
         text = (

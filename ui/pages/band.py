@@ -73,7 +73,8 @@ def _status(row: dict[str, Any]) -> dict[str, Any]:
 def _verdict(snapshot: Snapshot) -> Props:
     outcome, latest = snapshot.outcome, snapshot.fresh.latest or {}
     said = verdict(outcome, bool(latest.get("withheld")))
-    exact = [html.Code(str(outcome), className="exact", title="outcome of the newest forecast")] if outcome else []
+    why = str(latest.get("evidence") or outcome or "")
+    exact = [html.Code(why, className="exact", title="outcome of the newest forecast")] if outcome else []
     children = [
         html.Span(className=f"glyph {said.shape} big"),
         html.Div([html.Strong(said.word), html.Span([said.more, " ", *exact], className="more")]),
@@ -99,6 +100,7 @@ def _facts(snapshot: Snapshot) -> list[Any]:
         ("Speed", _speed(build), "nominal_scan_speed_m_per_s" in assumed),
         ("Preheat", quantity(build.get("preheat_k"), 1, "K"), "preheat_k" in assumed),
         ("Regime", regime if keyhole is None else f"{regime}, Ke {keyhole:.1f}", False),
+        ("Credibility", _credible(latest), False),
         ("Model", _model(latest, card), False),
     ]
     return [_fact(name, value, guess) for name, value, guess in facts]
@@ -109,6 +111,12 @@ def _speed(build: dict[str, Any]) -> str:
     if speed is None:
         return "–"
     return f"{speed:.2f} m/s" if speed >= 0.1 else f"{speed * 1e3:.1f} mm/s"
+
+
+def _credible(latest: dict[str, Any]) -> str:
+    """How many forecasts of those that were checked look as strange."""
+    p = number(latest.get("credibility"))
+    return "–" if p is None else f"{p:.0%} are as unusual" if p >= 0.01 else "under 1% are as unusual"
 
 
 def _model(latest: dict[str, Any], card: dict[str, Any]) -> str:

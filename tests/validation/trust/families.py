@@ -11,13 +11,15 @@ from dataclasses import replace
 import numpy as np
 
 from operators.operator import Operator
-from twin.trust.calibrate.draws import ALLOYS, Draw
-from twin.trust.calibrate.readings import Readings, readings
+from twin.trust.calibrate import recipe
+from twin.trust.calibrate.draws import ALLOYS, ENVELOPE, Draw
+from twin.trust.calibrate.readings import Readings, envelope, readings
 from twin.trust.calibrate.tracks import Track
+from twin.trust.calibrated import Calibrated
 
 STREAM = 0x46414D49
 Frames = list[np.ndarray]
-SEEN_IN_PRINCIPLE = {"absorptivity told wrong": False, "alloy told wrong": False}
+UNSEEN = ("absorptivity told wrong", "alloy told wrong")
 """What no score can see that reads only what is told: the groups told are as good as the right ones."""
 
 
@@ -137,3 +139,17 @@ def shifted(name: str, operator: Operator, tracks: Sequence[Track]) -> Readings:
     if name in TOLD:
         return readings(operator, tracks, told=[TOLD[name](track, rng) for track, rng in pairs])
     return readings(operator, tracks, said=[SAID[name](track.draw, rng) for track, rng in pairs])
+
+
+def keyhole(known: Readings, left: Readings, tokens: int) -> tuple[Readings, Readings, Calibrated]:
+    """Keyholes where only conduction was calibrated on, and sources no deeper than its deepest are in the envelope:
+    conduction left for a test, keyholes, and that calibration. The operator has learned both, so errors stay small."""
+    calm = known.take(known.groups == "conduction")
+    deepest = max(draw.source(draw.stretches[draw.issued])[1] for draw in calm.draws)
+    box = {**ENVELOPE, "depth": [ENVELOPE["depth"][0], deepest]}
+
+    def within(some: Readings) -> Readings:
+        return replace(some, envelope=np.array([envelope(draw, box) for draw in some.draws]))
+
+    inside, outside = (within(left.take(left.groups == which)) for which in ("conduction", "keyhole"))
+    return inside, outside, recipe.of_all(within(calm), tokens, {})

@@ -1,4 +1,5 @@
-"""Metrics: how well a score tells one set from another, and wrong forecasts from right ones. Large scores are strange."""
+"""Metrics: how well a score tells one set from another, and wrong forecasts from right ones. Large scores are
+strange."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +25,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def aupr(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Area under precision over recall (average precision), outside being what is looked for; ties are taken at once."""
+    """Area under precision over recall (average precision), outside being what is looked for; ties are taken at
+    once."""
     scores = np.concatenate([inside, outside])
     found = np.concatenate([np.zeros(len(inside)), np.ones(len(outside))])
     levels = np.unique(scores)[::-1]

@@ -7,13 +7,13 @@ from typing import Any
 
 from tests.validation.harness.page import IMAGES, ROOT, made, shown
 from tests.validation.harness.rows import Results, Row
-from tests.validation.trust.measure import COMBINED
+from tests.validation.trust.measure import COMBINED, OBSERVED
 from twin.trust.bands import SIZES
 from twin.trust.calibrated import SCORES
 
 PAGE = ROOT / "docs" / "trust.md"
 GREY, BLUE, AMBER = "#8b949e", "#3b82f6", "#e8830c"
-WIDE, STEP, LEFT = 420, 22, 190  # px
+WIDE, STEP, LEFT = 420, 22, 225  # px
 
 
 def write(results: Results) -> list[Path]:
@@ -59,10 +59,10 @@ def quiet(about: dict[str, Any]) -> str:
     """False alarms, and the band in a drifting world."""
     alarms, adaptive = about["alarms"], about["adaptive"]
     return (
-        f"False alarms in distribution at p <= 0.01: {alarms['false alarms']:.2%} of {alarms['draws']:.0f} forecasts; the "
-        f"smallest p that can be told is {alarms['least p']:.4f}; p-values exceed evenness by at most "
-        f"{alarms['largest excess over even']:.3f}. Where errors grow by half, a fixed band of the width misses "
-        f"{adaptive['fixed']:.0%} of the last forecasts, one that adapts {adaptive['adaptive']:.0%} (wanted "
+        f"False alarms in distribution, p <= {alarms['at']:g}: {alarms['false alarms']:.2%} of {alarms['draws']:.0f} "
+        f"forecasts; the smallest p that can be told is {alarms['least p']:.4f}; p-values exceed evenness by at most "
+        f"{alarms['largest excess over even']:.3f}. Where errors double little by little, a fixed band of the width "
+        f"misses {adaptive['fixed']:.0%} of the last quarter, one that adapts {adaptive['adaptive']:.0%} (wanted "
         f"{adaptive['wanted']:.0%})."
     )
 
@@ -70,7 +70,8 @@ def quiet(about: dict[str, Any]) -> str:
 def families(rows: dict[str, Row]) -> str:
     """Each family by the combined score."""
     lines = [
-        "| family | draws | error, of in distribution | AUROC | AUPR | FPR at 95 % TPR | error AUROC | Spearman | goal |",
+        "| family | draws | error, of in distribution | AUROC | AUPR | FPR at 95 % TPR | error AUROC | Spearman | "
+        "goal |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, told in rows[COMBINED].errors.items():
@@ -85,7 +86,7 @@ def families(rows: dict[str, Row]) -> str:
 
 def by_score(rows: dict[str, Row]) -> str:
     """AUROC of each score by family."""
-    names = [name for name in (*SCORES, COMBINED) if name in rows]
+    names = [name for name in (*SCORES, COMBINED, OBSERVED) if name in rows]
     lines = ["| AUROC | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for family in rows[COMBINED].errors:
         lines.append(f"| {family} | " + " | ".join(f"{rows[n].errors[family]['auroc']:.3f}" for n in names) + " |")

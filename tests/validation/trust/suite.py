@@ -18,7 +18,7 @@ from tests.validation.trust import families, measure, page
 from twin.trust.calibrate import draws as drawing
 from twin.trust.calibrate import recipe, tracks
 from twin.trust.calibrate.draws import SHIFTS, drawn
-from twin.trust.calibrate.readings import Readings, readings
+from twin.trust.calibrate.readings import Readings, joined, readings
 from twin.trust.calibrate.tracks import Track
 from twin.trust.calibrated import WEIGHTS, Calibrated, calibrated
 
@@ -29,9 +29,11 @@ RESULTS = Path(__file__).parent / "results.json"
 
 @dataclass(frozen=True)
 class Budget:
-    """draws: of all splits, of which those to test count here; shifted: of each family with a truth of its own; told:
-    of the families that keep it; fine: whether the fine teacher is the truth."""
+    """fresh: draws that what is shipped is held against; draws: those of the recipe, for folds (0: none); shifted: of
+    each family with a truth of its own; told: of the families that keep it; fine: whether the fine teacher is the
+    truth."""
 
+    fresh: int
     draws: int
     shifted: int
     told: int
@@ -39,12 +41,12 @@ class Budget:
 
 
 BUDGETS = {
-    "smoke": Budget(0, 1, 4),
-    "small": Budget(320, 8, 60),
-    "medium": Budget(1600, 20, 200),
-    "full": Budget(3200, 200, 400, fine=True),
+    "smoke": Budget(6, 0, 0, 3),
+    "small": Budget(80, 0, 4, 40),
+    "medium": Budget(0, 1200, 20, 160),
+    "full": Budget(400, 3200, 200, 400, fine=True),
 }
-SMOKE = range(80, 92)  # draws to test, of every stratum
+FRESH = 100_000  # first number of the draws that calibrated nothing
 
 
 def folder_of() -> Path:
@@ -63,53 +65,58 @@ def run(budget: str, results: Path = RESULTS, fields: Path | None = None, again:
     found = calibrated(operator.card, WEIGHTS)
     if not isinstance(found, Calibrated):
         raise SystemExit(f"{NAME}: {found.reason}; make it with ./meltwin calibrate")
-    test = tested(budget, folder)
-    inside = together(operator, test)
-    _say(f"{time.monotonic() - began:.0f} s: {len(inside)} draws in distribution")
-    told = {"bands": measure.coverage(inside, found)}
+    tested, tracks_left = tested_of(operator, found, how, folder)
+    inside, held = tested[0]
+    _say(f"{time.monotonic() - began:.0f} s: {sum(len(some) for some, _ in tested)} draws in distribution")
     kept.about[budget] = about(found, how) | {
-        "alarms": measure.alarms(inside, found), "adaptive": measure.adaptive(inside, found),
+        "alarms": measure.alarms(tested), "adaptive": measure.adaptive(tested),
         "error in distribution": {"median": float(np.median(measure.error(inside))),
                                   "p90": float(np.quantile(measure.error(inside), 0.9))},
-        "p-values": np.quantile(measure.p_values(recipe.scores_of(inside, found), found),
-                                np.linspace(0, 1, 41)).round(4).tolist(),
     }  # fmt: skip
     rows: dict[str, dict[str, Any]] = {}
-    for name, outside in every_family(operator, test, folder, how):
-        for score, measured in measure.detection(inside, outside, found).items():
+    for name, outside in every_family(operator, tracks_left, folder, how):
+        for score, measured in measure.detection(inside, outside, held).items():
             rows.setdefault(score, {})[name] = measured
         _say(f"{time.monotonic() - began:.0f} s: {name}: {rows[measure.COMBINED][name]}")
+    if len(tested) > 1:
+        known = joined([some for some, _ in tested[1:]])
+        calm, deep, of_calm = families.keyhole(known, inside, found.tokens)
+        for score, measured in measure.detection(calm, deep, of_calm).items():
+            rows[score]["keyhole, calibrated on conduction"] = measured
     seconds = time.monotonic() - began
-    kept.add(Row(NAME, "bands", "band", 0, budget, told["bands"], seconds=seconds, made=made()))
+    kept.add(Row(NAME, "bands", "band", 0, budget, measure.coverage(tested), seconds=seconds, made=made()))
     for score, measured in rows.items():
         kept.add(Row(NAME, score, "score", 0, budget, measured, seconds=seconds, made=made()))
     return kept
 
 
-def tested(budget: str, folder: Path) -> list[Track]:
-    """The tracks of the split that calibrated nothing."""
-    how = BUDGETS[budget]
-    if budget == "smoke":
-        return [tracks.solved(drawn(n), False) for n in SMOKE]
-    found: list[Track] = []
-    for first in range(0, how.draws, drawing.BLOCK):
-        if drawn(first).part == "test":
-            end = first + drawing.BLOCK
-            found += [t for p in tracks.made(end, folder, fine=how.fine, first=first, say=_say) for t in tracks.read(p)]
-    return found
+def tested_of(
+    operator: Operator, found: Calibrated, how: Budget, folder: Path
+) -> tuple[list[tuple[Readings, Calibrated]], list[Track]]:
+    """Draws with a calibration that never saw them: those of the recipe in folds, else fresh ones with what is shipped.
+    And the tracks of the first of them, for the families that keep their truth."""
+    if not how.draws:
+        fresh = made_of(FRESH, FRESH + how.fresh, folder, how.fine)
+        return [(together(operator, fresh), found)], fresh
+    every = made_of(0, how.draws, folder, how.fine)
+    folds = recipe.folds(together(operator, every), found.tokens)
+    return folds, [track for track in every if track.draw.fold == 0]
 
 
-def every_family(operator: Operator, test: Sequence[Track], folder: Path, how: Budget) -> Any:
+def made_of(first: int, end: int, folder: Path, fine: bool, shift: str = "") -> list[Track]:
+    """The tracks of some numbers, kept by the shard where there is a whole one."""
+    if end - first < tracks.SIZE:
+        return [tracks.solved(drawn(n, shift), fine) for n in range(first, end)]
+    paths = tracks.made(end, folder, shift, fine, first=first, say=_say)
+    return [track for path in paths for track in tracks.read(path)]
+
+
+def every_family(operator: Operator, left: Sequence[Track], folder: Path, how: Budget) -> Any:
     """(name, readings) of each, the ones with a truth of their own first."""
-    for shift in SHIFTS:
-        if how.shifted < tracks.SIZE:
-            own = [tracks.solved(drawn(n, shift), how.fine) for n in range(how.shifted)]
-        else:
-            own = [
-                t for p in tracks.made(how.shifted, folder, shift, how.fine, say=_say) for t in tracks.read(p)
-            ]  # fmt: skip
-        yield f"{shift} outside" if shift != "alloy" else "unseen alloy", readings(operator, own)
-    alloys = [track for track in test if track.draw.process is not None]
+    for shift in SHIFTS if how.shifted else ():
+        own = made_of(0, how.shifted, folder, how.fine, shift)
+        yield "unseen alloy" if shift == "alloy" else f"{shift} outside", readings(operator, own)
+    alloys = [track for track in left if track.draw.process is not None]
     some = alloys[:: max(1, len(alloys) // how.told)][: how.told]
     for name in (*families.TOLD, *families.SAID):
         yield name, families.shifted(name, operator, some)
@@ -117,8 +124,6 @@ def every_family(operator: Operator, test: Sequence[Track], folder: Path, how: B
 
 def together(operator: Operator, some: Sequence[Track]) -> Readings:
     """The readings of many, some at a time."""
-    from twin.trust.calibrate.readings import joined
-
     return joined([readings(operator, some[n : n + 20]) for n in range(0, len(some), 20)])
 
 

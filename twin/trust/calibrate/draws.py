@@ -35,7 +35,8 @@ ALLOYS = (IN625, IN718, SS316L, TI64)
 STRATA = (*(alloy.name for alloy in ALLOYS), "box")
 REGIMES: tuple[Regime, ...] = ("conduction", "transition", "conduction", "keyhole")
 BLOCK = 40  # draws in which every stratum meets every regime, straight and eventful
-PARTS = ("fit", "calibration", "test", "test", "calibration", "test", "test", "test")  # block by block
+PARTS = ("fit", "calibration", "calibration", "calibration")  # block by block
+FOLDS = 5  # of blocks: in each a fifth is left for a test of what the others calibrate
 SHIFTS = ("power", "speed", "spot", "preheat", "alloy")
 MACHINES = {  # power W, scan speed m/s, beam diameter m
     "LPBF": ((50.0, 500.0), (0.2, 2.5), (50e-6, 200e-6)),
@@ -118,8 +119,13 @@ class Draw:
 
     @property
     def part(self) -> str:
-        """Which split it is of."""
+        """Whether it is fitted or calibrated on."""
         return PARTS[self.number // BLOCK % len(PARTS)]
+
+    @property
+    def fold(self) -> int:
+        """In which fold it is left for a test."""
+        return self.number // BLOCK % FOLDS
 
     @property
     def setting(self) -> tuple[float, float]:
@@ -202,7 +208,8 @@ def _held(draw: Draw, largest: tuple[float, float, float]) -> bool:
 
 
 def _shifted(rng: np.random.Generator, draw: Draw) -> Draw | None:
-    """One parameter beyond the envelope, up or down; None where no pool would be left, or none that the window holds."""
+    """One parameter beyond the envelope, up or down; None where no pool would be left, or none that the window
+    holds."""
     assert draw.process is not None
     up, past = rng.random() < 0.5, rng.uniform(*BEYOND)
     steps = np.arange(1, 80) * 0.05

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path as File
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from operators.operator import Operator
-from twin.observation import Path
+from operators.operator import Look, Operator
 from twin.trust.bands import scale
 from twin.trust.calibrate.draws import ENVELOPE, STREAM, Draw
 from twin.trust.calibrate.looks import looked
 from twin.trust.calibrate.tracks import Track, read
-from twin.trust.envelope import distance, numbers
+from twin.trust.envelope import Envelope, distance, numbers
 from twin.trust.followed import MEMORY, Followed
 
 JITTER, GAIN = 0.02, 0.01  # of reported places (beam diameters) and powers: within what is tolerated (`followed`)
@@ -74,7 +74,7 @@ def readings(
     ]
     return Readings(
         draws,
-        np.stack([np.stack([look.encoded for look in some]) for some in looks]),
+        np.stack([np.stack([_encoded(look) for look in some]) for some in looks]),
         np.array(
             [[grid.sizes(a.theta, d.stream.groups.solidus) for a in some] for d, some in zip(given, looks, strict=True)]
         ),
@@ -86,7 +86,13 @@ def readings(
     )
 
 
-def of_shards(operator: Operator, paths: Sequence[File]) -> Readings:
+def _encoded(look: Look) -> np.ndarray:
+    if look.encoded is None:
+        raise ValueError("only an operator with an encoder can be calibrated so")
+    return look.encoded
+
+
+def of_shards(operator: Operator, paths: Sequence[Path]) -> Readings:
     """The readings of shards, one after the other."""
     return joined([readings(operator, list(read(path))) for path in paths])
 
@@ -96,25 +102,34 @@ def joined(several: Sequence[Readings]) -> Readings:
     return Readings(tuple(draw for each in several for draw in each.draws), **arrays)
 
 
-def envelope(draw: Draw) -> float:
+def envelope(draw: Draw, box: Envelope = ENVELOPE) -> float:
     """Distance from the envelope's edge of what is set as the forecast is made."""
     if draw.process is not None:
-        return distance(ENVELOPE, numbers(draw.process, *draw.setting))
+        return distance(box, numbers(draw.process, *draw.setting))
     groups, surface, now = draw.stream.groups, draw.stream.surface, draw.stretches[draw.issued]
     told = dict(zip(groups.names(), groups.vector().tolist(), strict=True))
     told |= {"evaporation": surface.evaporation, "vapour": surface.vapour, "zero": surface.zero}
     q, depth = draw.source(now)
     told |= {"peclet": draw.stream.peclet * now.pace} | ({"q": q, "depth": depth} if q > 0 else {})
-    return distance(ENVELOPE, told)
+    return distance(box, told)
 
 
-def as_path(frames: Sequence[np.ndarray]) -> Path:
+class Samples(NamedTuple):
+    """A path as `twin.trust.followed` reads it."""
+
+    time_s: np.ndarray
+    x_m: np.ndarray
+    y_m: np.ndarray
+    beam_power_w: np.ndarray
+
+
+def as_path(frames: Sequence[np.ndarray]) -> Samples:
     """Frames as a machine has them: times in their own unit, places in d, power as q."""
     rows = np.vstack([*(frame[0] for frame in frames), frames[-1][1]])
-    return Path(rows[:, 0], rows[:, 1], rows[:, 2], np.zeros(len(rows)), rows[:, 3])
+    return Samples(*rows[:, :4].T)
 
 
-def reported(path: Path, number: int) -> Path:
+def reported(path: Samples, number: int) -> Samples:
     """The same as a good machine reports it."""
     rng = np.random.default_rng([STREAM, number])
     near = rng.normal(0.0, JITTER, (2, len(path.time_s)))
@@ -123,9 +138,9 @@ def reported(path: Path, number: int) -> Path:
     )
 
 
-def departures(issued: int, path: Path, planned: Path) -> tuple[float, float]:
+def departures(issued: int, path: Samples, planned: Samples) -> tuple[float, float]:
     """Scores `place` and `power` after so many frames of a reported path against the plan."""
     followed, found = Followed(), dict[str, float]()
     for frame in range(max(issued - MEMORY, 0), issued + 1):
-        found = followed.take(Path(*(column[frame : frame + 2] for column in path)), planned, 1.0)
+        found = followed.take(Samples(*(column[frame : frame + 2] for column in path)), planned, 1.0)
     return found.get("place", np.nan), found.get("power", np.nan)

@@ -1,9 +1,9 @@
 """Recipe: how the calibration beside the weights is made: `./meltwin calibrate`.
 
 One command draws (`draws.py`), asks the reference and the operator, fits what is expected of an error on one split
-(`difficulty.py`, `features.py`, the profile), calibrates on another, and leaves the third alone for
-`./meltwin validate trust`. Deterministic given the seed; killed and called again with the same `--work` folder it goes
-on where it was.
+(`difficulty.py`, `features.py`, the profile), and calibrates on another. `./meltwin validate trust` does the same five
+times with a fifth of the draws left for a test (`folds`), and holds what is shipped against draws of its own.
+Deterministic given the seed; killed and called again with the same `--work` folder it goes on where it was.
 """
 
 import argparse
@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from operators.operator import Operator
 from twin.trust import bands
 from twin.trust.bands import SIZES
 from twin.trust.calibrate import draws, readings, tracks
 from twin.trust.calibrate.readings import Readings
-from twin.trust.calibrated import SCORES, WEIGHTS, Calibrated, save
+from twin.trust.calibrated import SCORES, WEIGHTS, Calibrated, group_of, save
 from twin.trust.conformal import Combination
 from twin.trust.difficulty import Difficulty, features_of
 from twin.trust.features import Cloud
@@ -70,6 +69,12 @@ def strangeness(some: Readings, found: Calibrated) -> dict[str, np.ndarray]:
     return {name: sizes[:, column] for column, name in enumerate(SIZES)} | {"field": field}
 
 
+def groups_of(some: Readings, tokens: int) -> np.ndarray:
+    """What the bands of draws go by."""
+    pairs = zip(some.groups, some.encoded, strict=True)
+    return np.array([group_of(regime, encoded, tokens) for regime, encoded in pairs])
+
+
 def calibrated(fit: Readings, calibration: Readings, tokens: int, told: dict[str, Any]) -> Calibrated:
     """The whole of it, from two splits."""
     cloud, difficulty, shape = fitted(fit, tokens)
@@ -77,19 +82,23 @@ def calibrated(fit: Readings, calibration: Readings, tokens: int, told: dict[str
         cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, {}
     )
     strange = strangeness(calibration, bare)
-    reach = {name: bands.mondrian(values, calibration.groups, COVERAGE) for name, values in strange.items()}
+    reach = {name: bands.mondrian(values, groups_of(calibration, tokens), COVERAGE) for name, values in strange.items()}
     combination = Combination(SCORES, scores_of(calibration, bare))
     return Calibrated(cloud, difficulty, combination, reach, COVERAGE, tokens, shape, told)
 
 
-def parts(operator: Operator, paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, Readings]:
-    """The readings of some splits."""
-    some = readings.of_shards(operator, [p for p in paths if _part(p) in wanted])
-    return {name: some.take(np.array([d.part == name for d in some.draws])) for name in wanted}
+def of_all(some: Readings, tokens: int, told: dict[str, Any]) -> Calibrated:
+    """From all draws, by their parts."""
+    part = np.array([draw.part for draw in some.draws])
+    return calibrated(some.take(part == "fit"), some.take(part == "calibration"), tokens, told)
 
 
-def _part(path: Path) -> str:
-    return draws.drawn(int(path.stem.rsplit("-", 1)[1])).part
+def folds(some: Readings, tokens: int) -> list[tuple[Readings, Calibrated]]:
+    """What each fold's draws are, and what the others calibrate: every draw is tested once, by what never saw it."""
+    fold = np.array([draw.fold for draw in some.draws])
+    return [
+        (some.take(fold == left), of_all(some.take(fold != left), tokens, {})) for left in sorted(set(fold.tolist()))
+    ]
 
 
 def engine(name: str, fine: bool) -> Any:
@@ -116,13 +125,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     paths = tracks.made(told.draws, work, fine=told.fine, seed=told.seed, say=lambda line: print(line, flush=True))
     operator = engine(told.card, told.fine)
-    some = parts(operator, paths, ("fit", "calibration"))
-    tokens = operator.card["sizes"]["width"]
+    some = readings.of_shards(operator, paths)
+    fit = sum(draw.part == "fit" for draw in some.draws)
     about = {
-        "draws": {"seed": told.seed, "stream": hex(draws.STREAM), "fit": len(some["fit"]),
-                  "calibration": len(some["calibration"]), "teacher": "fine" if told.fine else "coarse",
-                  "leads_frames": list(draws.LEADS)},
+        "draws": {"seed": told.seed, "stream": hex(draws.STREAM), "fit": fit, "calibration": len(some) - fit,
+                  "teacher": "fine" if told.fine else "coarse", "leads_frames": list(draws.LEADS)},
     }  # fmt: skip
-    path = save(calibrated(some["fit"], some["calibration"], tokens, about), operator.card, told.out)
+    path = save(of_all(some, operator.card["sizes"]["width"], about), operator.card, told.out)
     print(f"wrote {path} after {time.monotonic() - began:.0f} s", flush=True)
     return 0

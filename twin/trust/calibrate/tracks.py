@@ -11,7 +11,7 @@ import numpy as np
 from operators.melt_pool.trajectories import teacher
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
-from twin.trust.calibrate.draws import LEADS, SEED, Draw, drawn
+from twin.trust.calibrate.draws import SEED, Draw, drawn
 
 SIZE = 20  # draws a shard
 
