@@ -25,6 +25,7 @@ KIND = "attribution"
 LEASE_S = 30.0
 LOOK_S = 0.1  # between two looks at the table
 REST = 9  # times as long as the last answer took
+MOST_MISSING = 0.1  # of a difference: what parts may leave unexplained
 SPATIAL_FRAMES = 2  # how long ago the heat of the map lay
 
 
@@ -87,6 +88,9 @@ class Attributions:
         )  # fmt: skip
         gradients = operator.gradients()
         found, shares, moments = explained(gradients, trace, of, HOT)
+        if found.defect > MOST_MISSING:
+            why = f"the parts miss {found.defect:.0%} of the difference, and {MOST_MISSING:.0%} is the most allowed"
+            return common | {"shown": False, "sentence": f"Not shown: {why}.", "withheld": why}
         if not math.isfinite(found.value) or (of != "temperature" and found.value == 0.0):
             raise UnansweredError("there is no melt pool at this lead")
         answer = common | {
