@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "results.json"
 WORK = Path(tempfile.gettempdir()) / "meltwin-attribution"
 SIZES = {  # cases of: the adjoint, orders, laws; seconds of the NAO's training
     "smoke": (2, 2, 2, 2.0),
-    "small": (100, 60, 40, 60.0),
+    "small": (100, 30, 24, 60.0),
     "medium": (200, 200, 100, 600.0),
     "full": (400, 400, 200, 1200.0),
 }
