@@ -208,7 +208,8 @@ def seconds(value_s: float) -> str:
 def amount(value: float, of: Of, *, whole: bool = False, sign: bool = False) -> str:
     """A size in um, a temperature in K."""
     scaled, unit = (value, "K") if of == "temperature" else (1e6 * value, "um")
-    return f"{scaled:{'+' if sign else ''}.{3 if whole else 2}g} {unit}" if abs(scaled) < 1000 else f"{scaled:.0f} {unit}"
+    digits = ".0f" if abs(scaled) >= 100 else f".{3 if whole else 2}g"
+    return f"{scaled:{'+' if sign else ''}{digits}} {unit}"
 
 
 def table(told: Attribution, frame_s: float, lags: int = 8) -> list[dict[str, float | str]]:

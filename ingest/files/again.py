@@ -57,7 +57,9 @@ def forecast_again(
     have = store.forecasts_by_layer(machine, build)
     again = Again(len(numbers))
     for number in numbers:
-        if have.get(number) and have[number] == sum(1 for _ in windows_of(store, machine, build, number, horizon_frames)):
+        if have.get(number) and have[number] == sum(
+            1 for _ in windows_of(store, machine, build, number, horizon_frames)
+        ):
             again.layers_known += 1
         else:
             for batch in _batches(windows_of(store, machine, build, number, horizon_frames)):

@@ -102,8 +102,7 @@ class Gradients:
     def _measured(self, several: list[Moments], theta: Tensor, scalar: Scalar) -> tuple[Tensor, list[float]]:
         fields = theta.detach().cpu().numpy()
         each = [
-            scalar.of(self.grid, field, float(1 - one.condition[0]))
-            for field, one in zip(fields, several, strict=True)
+            scalar.of(self.grid, field, float(1 - one.condition[0])) for field, one in zip(fields, several, strict=True)
         ]
         slopes = torch.from_numpy(np.stack([slope for _, slope in each])).to(theta)
         return slopes, [value for value, _ in each]

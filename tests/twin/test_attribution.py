@@ -22,7 +22,9 @@ def build(**fields: object) -> Build:
     return Build(source="m", sequence=0, time_s=0.0, build="b", **(constant | fields))  # type: ignore[arg-type]
 
 
-def windows(powers: list[float], headings: list[float] | None = None, speeds: list[float] | None = None) -> list[Window]:
+def windows(
+    powers: list[float], headings: list[float] | None = None, speeds: list[float] | None = None
+) -> list[Window]:
     """A frame of each power, one after the other."""
     out, x, y = [], 0.0, 0.0
     for n, power in enumerate(powers):

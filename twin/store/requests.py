@@ -85,4 +85,3 @@ class Requests(Asks, Protocol):
     def drop_expired(self, now_s: float) -> int:
         """Drop what waits past its deadline, also under a lease that has run out; returns how many."""
         ...
-

@@ -1,8 +1,8 @@
 """Green: the kernel that a nonlocal attention operator finds from pairs, beside the Green's function that made them.
 
 Of -u'' + k^2 u on [0, 1] with u = 0 at its ends, G_k(x, y) = sinh(k x<) sinh(k (1 - x>))/(k sinh k); G_0 = x< (1 - x>)
-of -u'' is never in the training. Pairs are those of the radial task, f(x) = int G(x, y) (u(y) - u(x)) dy, with its noise,
-its learner and its measure of a kernel (off the diagonal, relative L2).
+of -u'' is never in the training. Pairs are those of the radial task, f(x) = int G(x, y) (u(y) - u(x)) dy, with its
+noise, its learner and its measure of a kernel (off the diagonal, relative L2).
 """
 
 import numpy as np

@@ -31,9 +31,7 @@ def both(one: adjoint.Asked, gradients: Gradients) -> tuple[adjoint.Maps, adjoin
     return adjoint.of_operator(one, gradients), adjoint.of_reference(one, gradients.grid)
 
 
-def test_maps_agree_with_those_of_the_reference(
-    one: adjoint.Asked, both: tuple[adjoint.Maps, adjoint.Maps]
-) -> None:
+def test_maps_agree_with_those_of_the_reference(one: adjoint.Asked, both: tuple[adjoint.Maps, adjoint.Maps]) -> None:
     found = adjoint.compared(one, *both)
     assert found["parameter"] > 0.9
     assert found["spatial 2"] > 0.9
