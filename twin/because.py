@@ -184,6 +184,8 @@ def _said(event: Event) -> str:
         return f"{event.what} {_ago(event.end_s)}"
     if event.what == "the laser off":
         return f"{event.what} for {seconds(event.end_s - event.begin_s)} until {_ago(event.end_s)}"
+    if event.begin_s > 0:
+        return f"{event.what} planned from {seconds(event.begin_s)} ahead on"
     return f"{event.what} since {_ago(event.begin_s)}"
 
 
