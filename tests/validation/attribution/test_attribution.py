@@ -130,5 +130,8 @@ def test_maps_of_other_weights_are_not_shown(tmp_path: Path) -> None:
     faithful.path_of("x", tmp_path).write_text(json.dumps(side))
     assert faithful.withheld(told, "parameter", "depth", tmp_path) == ""
     assert "0.50 in the median of 9 cases" in faithful.withheld(told, "parameter", "width", tmp_path)
+    rows["width"] = {"median": 0.95, "cases": 3}
+    faithful.path_of("x", tmp_path).write_text(json.dumps(side))
+    assert "on 3 cases only" in faithful.withheld(told, "parameter", "width", tmp_path)
     assert "has not been measured" in faithful.withheld(told, "parameter", "length", tmp_path)
     assert "nobody has measured" in faithful.withheld({**told, "sha256": "b"}, "parameter", "depth", tmp_path)
