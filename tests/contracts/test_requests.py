@@ -1,5 +1,7 @@
 """The laws that requests keep in every Store: one answerer at a time, no lease for ever, nobody waits in vain."""
 
+import subprocess
+import sys
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -163,3 +165,11 @@ def test_a_page_asks_and_writes_nothing_else(tmp_path: Path) -> None:
         reader.ask("attribution", ABOUT, who="Ada", now_s=1.0, deadline_s=9.0)
     reader.close()
     store.close()
+
+
+def test_who_asks_needs_no_torch() -> None:
+    code = (
+        "import sys, twin.store.sql_requests, twin.because; print('torch' in sys.modules, 'operators' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
