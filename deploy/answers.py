@@ -150,8 +150,10 @@ class Answers:
             answer, error = None, ""
             try:
                 answer = self._answer[request.kind](request.arguments)
-            except (UnansweredError, KeyError, TypeError, ValueError) as wrong:
-                error = f"no {wrong} in the arguments" if isinstance(wrong, KeyError) else str(wrong)
+            except KeyError as missing:
+                error = f"no {missing} in the arguments"
+            except (UnansweredError, TypeError, ValueError, ArithmeticError, RuntimeError) as wrong:  # torch's too
+                error = str(wrong) or type(wrong).__name__  # a question may fail; forecasting goes on
             ended_s = self._clock.now_s()
             self._store.answer(request, answer, now_s=ended_s, error=error)
         except StoreUnavailableError:
