@@ -25,6 +25,7 @@ KIND = "attribution"
 LEASE_S = 30.0
 LOOK_S = 0.1  # between two looks at the table
 REST = 9  # times as long as the last answer took
+MOST_MISSING = 0.1  # of a difference: what parts may leave unexplained
 SPATIAL_FRAMES = 2  # how long ago the heat of the map lay
 
 
@@ -87,6 +88,9 @@ class Attributions:
         )  # fmt: skip
         gradients = operator.gradients()
         found, shares, moments = explained(gradients, trace, of, HOT)
+        if found.defect > MOST_MISSING:
+            why = f"the parts miss {found.defect:.0%} of the difference, and {MOST_MISSING:.0%} is the most allowed"
+            return common | {"shown": False, "sentence": f"Not shown: {why}.", "withheld": why}
         if not math.isfinite(found.value) or (of != "temperature" and found.value == 0.0):
             raise UnansweredError("there is no melt pool at this lead")
         answer = common | {
@@ -146,8 +150,10 @@ class Answers:
             answer, error = None, ""
             try:
                 answer = self._answer[request.kind](request.arguments)
-            except (UnansweredError, KeyError, TypeError, ValueError) as wrong:
-                error = f"no {wrong} in the arguments" if isinstance(wrong, KeyError) else str(wrong)
+            except KeyError as missing:
+                error = f"no {missing} in the arguments"
+            except (UnansweredError, TypeError, ValueError, ArithmeticError, RuntimeError) as wrong:  # torch's too
+                error = str(wrong) or type(wrong).__name__  # a question may fail; forecasting goes on
             ended_s = self._clock.now_s()
             self._store.answer(request, answer, now_s=ended_s, error=error)
         except StoreUnavailableError:

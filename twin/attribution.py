@@ -79,7 +79,7 @@ def explained(gradients: Gradients, trace: Trace, of: Of, node: tuple[int, int, 
     )
     spot, preheat = _constants(gradients, trace, scalar, of, shares.value * unit)
     told = Attribution(
-        of, trace.lead_s, *(_shown(value, of, process) for value in (shares.value, shares.baseline)),
+        of, trace.lead_s, _shown(shares.value, of, process), _shown(shares.baseline, of, process),
         edges_s=trace.lead_s - moments.ages * process.time_s, power_w=power, speed_m_per_s=speed,
         direction_rad=moments.values[:, 3], nominal_power_w=trace.nominal_power_w,
         nominal_speed_m_per_s=trace.nominal_speed_m_per_s, brings=brings * unit,

@@ -184,6 +184,8 @@ def _said(event: Event) -> str:
         return f"{event.what} {_ago(event.end_s)}"
     if event.what == "the laser off":
         return f"{event.what} for {seconds(event.end_s - event.begin_s)} until {_ago(event.end_s)}"
+    if event.begin_s > 0:
+        return f"{event.what} planned from {seconds(event.begin_s)} ahead on"
     return f"{event.what} since {_ago(event.begin_s)}"
 
 
@@ -208,9 +210,8 @@ def seconds(value_s: float) -> str:
 def amount(value: float, of: Of, *, whole: bool = False, sign: bool = False) -> str:
     """A size in um, a temperature in K."""
     scaled, unit = (value, "K") if of == "temperature" else (1e6 * value, "um")
-    return (
-        f"{scaled:{'+' if sign else ''}.{3 if whole else 2}g} {unit}" if abs(scaled) < 1000 else f"{scaled:.0f} {unit}"
-    )
+    digits = ".0f" if abs(scaled) >= 100 else f".{3 if whole else 2}g"
+    return f"{scaled:{'+' if sign else ''}{digits}} {unit}"
 
 
 def table(told: Attribution, frame_s: float, lags: int = 8) -> list[dict[str, float | str]]:

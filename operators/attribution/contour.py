@@ -126,7 +126,7 @@ def _add_slopes(out, lines, inside, nodes, level, ends, weights):
     n = nodes.size
     share, used = np.empty(4), np.empty(4, dtype=np.int64)
     for line in range(len(lines)):
-        if not weights[line] != 0.0 or math.isnan(ends[line]):
+        if weights[line] == 0.0 or math.isnan(ends[line]):
             continue
         last = -1
         for i in range(n - 1, -1, -1):

@@ -11,6 +11,7 @@ from typing import Any
 from operators.card import WEIGHTS
 
 WANTED = 0.9  # rank correlation with the adjoint of the reference, in the median over cases
+FEWEST = 5  # cases of a number, for a median to speak of
 MAPS = ("parameter", "spatial")
 
 
@@ -34,6 +35,8 @@ def withheld(card: dict[str, Any], kind: str, of: str, folder: Path = WEIGHTS) -
     row = told["maps"][kind].get(of)
     if row is None:
         return f"the {kind} map of the {of} has not been measured"
+    if row["cases"] < FEWEST:
+        return f"the {kind} map of the {of} has been measured on {row['cases']} cases only, and {FEWEST} are wanted"
     if row["median"] < told["wanted"]:
         return (
             f"the {kind} map of the {of} fails its own test: its rank correlation with the reference's adjoint is "

@@ -13,8 +13,8 @@ import numpy as np
 from operators.attribution.gradients import Gradient, Gradients, Scalar
 from operators.attribution.moments import Moments
 
-POINTS, MORE_POINTS = 3, 16
-GOOD = 0.02  # defect: above it more points are taken
+POINTS, MORE_POINTS = 3, 8
+GOOD = 0.03  # defect: above it more points are taken
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,20 @@
 """The laws that requests keep in every Store: one answerer at a time, no lease for ever, nobody waits in vain."""
 
+import subprocess
+import sys
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 
-from tests.contracts.test_store import empty_file, new, store  # noqa: F401 (fixtures)
+from tests.contracts import test_store
 from twin.store.port import Store, StoreReadOnlyError
 from twin.store.requests import GIVEN_UP, LATE, MOST_CLAIMS, WITHDRAWN, Request
 from twin.store.sql import SqlStore
 from twin.store.sql_requests import Asker
+
+# the same stores, by the same fixtures
+empty_file, new, store = test_store.empty_file, test_store.new, test_store.store
 
 KINDS = ("attribution",)
 ABOUT = {"machine": "m1", "frame": 3, "of": "depth"}
@@ -31,7 +36,7 @@ def now(store: Store, request: int) -> Request:
     return found
 
 
-def test_what_is_asked_is_claimed_reported_and_answered(store: Store) -> None:  # noqa: F811
+def test_what_is_asked_is_claimed_reported_and_answered(store: Store) -> None:
     number = asked(store)
     assert now(store, number).state == "waiting"
     request = claimed(store)
@@ -47,20 +52,20 @@ def test_what_is_asked_is_claimed_reported_and_answered(store: Store) -> None:  
     assert store.request(number + 1) is None
 
 
-def test_the_oldest_of_the_kinds_that_one_answers_comes_first(store: Store) -> None:  # noqa: F811
+def test_the_oldest_of_the_kinds_that_one_answers_comes_first(store: Store) -> None:
     asked(store, 9.0, kind="map")
     later, earlier = asked(store, 12.0), asked(store, 10.0)
     assert [claimed(store).id, claimed(store).id] == [earlier, later]
     assert store.claim(KINDS, now_s=11.0, lease_s=5.0) is None
 
 
-def test_two_never_hold_one(store: Store) -> None:  # noqa: F811
+def test_two_never_hold_one(store: Store) -> None:
     asked(store)
     claimed(store)
     assert store.claim(KINDS, now_s=15.9, lease_s=5.0) is None
 
 
-def test_the_lease_of_one_who_crashed_runs_out(store: Store) -> None:  # noqa: F811
+def test_the_lease_of_one_who_crashed_runs_out(store: Store) -> None:
     number = asked(store)
     crashed = claimed(store, 11.0, 5.0)
     second = claimed(store, 16.0)
@@ -72,14 +77,14 @@ def test_the_lease_of_one_who_crashed_runs_out(store: Store) -> None:  # noqa: F
     assert not store.answer(second, {"again": True}, now_s=16.4), "an answer stands"
 
 
-def test_who_reports_keeps_the_lease(store: Store) -> None:  # noqa: F811
+def test_who_reports_keeps_the_lease(store: Store) -> None:
     asked(store)
     request = claimed(store, 11.0, 5.0)
     assert store.report(request, 0.5, now_s=15.0, lease_s=5.0)
     assert store.claim(KINDS, now_s=19.0, lease_s=5.0) is None
 
 
-def test_what_crashes_everyone_is_given_up(store: Store) -> None:  # noqa: F811
+def test_what_crashes_everyone_is_given_up(store: Store) -> None:
     number = asked(store, deadline_s=1000.0)
     for n in range(MOST_CLAIMS):
         claimed(store, 11.0 + 10 * n, 5.0)
@@ -87,7 +92,7 @@ def test_what_crashes_everyone_is_given_up(store: Store) -> None:  # noqa: F811
     assert (now(store, number).state, now(store, number).error) == ("failed", GIVEN_UP)
 
 
-def test_nothing_waits_after_its_deadline(store: Store) -> None:  # noqa: F811
+def test_nothing_waits_after_its_deadline(store: Store) -> None:
     waits, begun = asked(store, 9.0, 20.0), asked(store, 8.0, 20.0)
     held = claimed(store, 19.0, 5.0)
     assert held.id == begun
@@ -101,14 +106,14 @@ def test_nothing_waits_after_its_deadline(store: Store) -> None:  # noqa: F811
         asked(store, 30.0, 30.0)
 
 
-def test_what_fails_says_why(store: Store) -> None:  # noqa: F811
+def test_what_fails_says_why(store: Store) -> None:
     number = asked(store)
     assert store.answer(claimed(store), None, now_s=12.0, error="no such frame")
     assert (now(store, number).state, now(store, number).error) == ("failed", "no such frame")
     assert now(store, number).answer is None
 
 
-def test_who_asked_may_take_it_back_until_someone_is_at_it(store: Store) -> None:  # noqa: F811
+def test_who_asked_may_take_it_back_until_someone_is_at_it(store: Store) -> None:
     first, second = asked(store, 9.0), asked(store, 10.0)
     claimed(store)
     assert not store.withdraw(first, 12.0)
@@ -160,3 +165,11 @@ def test_a_page_asks_and_writes_nothing_else(tmp_path: Path) -> None:
         reader.ask("attribution", ABOUT, who="Ada", now_s=1.0, deadline_s=9.0)
     reader.close()
     store.close()
+
+
+def test_who_asks_needs_no_torch() -> None:
+    code = (
+        "import sys, twin.store.sql_requests, twin.because; print('torch' in sys.modules, 'operators' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

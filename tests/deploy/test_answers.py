@@ -1,4 +1,4 @@
-"""Laws of answers: what is asked is answered from what is stored, live forecasting first, and no map that fails is shown."""
+"""Laws of answers: what is asked is answered from what is stored, live forecasting first; what fails is not shown."""
 
 from collections.abc import Iterator
 from typing import Any

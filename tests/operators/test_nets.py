@@ -1,5 +1,6 @@
 """Laws of the architectures: attention over time and never over a batch, kernels that are what they say, quadrature."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from operators.nets import correction, explicit
 from operators.nets.asno import Asno
 from operators.nets.lrsa import Block, Lrsa
 from operators.problem import Geometry
+from tests.validation.attribution import bdf
 
 GRID = Geometry.grid(6, 8)
 LINE = Geometry.grid(12, ends=True)  # its ends weigh half
@@ -199,38 +201,10 @@ def test_patches_refuse_what_they_do_not_divide_and_what_leaves_a_point_empty() 
 def test_trained_on_linear_dynamics_the_weights_of_bdf_are_found(k: int) -> None:
     """y' = f for polynomials of degree k, f told at the planned time alone: exactly one linear rule is right,
     y_{m+1} = sum alpha y + beta dt f_{m+1}, and it is BDF-k's."""
-    alpha, beta = {
-        1: ([1.0], 1.0),
-        2: ([-1 / 3, 4 / 3], 2 / 3),
-        3: ([2 / 11, -9 / 11, 18 / 11], 6 / 11),
-    }[k]
-    draw = torch.Generator().manual_seed(0)
-    times = torch.arange(-k, 1).float()  # dt = 1, planned time 0
-    powers = torch.randn(64, k + 1, generator=draw)
-    y = sum(powers[:, p : p + 1] * (times / k) ** p for p in range(k + 1))
-    slope = powers[:, 1] / k  # of y at the planned time 0
-    lags = y[:, :k, None, None]
-    forcing = torch.zeros(64, k + 1, 1, 1)
-    forcing[:, k, 0, 0] = slope
-    static = torch.zeros(64, 1, 0)
-    torch.manual_seed(0)
-    step = explicit.Local(Geometry.grid(1), 1, 1, 0, k, width=8, heads=2, reach=0, depth=1)
-    model = Asno(step, None)
-    free = [step.persistence, step.given, step.out, step.drive, step.back.gain, step.driven.gain]
-    optimiser = torch.optim.LBFGS(free, 1, 500, None, 1e-10, 1e-14, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        off = (model(lags, forcing, static)[:, 0, 0, 0] - y[:, k]).square().mean()
-        off.backward()
-        return off
-
-    optimiser.step(loss)
-    assert loss().item() < 1e-6
-    told = model.weights_of_lags(lags, forcing, static).mean(0)
-    torch.testing.assert_close(told, torch.tensor(alpha), atol=0.01, rtol=0)
-    pushed = (model(lags, forcing + torch.eye(k + 1)[k][:, None, None], static) - model(lags, forcing, static)).mean()
-    assert pushed.item() == pytest.approx(beta, abs=0.01)
+    found, pushed = bdf.recovered(k)
+    alpha, beta = bdf.EXACT[k]
+    np.testing.assert_allclose(found, alpha, atol=0.01, rtol=0)
+    assert pushed == pytest.approx(beta, abs=0.01)
 
 
 @pytest.mark.parametrize("make", [flat, local], ids=["flat", "local"])

@@ -1,5 +1,7 @@
 """Laws of attribution in the user's units: known causes are named, parts add up, the path is the forecast's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,18 @@ def test_parts_add_up_to_the_difference(engine: Engine) -> None:
     total = sum(float(row[name]) for row in rows for name in ("power", "scan speed", "direction"))
     assert total == pytest.approx(1e6 * told.brings.sum(), rel=1e-6)
     assert rows[0]["to"] == "in 0.5 ms"
+
+
+def test_what_is_planned_is_said_to_be_ahead(engine: Engine) -> None:
+    told = windows([POWER] * 20)
+    end, x = told[-1].end_s, float(told[-1].path.x_m[-1])
+    times = np.array([0.0, 4.0, 8.0]) * FRAME_S
+    plan = Path(end + times, x + SPEED * times, np.zeros(3), np.zeros(3), np.array([POWER, 150.0, 150.0]))
+    told[-1] = replace(told[-1], plan=plan)
+    found = why(engine, told, lead=8)
+    assert found.events()[0].begin_s == pytest.approx(4 * FRAME_S)
+    assert found.difference < 0
+    assert "the power of 150 W instead of 195 W planned from 0.25 ms ahead on" in sentence(found)
 
 
 def test_nominal_parameters_leave_nothing_to_explain_but_what_it_hangs_on(engine: Engine) -> None:

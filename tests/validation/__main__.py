@@ -2,6 +2,7 @@
 
 import sys
 
+from tests.validation.attribution import suite as attribution
 from tests.validation.harness import suite
 from tests.validation.melt_pool import suite as melt_pool
 from tests.validation.melt_pool_camera import suite as camera
@@ -14,6 +15,7 @@ SUITES = {
     "melt-pool": melt_pool.main,
     "radial": radial.main,
     "trust": trust.main,
+    "attribution": attribution.main,
     **{name: lambda argv, names=(name,): suite.main(argv, names) for name in (*suite.MARCHES, *suite.MAPS)},
     **{name: lambda argv, names=names: suite.main(argv, names) for name, names in suite.GROUPS.items()},
 }

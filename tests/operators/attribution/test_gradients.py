@@ -90,7 +90,7 @@ def test_shares_add_up_to_the_difference(gradients: Gradients, turn: float) -> N
     nominal = at.values.copy()
     nominal[:, 0], nominal[:, 3] = 14.0, 0.0
     shares = between(gradients, at, nominal, Scalar("depth"))
-    assert shares.defect < 0.02
+    assert shares.defect < 0.03
     assert shares.value != pytest.approx(shares.baseline, rel=1e-3)
     same = np.abs(at.values - nominal) == 0
     assert not shares.parts[same].any(), "what is as in the baseline has no share"

@@ -8,14 +8,13 @@ maps, are left out: they differ by what neither map can tell from nothing.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from operators import card
 from operators.attribution.gradients import Gradients, Scalar
 from operators.attribution.moments import Moments
 from operators.attribution.spatial import influence
@@ -231,14 +230,19 @@ def physical(one: Asked, maps: Maps) -> np.ndarray:
     return np.array(out)
 
 
-def run(numbers: Iterator[int], folder: Path, until: float) -> Iterator[tuple[int, dict[str, float]]]:
-    """Case by case, kept in a folder, until the clock says so."""
-    model, told = card.load("asno-melt-pool")
-    grid = WindowGrid()
-    gradients = Gradients(model, grid)
+def kept_at(folder: Path, number: int) -> Path:
+    """Where the reference's maps of a case are kept."""
+    return folder / f"{SEED}-{number}-{FRAMES}-{CELLS}.npz"
+
+
+def run(
+    numbers: Iterable[int], folder: Path, until: float, gradients: Gradients
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Case by case until the clock says so; the reference's maps are kept in a folder."""
+    grid = gradients.grid
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
-        path = folder / f"{SEED}-{number}-{FRAMES}-{CELLS}.npz"
+        path = kept_at(folder, number)
         one = asked(number)
         operator = of_operator(one, gradients)
         if path.is_file():

@@ -69,10 +69,12 @@ def functions(random: np.random.Generator, count: int) -> np.ndarray:
     return random.standard_normal((count, POINTS)) * np.sqrt(values.clip(min=0)) @ vectors.T
 
 
-def contexts(kernels: tuple[int, ...], each: int, seed: tuple[int, int]) -> Contexts:
+def contexts(
+    kernels: tuple[int, ...], each: int, seed: tuple[int, int], of: Callable[[float], np.ndarray] = matrix
+) -> Contexts:  # fmt: skip
     random = np.random.default_rng(seed)
     number = np.repeat(kernels, each)
-    kernel = np.stack([matrix(k) for k in number])
+    kernel = np.stack([of(k) for k in number])
     u = functions(random, len(number) * (PAIRS + NEW)).reshape(len(number), PAIRS + NEW, POINTS)
     exact = u @ kernel.transpose(0, 2, 1)
     noise = NOISE * np.sqrt((exact**2).mean((1, 2), keepdims=True)) * random.standard_normal(exact.shape)
