@@ -90,10 +90,10 @@ def share(part: float, whole: float) -> str:
         return "–"
     percent = 100 * part / whole
     if part == whole or part == 0:
-        return f"{percent:.0f} %"
+        return f"{percent:.0f}\u00a0%"
     if percent < 0.1:
-        return "< 0.1 %"
-    return "> 99.9 %" if percent > 99.9 else f"{percent:.1f} %"
+        return "<\u00a00.1\u00a0%"
+    return ">\u00a099.9\u00a0%" if percent > 99.9 else f"{percent:.1f}\u00a0%"
 
 
 def count(amount: float, one: str, many: str = "") -> str:

@@ -16,15 +16,17 @@ WIDE = 680  # px, of the text's width
 LEFT, RIGHT = 58, 16
 MAP_SCALE = "Viridis"
 TONES = {"normal": "#8fa3b8", "advice": "#8a6fb0", "caution": "#e0912f", "fault": "#b3261e", "waiting": "#c3cad2"}
-KEY = '<path d="M{x} {y}h20" stroke="{colour}" stroke-width="2"/>'
+DOTS = 60  # observed means that are drawn
+CRISP = ' shape-rendering="crispEdges"'
 
 
 def sizes(stations: pd.DataFrame, unit: LengthUnit, at: str) -> str:
     """Width, length and depth over the stretch: median, 5 to 95 %, and what sensors saw."""
-    high, gap, top = 122, 40, 30
+    high, gap, top = 104, 38, 30
     seen = [size for size in SIZES if stations[f"{size}_observed_m"].notna().any()]
     place, x_low, x_high = _along(stations)
-    body = _key(seen, bool((~stations["fine"]).any()))
+    every = max(1, len(stations) // DOTS)
+    body = _key(seen, every, bool((~stations["fine"]).any()))
     for panel, size in enumerate(SIZES):
         down = top + panel * (high + gap) + 14
         values = {name: stations[f"{size}_{name}_m"].to_numpy(float) * unit.per_m for name in ("p05", "p50", "p95")}
@@ -46,7 +48,7 @@ def sizes(stations: pd.DataFrame, unit: LengthUnit, at: str) -> str:
         )
         if len(stations) == 1:
             body += [svg.rect(place[0] - 5, median[0] - 1, 10, 2, "#1c4f8f")]
-        body += svg.dots(np.c_[place, level(observed)], svg.INK)
+        body += svg.dots(np.c_[place, level(observed)][::every], svg.INK)
     bottom = top + 3 * (high + gap) - gap + 14
     body += _below(bottom, x_low, x_high, at)
     told = ", ".join(f"{size} {unit.say(float(stations[f'{size}_p50_m'].median()))}" for size in SIZES)
@@ -70,7 +72,7 @@ def outcomes(stations: pd.DataFrame, tones: dict[str, str], names: dict[str, str
         for kind in kinds:
             share = high * row.get(kind, 0) / total
             if share > 0:
-                body.append(svg.rect(middle - half, down, 2 * half + 0.2, share, TONES[tones[kind]]))
+                body.append(svg.rect(middle - half, down, 2 * half, share, TONES[tones[kind]], CRISP))
             down += share
     body += [svg.words(LEFT - 8, top + 9, "100 %", "end"), svg.words(LEFT - 8, top + high, "0", "end")]
     body += _below(top + high, x_low, x_high, at)
@@ -87,7 +89,7 @@ def layer_map(
     pools = with_pool(frames)
     x_m, y_m = pools["x_m"].to_numpy(float), pools["y_m"].to_numpy(float)
     low, span = np.array([x_m.min(), y_m.min()]), max(np.ptp(x_m), np.ptp(y_m), 1e-6)
-    pad = 0.03 * span
+    pad = max(0.03 * span, 0.6 * beam_m)
     low, extent = low - pad, np.array([np.ptp(x_m), np.ptp(y_m)]) + 2 * pad
     scale = min((wide - left - room) / extent[0], 330 / extent[1])
     across, high = extent * scale
@@ -101,11 +103,13 @@ def layer_map(
         body.append(
             f'<path d="M{px:.1f} {py - 4:.1f}l4 7h-8z" fill="none" stroke="{TONES["fault"]}" stroke-width="1.2"/>'
         )
-    for number, x, y in places:
+    for number, x, y in _gathered(places):
         px, py = left + (x - low[0]) * scale, top + high - (y - low[1]) * scale
+        half = 5 + 3.4 * len(number)
         if left - 1 <= px <= left + across + 1 and top - 1 <= py <= top + high + 1:
             body.append(
-                f'<circle cx="{px:.1f}" cy="{py:.1f}" r="8" fill="#fff" stroke="{TONES["fault"]}" stroke-width="1.5"/>'
+                f'<rect x="{px - half:.1f}" y="{py - 8:.1f}" width="{2 * half:.1f}" height="16" rx="8" fill="#fff" '
+                f'stroke="{TONES["fault"]}" stroke-width="1.5"/>'
             )
             body.append(svg.words(px, py + 4, number, "middle", fill=TONES["fault"], bold=True))
     for value in svg.ticks(low[0] * 1e3, (low[0] + extent[0]) * 1e3, 4):
@@ -226,18 +230,21 @@ def _below(bottom: float, low: float, high: float, at: str) -> list[str]:
     return found
 
 
-def _key(seen: list[str], odd: bool) -> list[str]:
+def _key(seen: list[str], every: int, odd: bool) -> list[str]:
     entries: list[tuple[str, str]] = [
         ('<path d="M0 0h20" stroke="#1c4f8f" stroke-width="2"/>', "median of the estimates"),
         (svg.rect(0, -5, 20, 10, "#c9dbef"), "5 to 95 %"),
     ]
     if seen:
         entries.append(
-            (f'<circle cx="10" cy="0" r="2.6" fill="none" stroke="{svg.INK}" stroke-width="1.2"/>', "mean observed")
+            (
+                f'<circle cx="10" cy="0" r="2.6" fill="none" stroke="{svg.INK}" stroke-width="1.2"/>',
+                "mean observed" + (f", every {every}th" if every > 3 else ""),
+            )
         )
     if odd:
         dashes = f'<path d="M0 0h20" stroke="{TONES["caution"]}" stroke-width="2.2" stroke-dasharray="3 2"/>'
-        entries.append((dashes, "not in order: for information"))
+        entries.append((dashes, "not in order"))
     found, x = [], float(LEFT)
     for mark, said in entries:
         found.append(f'<g transform="translate({x:.1f} 10)">{mark}</g>')
@@ -253,27 +260,37 @@ def _joined(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 def _raster(
     pools: pd.DataFrame, size: str, low: np.ndarray, extent: np.ndarray, limits: tuple[float, float], beam_m: float
 ) -> np.ndarray:
-    """The path as pixels: each frame's stretch back to the frame before it, where that is near; the mean where several
-    fall on one pixel. A pixel is a beam diameter wide, so that tracks meet."""
-    pixel_m = max(beam_m, float(extent.max()) / 320)
+    """The path as pixels, a beam diameter wide: each frame's stretch back to the frame before it, where that is near;
+    the mean where several fall on one pixel."""
+    pixel_m = max(beam_m / 4, float(extent.max()) / 320)
     columns, rows = (max(int(np.ceil(length / pixel_m)), 8) for length in extent)
     place = np.c_[pools["x_m"], pools["y_m"]].astype(float)
-    values = pools[f"{size}_m"].to_numpy(float)
     before = np.concatenate([place[:1], place[:-1]])
     steps = np.linalg.norm(place - before, axis=1)
     near = steps <= 3 * max(float(np.median(steps)), 1e-12)
     before = np.where(near[:, None], before, place)
     shares = np.linspace(0.0, 1.0, 6)[1:, None, None]
     points = (before[None] * (1 - shares) + place[None] * shares).reshape(-1, 2)
-    weights = np.tile(values, 5)
-    column = np.clip(((points[:, 0] - low[0]) / extent[0] * columns).astype(int), 0, columns - 1)
-    row = np.clip(((low[1] + extent[1] - points[:, 1]) / extent[1] * rows).astype(int), 0, rows - 1)
-    flat = row * columns + column
-    count = np.bincount(flat, minlength=rows * columns)
-    total = np.bincount(flat, weights=weights, minlength=rows * columns)
-    with np.errstate(invalid="ignore"):
-        mean = (total / count).reshape(rows, columns)
-    return svg.colours(mean, *limits, MAP_SCALE)
+    values = np.tile(pools[f"{size}_m"].to_numpy(float), 5)
+    column = ((points[:, 0] - low[0]) / extent[0] * columns).astype(int)
+    row = ((low[1] + extent[1] - points[:, 1]) / extent[1] * rows).astype(int)
+    count, total = np.zeros(rows * columns), np.zeros(rows * columns)
+    reach = int(beam_m / 2 / pixel_m)
+    for down, right in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        if np.hypot(down - reach, right - reach) * pixel_m <= beam_m / 2:
+            flat = np.clip(row + down - reach, 0, rows - 1) * columns + np.clip(column + right - reach, 0, columns - 1)
+            count += np.bincount(flat, minlength=rows * columns)
+            total += np.bincount(flat, weights=values, minlength=rows * columns)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return svg.colours(mean.reshape(rows, columns), *limits, MAP_SCALE)
+
+
+def _gathered(places: list[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+    """Numbers at one place as one label."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for number, x, y in places:
+        found.setdefault((round(x, 4), round(y, 4)), []).append(number)
+    return [(", ".join(numbers[:3]) + ("…" if len(numbers) > 3 else ""), x, y) for (x, y), numbers in found.items()]
 
 
 def _thinned(places: np.ndarray, cell: float, low: np.ndarray, extent: np.ndarray) -> np.ndarray:

@@ -74,7 +74,8 @@ def _draw(packed: bytes) -> bytes:
         (high[0] + pad, high[1] + pad),
         (low[0] - pad, high[1] + pad),
     ]
-    plate = pv.PolyData(np.array([(x, y, 0.0) for x, y in corners]), np.array([4, 0, 1, 2, 3]))
+    level = -0.004 * (high[1] - low[1])  # just under the pool's top
+    plate = pv.PolyData(np.array([(x, y, level) for x, y in corners]), np.array([4, 0, 1, 2, 3]))
     plotter.add_mesh(plate, color="#cbd2d9", opacity=0.28, lighting=False)
     plotter.add_mesh(plate.extract_feature_edges(), color="#9aa5b1", line_width=2)
     plotter.add_mesh(

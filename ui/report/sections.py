@@ -145,7 +145,10 @@ def _headline(rows: Rows, frames: int, due: int, ok: int, without: int) -> str:
         return paragraph(bold("The forecasts may be relied on throughout. "), numbers, kind="verdict normal")
     why = "; ".join(reasons)
     return paragraph(
-        bold("The forecasts may not be relied on throughout. "), numbers, f" {why[0].upper()}{why[1:]}.", kind="verdict caution"
+        bold("The forecasts may not be relied on throughout. "),
+        numbers,
+        f" {why[0].upper()}{why[1:]}.",
+        kind="verdict caution",
     )
 
 
@@ -155,7 +158,9 @@ def _process(rows: Rows) -> str:
     parts: list[Any] = [bold("What they say of the process. ")]
     if on:
         regimes = ", ".join(f"{name} {share(amount, on)}" for name, amount in rows.regimes.items())
-        parts.append(f"Melting regime of the frames with the laser on: {regimes}; highest keyhole number {number(rows.layers['keyhole_number'].max())}. ")
+        parts.append(
+            f"Melting regime of the frames with the laser on: {regimes}; highest keyhole number {number(rows.layers['keyhole_number'].max())}. "
+        )
     alerts = rows.alerts
     open_, silent = alerts["cleared_s"].isna(), alerts["acknowledged_s"].isna()
     said = "more than " if len(alerts) > ALERTS else ""
@@ -339,7 +344,7 @@ def maps(rows: Rows) -> list[str]:
         "Path of the beam with the laser on, seen from above, coloured by the estimated size; one colour scale for all layers. "
         f"Triangles: frames not in order. Numbers in circles: alerts of section 6.{drawn}"
     )
-    return [f"<figure>{''.join(found)}<figcaption>{caption}</figcaption></figure>"]
+    return [f'<figure class="long">{"".join(found)}<figcaption>{caption}</figcaption></figure>']
 
 
 def field(rows: Rows) -> list[str]:
@@ -369,9 +374,7 @@ def field(rows: Rows) -> list[str]:
     if rows.pool_png:
         alt = f"The melt pool as a body, seen obliquely from above: coloured by temperature, its skin the solidus of {held.solidus_k:.0f} K."
         picture = f'<img src="{data_url(rows.pool_png)}" alt="{alt}">'
-        found.append(
-            figure(picture, "The melt pool as a body in the metal, the scan to the right; the same colours.")
-        )
+        found.append(figure(picture, "The melt pool as a body in the metal, the scan to the right; the same colours."))
     else:
         found.append(
             paragraph(

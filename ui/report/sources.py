@@ -70,13 +70,14 @@ def _card(kept: dict[str, Any], frames: int) -> list[str]:
             )
         )
     found = [facts("Card", lines)]
+    beside: list[str] = []
     envelope = card.get("envelope")
     if isinstance(envelope, dict) and envelope:
         bounds = [
             (key, *(number(edge, 4) for edge in limits)) for key, limits in sorted(envelope.items()) if _pair(limits)
         ]
         if bounds:
-            found.append(
+            beside.append(
                 table(
                     "Trained envelope: process numbers without units (docs/operators.md)",
                     ("Number", "From", "To"),
@@ -88,8 +89,8 @@ def _card(kept: dict[str, Any], frames: int) -> list[str]:
     metrics = list(_leaves(card.get("validation"), ())) + list(_leaves(card.get("calibration"), ("calibration",)))
     if metrics:
         told = [(" · ".join(path), said) for path, said in metrics[:MOST_METRICS]]
-        found.append(table("Validation, as the card says it", ("Of what", "Value"), told, "narrow"))
-    return found
+        beside.append(table("Validation, as the card says it", ("Of what", "Value"), told, "narrow"))
+    return [*found, f'<div class="pair">{"".join(beside)}</div>'] if beside else found
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
