@@ -50,7 +50,8 @@ def test_a_message_that_is_missing_or_says_another_thing_changes_the_hash(
     which: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     changed = {
-        "build": {"material": "IN718"}, "layer": {"z_m": 1.0}, "parameters": {"final": True}, "plan": {"first_vector": 3},
+        "build": {"material": "IN718"}, "layer": {"z_m": 1.0}, "parameters": {"final": True},
+        "plan": {"first_vector": 3},
         "signal": {"unit": "m"}, "frame": {"pixel_m": 2e-5},
     }  # fmt: skip
     hashes = set()
@@ -129,7 +130,7 @@ def test_rejects_births_and_skipped_frames_of_the_machine_while_it_lasted(store:
     store.write(Step(
         rejects=[Rejected(topic, b"?", "not JSON", "not_json") for topic in topics],
         births=[Birth("m1", "m1", 1, "state", 0, "again", 1000.0), Birth("m2", "m2", 1, "state", 0, "again", 1000.0)],
-        skipped=[Skipped("m1", "b1", 1, 5, 9, 1000.0), Skipped("m1", "b1", 1, 20, 20, 1000.0), Skipped("m1", "b1", 9, 0, 3, 1.0)],
+        skipped=[Skipped("m1", "b1", *frames, 1000.0) for frames in ((1, 5, 9), (1, 20, 20), (9, 0, 3))],
         received_s=1000.0,
     ))  # fmt: skip
     assert store.stretch_rejects(ALL, 999.0, 1001.0, 10)["topic"].tolist() == [topics[0]]
@@ -144,7 +145,8 @@ def test_the_newest_field_of_the_stretch_is_found_with_its_place(store: SqlStore
 
     forecasts = [
         case.forecast(0, fields=(held(1000.0),)), case.forecast(1, layer=2, fields=(held(1100.0),)),
-        case.forecast(2, layer=2, laser_on=False, fields=(held(1200.0),)), case.forecast(3, layer=9, fields=(held(1300.0),)),
+        case.forecast(2, layer=2, laser_on=False, fields=(held(1200.0),)),
+        case.forecast(3, layer=9, fields=(held(1300.0),)),
         case.forecast(4, opinion="asno", fields=(held(1400.0),)),
     ]  # fmt: skip
     assert store.newest_snapshot(ALL) is None

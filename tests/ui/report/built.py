@@ -110,7 +110,7 @@ def forecasts(layer: int, frames: int, odd: range = range(0), with_field: bool =
                 on,
                 leads,
                 fields=(ellipsoid_field(WIDTH_M),) if with_field and frame == frames // 2 else (),
-            )  # fmt: skip
+            )
         )
     return made
 
@@ -144,7 +144,7 @@ def fill(store: SqlStore, layers: int = 5, frames: int = 200, *, end: bool = Tru
             births=[Birth(MACHINE, MACHINE, 1, "parameters", 0, "its numbers began anew", BEGUN_S + 3)],
             alerts=[alert("keyhole", 3, "high"), alert("outside_envelope", 3, "low", cleared_s=BEGUN_S + 4)],
             received_s=BEGUN_S + 3,
-        )  # fmt: skip
+        )
     )
 
 

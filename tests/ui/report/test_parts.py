@@ -12,8 +12,9 @@ from PIL import Image
 
 from tests.ui.synthetic import SOLIDUS_K, ellipsoid_field
 from ui.figures import LPBF
-from ui.report import ReportError, pictures, pool, printing, seal, svg
-from ui.report.html import share, table, utc
+from ui.report import ReportError, printing, seal
+from ui.report.drawing import fields, maps, pool, svg
+from ui.report.sections.html import share, table, utc
 from ui.report.sizes import Sketch, residuals
 
 lengths = st.lists(st.floats(1e-7, 1e-2), min_size=1, max_size=200)
@@ -38,8 +39,9 @@ def test_what_is_not_finite_is_in_no_quantile() -> None:
 
 
 def test_a_sample_is_held_against_the_frame_it_falls_on_and_no_other() -> None:
-    frames = pd.DataFrame({"time_s": [1.0, 2.0, 4.0], "lead_s": 0.5, "width_m": [1e-4, 2e-4, 4e-4], "length_m": 1e-4,
-                           "depth_m": 1e-4, "laser_on": True, "withheld": False, "outcome": ["ok", "ok", "drift"]})  # fmt: skip
+    frames = pd.DataFrame({"time_s": [1.0, 2.0, 4.0], "lead_s": 0.5, "width_m": [1e-4, 2e-4, 4e-4], "depth_m": 1e-4,
+                           "length_m": 1e-4, "laser_on": True, "withheld": False,
+                           "outcome": ["ok", "ok", "drift"]})  # fmt: skip
     seen = pd.DataFrame({"time_s": [1.5, 2.4, 3.2, 4.5], "name": "melt_pool_width_m", "value": 3e-4})
     found = dict(residuals(frames, seen, 1.0))
     np.testing.assert_allclose(found["width"], [2e-4, 1e-4], rtol=1e-12)
@@ -101,16 +103,16 @@ def test_the_solidus_line_of_the_section_is_as_long_and_deep_as_the_pool() -> No
     cell = max(np.diff(field.x_m).max(), np.diff(field.z_m).max())
     assert np.ptp(lines[..., 0]) == pytest.approx(150e-6 * 2.45, abs=cell)
     assert lines[..., 1].max() == pytest.approx(150e-6 * 0.45, abs=cell)
-    assert "3100 boiling" in pictures.field_sections(field, LPBF)
+    assert "3100 boiling" in fields.field_sections(field, LPBF)
 
 
 def test_a_map_is_coloured_where_the_beam_was_and_nowhere_else() -> None:
-    frames = pd.DataFrame({"x_m": np.linspace(0, 2e-3, 41), "y_m": 0.0, "width_m": 1e-4, "depth_m": 5e-5, "laser_on": True,
-                           "withheld": False, "outcome": "ok"})  # fmt: skip
+    frames = pd.DataFrame({"x_m": np.linspace(0, 2e-3, 41), "y_m": 0.0, "width_m": 1e-4, "depth_m": 5e-5,
+                           "laser_on": True, "withheld": False, "outcome": "ok"})  # fmt: skip
     far = frames.assign(y_m=2e-3)
     both = pd.concat([frames, far], ignore_index=True)
     low, extent = np.array([-2e-4, -2e-4]), np.array([2.4e-3, 2.4e-3])
-    painted = pictures._raster(both, "width", low, extent, (0.0, 2e-4), 1e-4)[..., 3] > 0
+    painted = maps._raster(both, "width", low, extent, (0.0, 2e-4), 1e-4)[..., 3] > 0
     pixel_m2 = np.prod(extent) / painted.size
     assert painted.sum() * pixel_m2 == pytest.approx(2 * 2.1e-3 * 1e-4, rel=0.25)
     assert not painted[painted.shape[0] // 2].any()
@@ -156,5 +158,5 @@ def test_the_view_that_turns_loads_nothing() -> None:
 def test_without_a_browser_it_is_said_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(printing, "MAC", "/nowhere/at/all")
-    with pytest.raises(ReportError, match="apt install chromium, or write .html"):
+    with pytest.raises(ReportError, match="apt install chromium"):
         printing.browser()

@@ -60,7 +60,8 @@ def figure(picture: str, caption: Any) -> str:
 
 def section(number: int, title: str, parts: Iterable[str], name: str) -> str:
     inner = "\n".join(part for part in parts if part)
-    return f'<section id="{name}" aria-labelledby="h-{name}"><h2 id="h-{name}">{number}. {escape(title)}</h2>\n{inner}\n</section>'
+    head = f'<h2 id="h-{name}">{number}. {escape(title)}</h2>'
+    return f'<section id="{name}" aria-labelledby="h-{name}">{head}\n{inner}\n</section>'
 
 
 def more(summary: str, inner: str) -> str:
