@@ -42,7 +42,8 @@ def report(
     One file that opens without a network: what was built with what, how many frames are in order and what is not
     known, melt-pool sizes with observed beside forecast, maps, the temperature field, alerts with who acknowledged
     them, notes, operator cards, hashes, versions. A PDF is printed by Chromium, Chrome or Edge. `--verify` says whether
-    a report's bytes are whole and whether the store still says the same; it exits with 1 where not. docs/reports.md shows one.
+    a report's bytes are whole and whether the store still says the same; it exits with 1 where not. docs/reports.md
+    shows one.
 
     Examples: `./meltwin report m2 --out build.html`; `./meltwin report m2 P5 --layers 50-60 --out p5.pdf`;
     `./meltwin report --verify p5.pdf`

@@ -65,8 +65,7 @@ def field_sections(field: Field, unit: LengthUnit) -> str:
     body += svg.colour_bar(
         left + wide + 14, top + 12, bottom - top - 12, COLDEST_K, field.boiling_k, TEMPERATURE_SCALE, "K", marks
     )
-    description = "The white line is the solidus: inside it the metal counts as melt pool. "
-        "Grey is above boiling: not shown as a fact."
+    description = "Inside the white line, the solidus, the metal counts as melt pool. Grey: above boiling, not a fact."
     return svg.document(
         WIDE, bottom + 40, "Temperature field around the beam", description, [part for part in body if part], "field"
     )
