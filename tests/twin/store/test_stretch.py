@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
@@ -162,3 +164,16 @@ def test_every_card_of_a_name_is_kept_newest_first(store: SqlStore) -> None:
         store.write(Step(cards=[{"name": "asno", "mode": mode}], received_s=float(number)))
     assert [card["json"]["mode"] for card in store.cards("asno")] == ["new", "old"]
     assert store.cards("nobody") == []
+
+
+def test_frames_of_a_layer_are_found_by_the_layers_index(store: SqlStore) -> None:
+    """By time they would be found by an index over the whole build, once a layer."""
+    if store._engine.dialect.name != "sqlite":
+        pytest.skip("the plan is SQLite's")
+    asked: list[tuple[str, Any]] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    store.layer_frames(ALL, 1)
+    statement, values = asked[-1]
+    with store._engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert any("layer=?" in step[-1] and "forecasts" in step[-1] for step in plan), plan
