@@ -1,4 +1,4 @@
-"""`meltwin report`: a build, or a stretch of it, as HTML or PDF; and whether such a file is still what the store says."""
+"""`meltwin report`: a build, or a stretch of it, as HTML or PDF; and whether such a file still holds."""
 
 import re
 import sys
@@ -39,10 +39,11 @@ def report(
 ) -> None:
     """Write a report of a stored build, or of a stretch of it, that one may hand to a customer: `.html` or `.pdf`.
 
-    One file that opens without a network: what was built with what, how many frames are in order and what is not known,
-    melt-pool sizes with observed beside forecast, maps, the temperature field, alerts with who acknowledged them, notes,
-    operator cards, hashes, versions. A PDF is printed by Chromium, Chrome or Edge. `--verify` says whether a report's
-    bytes are whole and whether the store still says the same; it exits with 1 where not. docs/reports.md shows one.
+    One file that opens without a network: what was built with what, how many frames are in order and what is not
+    known, melt-pool sizes with observed beside forecast, maps, the temperature field, alerts with who acknowledged
+    them, notes, operator cards, hashes, versions. A PDF is printed by Chromium, Chrome or Edge. `--verify` says whether
+    a report's bytes are whole and whether the store still says the same; it exits with 1 where not. docs/reports.md
+    shows one.
 
     Examples: `./meltwin report m2 --out build.html`; `./meltwin report m2 P5 --layers 50-60 --out p5.pdf`;
     `./meltwin report --verify p5.pdf`
@@ -80,8 +81,10 @@ def report(
     part = out.with_name(f".{out.name}.part")
     part.write_bytes(content)
     part.replace(out)
-    print(f"{out}: {len(rows.layers):,} layers of build {chosen} of machine {machine}, {len(content):,} bytes; "
-          f"data {rows.said.data_hash[:12]}…" + (f"; {beside}: {beside.stat().st_size:,} bytes" if beside else ""))  # fmt: skip
+    of = f"{len(rows.layers):,} layers of build {chosen} of machine {machine}"
+    print(f"{out}: {of}, {len(content):,} bytes; data {rows.said.data_hash[:12]}…")
+    if beside is not None:
+        print(f"{beside}: {beside.stat().st_size:,} bytes")
 
 
 def _content(page: str, rows: "Rows", ending: str) -> bytes:
@@ -96,7 +99,7 @@ def _content(page: str, rows: "Rows", ending: str) -> bytes:
 def _with_pool(rows: "Rows", left_out: bool) -> "Rows":
     from dataclasses import replace
 
-    from ui.report.pool import picture
+    from ui.report.drawing.pool import picture
 
     if rows.snapshot is None or left_out:
         return rows
@@ -108,8 +111,8 @@ def _view(rows: "Rows", path: Path) -> bool:
     if rows.snapshot is None:
         print("meltwin: no temperature field of this stretch is stored: there is no view to turn", file=sys.stderr)
         return False
-    from ui.report.pool import view_3d
-    from ui.report.sections import unit_of
+    from ui.report.drawing.pool import view_3d
+    from ui.report.sections.place import unit_of
 
     of = rows.snapshot
     title = f"Melt pool of {rows.stretch.machine}, {rows.stretch.build}, layer {of.layer}, frame {of.frame}"
@@ -137,11 +140,15 @@ def _verify(path: Path, settings: Any) -> int:
     data = now.data_hash == said["data_hash"]
     lines = [
         f"{path}: {whole}",
-        f"messages: {'the same' if data else 'NOT the same'}, {now.messages:,} in the store, {said['messages']:,} in the report",
-        f"forecasts: {'the same' if forecasts == said['forecast_hash'] else 'NOT the same'}",
+        f"messages: {_same(data)}, {now.messages:,} in the store, {said['messages']:,} in the report",
+        f"forecasts: {_same(forecasts == said['forecast_hash'])}",
     ]
     print("\n".join(lines))
     return 0 if sealed.whole and data and forecasts == said["forecast_hash"] else 1
+
+
+def _same(holds: bool) -> str:
+    return "the same" if holds else "NOT the same"
 
 
 def _newest(store: Any, machine: str) -> str:

@@ -32,6 +32,7 @@ def imported(statement: str) -> set[str]:
     [
         ("import deploy.cli", {"torch", "numpy", "pandas", "sqlalchemy", "dash", "pydantic", "paho"}),
         ("import ui.app, ui.serve", {"torch", "operators", "numba"}),
+        ("import ui.report, ui.report.drawing.pool", {"torch", "operators", "numba", "dash"}),
         ("import deploy.wiring, deploy.session", {"torch", "operators", "dash"}),
     ],
 )

@@ -134,7 +134,8 @@ class StretchReader(HoldingsReader):
             row.machine == stretch.machine, row.build == stretch.build, row.layer == layer, row.opinion == ""
         )  # fmt: skip
         rows = _within(rows, row.time_s, stretch)
-        return packing.table(self._rows(rows.order_by(row.time_s, row.frame)), FRAMES)
+        by_frame = packing.table(self._rows(rows.order_by(row.frame)), FRAMES)  # by time it would go by another index
+        return by_frame.sort_values(["time_s", "frame"], kind="stable", ignore_index=True)
 
     def leads(self, stretch: Stretch) -> int:
         row = ForecastRow

@@ -10,6 +10,6 @@ Loads neither torch nor the operators.
 from ui.report.document import document
 from ui.report.printing import pdf
 from ui.report.rows import ReportError, Rows, read, stretch_of
-from ui.report.sources import Stamp
+from ui.report.sections.sources import Stamp
 
 __all__ = ["ReportError", "Rows", "Stamp", "document", "pdf", "read", "stretch_of"]

@@ -1,4 +1,4 @@
-"""Printing: the page to PDF, by a browser that is there. Chromium knows margins, page breaks and page numbers of CSS."""
+"""Printing: the page to PDF, by a browser that is there. Chromium knows margins, breaks and page numbers of CSS."""
 
 import os
 import shutil

@@ -99,7 +99,7 @@ def stations(layer: int, frames: pd.DataFrame, seen: pd.DataFrame, bins: int, al
 
 
 def residuals(frames: pd.DataFrame, seen: pd.DataFrame, frame_s: float) -> Iterator[tuple[str, np.ndarray]]:
-    """(size, observed minus forecast in m) of samples that fall on a frame in order, at the lead of `frames`."""
+    """(size, observed minus forecast in m) of samples within half a frame of one in order, at the lead of `frames`."""
     frames = with_pool(frames)
     frames = frames[frames["outcome"] == "ok"]
     if frames.empty or seen.empty:
@@ -112,7 +112,7 @@ def residuals(frames: pd.DataFrame, seen: pd.DataFrame, frame_s: float) -> Itera
         before = after - 1
         after = np.minimum(after, len(at_s) - 1)
         nearest = np.where(np.abs(at_s[before] - times_s) <= np.abs(at_s[after] - times_s), before, after)
-        close = np.abs(at_s[nearest] - times_s) <= frame_s
+        close = np.abs(at_s[nearest] - times_s) <= 0.501 * frame_s
         forecast = frames[f"{size}_m"].to_numpy(float)[nearest[close]]
         yield size, observed["value"].to_numpy(float)[close] - forecast
 

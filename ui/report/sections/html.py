@@ -60,7 +60,8 @@ def figure(picture: str, caption: Any) -> str:
 
 def section(number: int, title: str, parts: Iterable[str], name: str) -> str:
     inner = "\n".join(part for part in parts if part)
-    return f'<section id="{name}" aria-labelledby="h-{name}"><h2 id="h-{name}">{number}. {escape(title)}</h2>\n{inner}\n</section>'
+    head = f'<h2 id="h-{name}">{number}. {escape(title)}</h2>'
+    return f'<section id="{name}" aria-labelledby="h-{name}">{head}\n{inner}\n</section>'
 
 
 def more(summary: str, inner: str) -> str:
@@ -90,10 +91,10 @@ def share(part: float, whole: float) -> str:
         return "–"
     percent = 100 * part / whole
     if part == whole or part == 0:
-        return f"{percent:.0f} %"
+        return f"{percent:.0f}\u00a0%"
     if percent < 0.1:
-        return "< 0.1 %"
-    return "> 99.9 %" if percent > 99.9 else f"{percent:.1f} %"
+        return "<\u00a00.1\u00a0%"
+    return ">\u00a099.9\u00a0%" if percent > 99.9 else f"{percent:.1f}\u00a0%"
 
 
 def count(amount: float, one: str, many: str = "") -> str:

@@ -4,10 +4,10 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from ui.report.html import Raw, bold, code, count, facts, number, paragraph, table, utc
 from ui.report.rows import Rows
 from ui.report.seal import FORMAT
-from ui.report.sections import NOT_CERTIFIED
+from ui.report.sections.html import Raw, bold, code, count, facts, number, paragraph, table, utc
+from ui.report.sections.place import NOT_CERTIFIED
 
 MOST_METRICS = 40  # lines of a card's validation
 
@@ -70,13 +70,14 @@ def _card(kept: dict[str, Any], frames: int) -> list[str]:
             )
         )
     found = [facts("Card", lines)]
+    beside: list[str] = []
     envelope = card.get("envelope")
     if isinstance(envelope, dict) and envelope:
         bounds = [
             (key, *(number(edge, 4) for edge in limits)) for key, limits in sorted(envelope.items()) if _pair(limits)
         ]
         if bounds:
-            found.append(
+            beside.append(
                 table(
                     "Trained envelope: process numbers without units (docs/operators.md)",
                     ("Number", "From", "To"),
@@ -88,8 +89,8 @@ def _card(kept: dict[str, Any], frames: int) -> list[str]:
     metrics = list(_leaves(card.get("validation"), ())) + list(_leaves(card.get("calibration"), ("calibration",)))
     if metrics:
         told = [(" · ".join(path), said) for path, said in metrics[:MOST_METRICS]]
-        found.append(table("Validation, as the card says it", ("Of what", "Value"), told, "narrow"))
-    return found
+        beside.append(table("Validation, as the card says it", ("Of what", "Value"), told, "narrow"))
+    return [*found, f'<div class="pair">{"".join(beside)}</div>'] if beside else found
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
@@ -136,21 +137,23 @@ def data(rows: Rows, stamp: Stamp) -> list[str]:
         ("Made", utc(stamp.made_s)), ("Made by", stamp.made_by), ("Program", stamp.program),
         ("Schema of the store", rows.schema), ("Format", FORMAT), ("Data certified", "no"),
     ]  # fmt: skip
+    of = rows.snapshot
+    field = f"./meltwin export {named} --to field.vtr --layer {of.layer} --frame {of.frame}" if of else ""
     commands = [
         ("Check this file against the store", code("./meltwin report --verify FILE")),
         ("Everything, with units", code(f"./meltwin export {named} --to build.h5")),
         ("Forecasts as a table", code(f"./meltwin export {named} --to forecasts.parquet")),
         ("Alerts as a table", code(f"./meltwin export {named} --to alerts.csv --table alerts")),
-        ("The temperature field", code(f"./meltwin export {named} --to field.vtr --layer {rows.snapshot.layer} --frame {rows.snapshot.frame}") if rows.snapshot else "none is stored"),
+        ("The temperature field", code(field) if field else "none is stored"),
         ("The melt pool, to be turned", _view(stamp)),
     ]  # fmt: skip
     return [
         facts("Where the numbers come from", hashes), facts("How this report was made", made),
         facts("To check it, and to go on from it", commands),
         paragraph(
-            "The data hash is over what the machine said, message by message, whenever it was sent and however it is stored; the "
-            "forecast hash over the estimates of record. The file carries a hash of itself, which shows damage and careless "
-            "editing; it is no signature.", kind="small",
+            "The data hash is over what the machine said, message by message, whenever it was sent and however it is "
+            "stored; the forecast hash over the estimates of record. The file carries a hash of itself, which shows "
+            "damage and careless editing; it is no signature.", kind="small",
         ),
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from ui.figures import LIGHT, LengthUnit
 from ui.figures.pool import melt_pool_3d, pool_mesh
 from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE
 
-WINDOW = (1400, 640)  # px
+WINDOW = [1400, 640]  # px
 PATIENCE_S = 90.0
 
 
@@ -29,7 +29,7 @@ def picture(field: Field, patience_s: float = PATIENCE_S) -> tuple[bytes, str]:
         packed, points_m=mesh.points_m, triangles=mesh.triangles, temperature_k=mesh.temperature_k,
         boiling_k=field.boiling_k,
     )  # fmt: skip
-    command = [sys.executable, "-m", "ui.report.pool"]
+    command = [sys.executable, "-m", "ui.report.drawing.pool"]
     try:
         done = subprocess.run(command, input=packed.getvalue(), capture_output=True, check=False, timeout=patience_s)
     except subprocess.TimeoutExpired:
@@ -47,7 +47,8 @@ def view_3d(field: Field, unit: LengthUnit, title: str) -> str:
     style = "body{margin:0;font:15px system-ui,sans-serif;color:#1f2933}h1{font-size:18px;margin:14px 18px}"
     style += "#pool{height:calc(100vh - 90px)!important}p{margin:0 18px;color:#616e7c}"
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{told}</title><style>{style}</style></head>\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{told}</title>'
+        f"<style>{style}</style></head>\n"
         f"<body><h1>{told}</h1><p>Drag turns, the wheel zooms. The skin is the solidus, "
         f"{field.solidus_k:.0f} K; lengths in {unit.name}.</p>\n<main>{inner}</main></body></html>\n"
     )
@@ -74,7 +75,8 @@ def _draw(packed: bytes) -> bytes:
         (high[0] + pad, high[1] + pad),
         (low[0] - pad, high[1] + pad),
     ]
-    plate = pv.PolyData(np.array([(x, y, 0.0) for x, y in corners]), np.array([4, 0, 1, 2, 3]))
+    level = -0.004 * (high[1] - low[1])  # just under the pool's top
+    plate = pv.PolyData(np.array([(x, y, level) for x, y in corners]), np.array([4, 0, 1, 2, 3]))
     plotter.add_mesh(plate, color="#cbd2d9", opacity=0.28, lighting=False)
     plotter.add_mesh(plate.extract_feature_edges(), color="#9aa5b1", line_width=2)
     plotter.add_mesh(

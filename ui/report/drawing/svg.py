@@ -16,6 +16,8 @@ from ui.figures import LIGHT
 
 INK, MUTED, LINE = LIGHT.ink, LIGHT.muted, LIGHT.line
 FONT_PX = 12
+WIDE = 680  # px, of the text's width
+TONES = {"normal": "#8fa3b8", "advice": "#8a6fb0", "caution": "#e0912f", "fault": "#b3261e", "waiting": "#c3cad2"}
 
 
 def document(width: float, height: float, title: str, description: str, body: list[str], name: str) -> str:
@@ -23,9 +25,8 @@ def document(width: float, height: float, title: str, description: str, body: li
     return (
         f'<svg role="img" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
         f'aria-labelledby="{name}-title {name}-description" font-size="{FONT_PX}" fill="{INK}">\n'
-        f'<title id="{name}-title">{escape(title)}</title>\n<desc id="{name}-description">{escape(description)}</desc>\n'
-        + "\n".join(body)
-        + "\n</svg>\n"
+        f'<title id="{name}-title">{escape(title)}</title>\n'
+        f'<desc id="{name}-description">{escape(description)}</desc>\n' + "\n".join(body) + "\n</svg>\n"
     )
 
 
