@@ -55,10 +55,10 @@ def floor(
     for row in machines.to_dict("records"):
         machine = str(row["machine"])
         build, forecast, open_ones = builds.get(machine, {}), forecasts.get(machine, {}), sorted(worst.get(machine, []))
-        at_s = [wall_s for _, wall_s in sorted(begun.get(machine, []))]
-        ends_s = end_s(at_s, row["layer"], build.get("layers"), build.get("first", 0.0)) if at_s else float("nan")
+        begun_s = [wall_s for _, wall_s in sorted(begun.get(machine, []))]
+        ends_s = end_s(begun_s, row["layer"], build.get("layers"), build.get("first", 0.0)) if begun_s else float("nan")
         _, since_s, kind, severity = open_ones[0] if open_ones else (0, None, None, None)
-        told = [forecast.get(name) for name in FORECAST]
+        said = [forecast.get(name) for name in FORECAST]
         of_build = (build.get("part", ""), build.get("layers"), ends_s)
-        rows.append((*row.values(), *told, *of_build, len(open_ones), kind, severity, since_s))
+        rows.append((*row.values(), *said, *of_build, len(open_ones), kind, severity, since_s))
     return table(rows, MACHINES | FORECAST | OF_BUILD | OF_ALERTS)
