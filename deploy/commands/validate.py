@@ -9,8 +9,8 @@ import typer
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
-    "reference, melt-pool, melt_pool_camera, trust, attribution; groups asno, lrsa, flux, hfluxno; suites heat, lorenz, "
-    "darcy_march, navier_stokes_30, navier_stokes_64, gray_scott, radial, darcy_steady, points, transport"
+    "reference, melt-pool, melt_pool_camera, trust, attribution; groups asno, lrsa, flux, hfluxno; suites heat, "
+    "lorenz, darcy_march, navier_stokes_30, navier_stokes_64, gray_scott, radial, darcy_steady, points, transport"
 )
 
 
