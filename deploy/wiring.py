@@ -317,7 +317,7 @@ def warm_twins(settings: Settings, clock: Clock | None = None) -> "dict[str, Twi
         snapshot_frames=settings.snapshot_frames,
     )
     by_machine = {machine: every[name] for machine, name in settings.operators.items()}
-    budget = Budget(clock, settings.fallback_share, settings.stale_s) if clock else None
+    budget = Budget(clock, patience_s=settings.stale_s) if clock else None
     twins = {"": new(every[settings.operator], operators=by_machine, budget=budget)}
     for name in settings.opinions:
         opinion = every[name].card["name"]
