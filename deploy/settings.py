@@ -134,10 +134,6 @@ class Settings(BaseSettings):
         Field(description="machines whose size sensors are calibrated: forecasts follow what they say is absorbed"),
     ] = ()
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="where operators run")] = "auto"
-    fallback_share: Annotated[
-        float,
-        Field(gt=0, le=1, description="of the wall time that the reference may take for a layer outside the envelope"),
-    ] = 0.5
     horizon_frames: Annotated[int, Field(ge=1, le=64, description="how many frames ahead a forecast reaches")] = 8
     snapshot_frames: Annotated[int, Field(ge=1, description="a temperature field is kept every so many frames")] = 10
     seed: Annotated[int, Field(ge=0, description="seed of everything random: simulated machines, sampling")] = 0

@@ -365,7 +365,7 @@ def warm_twins(settings: Settings, store: Store | None = None, clock: Clock | No
     )
     by_machine = {machine: every[name] for machine, name in settings.operators.items()}
     following = Following(settings.follow_machines, partial(_estimated, store) if store is not None else nobody)
-    budget = Budget(clock, settings.fallback_share, settings.stale_s) if clock else None
+    budget = Budget(clock, patience_s=settings.stale_s) if clock else None
     twins = {"": new(every[settings.operator], operators=by_machine, following=following, budget=budget)}
     for name in settings.opinions:
         opinion = every[name].card["name"]

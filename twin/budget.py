@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from twin.clock import Clock
 from twin.forecast import Outcome
 
+SHARE = 0.5  # of the wall time since a layer began
+
 
 class Budget:
     """`share`: of the wall time since a layer began; `patience_s`: how old a window may be, by its publisher's
     clock."""
 
-    def __init__(self, clock: Clock, share: float = 0.5, patience_s: float = 5.0) -> None:
+    def __init__(self, clock: Clock, share: float = SHARE, patience_s: float = 5.0) -> None:
         self._clock, self.share, self.patience_s = clock, share, patience_s
         self._began: dict[str, float] = {}
         self._spent: dict[str, float] = {}
