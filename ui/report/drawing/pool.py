@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def _draw(packed: bytes) -> bytes:
     mesh["temperature_k"] = np.minimum(data["temperature_k"], data["boiling_k"])
     low, high = points.min(axis=0), points.max(axis=0)
     pad = 0.25 * (high[1] - low[1])
-    plotter = pv.Plotter(off_screen=True, window_size=WINDOW)
+    plotter: Any = pv.Plotter(off_screen=True, window_size=WINDOW)
     plotter.set_background("white")
     corners = [
         (low[0] - pad, low[1] - pad),
