@@ -136,12 +136,12 @@ def train(context: typer.Context, name: Annotated[str, typer.Argument(help="melt
 def calibrate(context: typer.Context) -> None:
     """Make the calibration beside an operator's weights again: what its bands, scores and p-values go by.
 
-    Draws some 1,600 short tracks, asks the reference solver and the operator, and writes NAME-trust.json and
+    Draws 1,200 short tracks, asks the reference solver and the operator, and writes NAME-trust.json and
     NAME-trust.safetensors, tied to the weights by their checksum; after `train` they must be made anew. About an hour
     on one CPU core; killed and called again with the same --work folder it goes on where it was. Options are those of
     `python3 -m twin.trust.calibrate --help`.
 
-    Example: `./meltwin calibrate --work fields --draws 1600`
+    Example: `./meltwin calibrate --work fields --draws 1200`
     """
     code = subprocess.run([sys.executable, "-P", "-m", "twin.trust.calibrate", *context.args], check=False).returncode
     raise typer.Exit(code)

@@ -26,7 +26,7 @@ from twin.trust.difficulty import Difficulty, features_of
 from twin.trust.features import Cloud
 
 COVERAGE = 0.9
-COUNT = 1600
+COUNT = 1200
 FLOOR_OF_PROFILE = 0.3  # of its mean: a node where fitted errors are smaller may still be wrong
 
 
