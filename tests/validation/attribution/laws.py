@@ -43,9 +43,11 @@ def randomised(gradients: Gradients, seed: int = 0) -> Gradients:
 
 
 def kept_by_random_weights(one: Asked, gradients: Gradients, seed: int) -> dict[str, float]:
-    """Rank correlation of a map with that of random weights: near 1 would say that it tells nothing of them."""
+    """Rank correlation of a map with that of random weights: near 1 would say that it tells nothing of them. 0 where
+    random weights forecast no pool, and so have no map."""
     of, against = maps(one, gradients), maps(one, randomised(gradients, seed))
-    return {name: ranked(a, b) for name, a, b in zip(("moments", "cells"), of, against, strict=True)}
+    pairs = zip(("moments", "cells"), of, against, strict=True)
+    return {name: ranked(a, b) if np.any(b) else 0.0 for name, a, b in pairs}
 
 
 def steadiness(one: Asked, gradients: Gradients, rng: np.random.Generator) -> float:
