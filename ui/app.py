@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 from dash import ClientsideFunction, Dash, Input, page_container, register_page
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.middleware.base import RequestResponseEndpoint
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twin.clock import Clock, SystemClock
 from twin.store.port import Store
@@ -86,8 +88,28 @@ def build_app(
     app.clientside_callback(
         ClientsideFunction("meltwin", "choose"), Input("machines", "value"), prevent_initial_call=True
     )
+    server.add_middleware(_PagePaths)
     guard(server, access, allowed_hosts)
     return app
+
+
+class _PagePaths:
+    """Every page's address is answered as the root's is, which alone makes Dash ready: the browser then says which page
+    it stands for. `/?machine=NAME`, as the machine's page was called before there was a floor, leads there."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            asked = parse_qs(scope["query_string"].decode("latin-1"))
+            if scope["path"] == "/" and "machine" in asked:
+                to = f"{machine.PAGE.path}?{urlencode({'machine': asked['machine'][0]})}"
+                await RedirectResponse(to)(scope, receive, send)
+                return
+            if scope["path"] in {page.path for page in PAGES}:
+                scope = {**scope, "path": "/", "raw_path": b"/"}
+        await self._app(scope, receive, send)
 
 
 def _laid_out(page: Page) -> Callable[..., Any]:
@@ -106,8 +128,6 @@ def _server(feed: Feed) -> FastAPI:
 
     @server.middleware("http")
     async def from_here_only(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        if request.url.path == "/" and "machine" in request.query_params:  # as it was called before there was a floor
-            return RedirectResponse(f"{machine.PAGE.path}?{request.url.query}")
         answer = await call_next(request)
         answer.headers["Content-Security-Policy"] = FROM_HERE_ONLY
         return answer
