@@ -49,7 +49,7 @@
 
   let shown = "";
   function showMachines(pulse) {
-    if (!byId("machines")) return;
+    if (page() !== "machine") return;
     const key = JSON.stringify([pulse.machines, pulse.machine]);
     if (key === shown) return;
     shown = key;

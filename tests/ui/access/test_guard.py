@@ -98,6 +98,20 @@ def caller(visitor: Visitor) -> str:
     return str(json.loads(got.text)["response"]["seen"]["children"])
 
 
+def content(visitor: Visitor, path: str) -> str:
+    """What Dash puts on the page of a path."""
+    place = [{"id": "_pages_location", "property": "pathname", "value": path}]
+    place.append({"id": "_pages_location", "property": "search", "value": ""})
+    outputs = [{"id": "_pages_content", "property": "children"}, {"id": "_pages_store", "property": "data"}]
+    said = {
+        "output": ".._pages_content.children..._pages_store.data..", "outputs": outputs, "inputs": place,
+        "changedPropIds": ["_pages_location.pathname"],
+    }  # fmt: skip
+    got = visitor.ask("POST", "/_dash-update-component", json.dumps(said), **JSON)
+    assert got.status == 200, got.text
+    return json.dumps(json.loads(got.text)["response"]["_pages_content"]["children"])
+
+
 # nobody
 
 
@@ -169,10 +183,11 @@ def test_who_signs_in_is_known_to_pages_callbacks_and_websockets(visitor: Visito
     came = visitor.sign_in(name.upper(), to="/?machine=a")
     assert (came.status, came.headers["location"]) == (303, "/?machine=a")
     assert visitor.get("/").status == 200
-    layout = json.dumps(json.loads(visitor.get("/_dash-layout").text))
-    assert name in layout
-    assert f" {PEOPLE[name]}" in layout
-    assert "Sign out" in layout
+    for path in ("/", "/machine"):
+        layout = content(visitor, path)
+        assert name in layout
+        assert f" {PEOPLE[name]}" in layout
+        assert "Sign out" in layout
     assert caller(visitor) == f"{name} {PEOPLE[name]} password"
     with live(visitor) as page:
         page.send("{}")

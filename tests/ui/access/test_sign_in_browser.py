@@ -59,7 +59,7 @@ def test_each_role_comes_in_does_what_it_may_and_goes(browser: Any, address: str
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     for name, role in PEOPLE.items():
-        page.goto(f"{address}/?machine={LPBF_BAY.name}")
+        page.goto(f"{address}/machine?machine={LPBF_BAY.name}")
         assert page.evaluate("document.activeElement.id") == "name", "one can type at once"
         sign_in(page, name, "wrong horse battery")
         page.wait_for_selector("[role=alert]:has-text('Name or password is wrong.')", timeout=PATIENCE_MS)
@@ -67,7 +67,7 @@ def test_each_role_comes_in_does_what_it_may_and_goes(browser: Any, address: str
         assert page.get_by_label("Password").input_value() == ""
         sign_in(page, name)
         page.wait_for_selector(f".person:has-text('{name} {role}')", timeout=PATIENCE_MS)
-        assert page.url == f"{address}/?machine={LPBF_BAY.name}"
+        assert page.url == f"{address}/machine?machine={LPBF_BAY.name}"
         page.wait_for_function("document.documentElement.dataset.fresh === 'fresh' || "
                                "document.documentElement.dataset.fresh === 'stale'", timeout=PATIENCE_MS)  # fmt: skip
         statuses = [page.evaluate(TRY, f"/try/{act}") for act in ACTS]
@@ -104,12 +104,12 @@ def test_a_link_from_elsewhere_finds_who_is_signed_in(browser: Any, address: str
     page.wait_for_selector(".person", timeout=PATIENCE_MS)
     mail = context.new_page()
     mail.goto(address.replace("127.0.0.1", "localhost") + "/sign-in")  # another site to a browser
-    mail.evaluate("(to) => { location.href = to; }", f"{address}/?machine={LPBF_BAY.name}")
+    mail.evaluate("(to) => { location.href = to; }", f"{address}/machine?machine={LPBF_BAY.name}")
     mail.wait_for_selector(".person:has-text('otto')", timeout=PATIENCE_MS)
-    assert mail.url == f"{address}/?machine={LPBF_BAY.name}"
+    assert mail.url == f"{address}/machine?machine={LPBF_BAY.name}"
     stranger = browser.new_context().new_page()
     stranger.goto(address.replace("127.0.0.1", "localhost") + "/sign-in")
-    stranger.evaluate("(to) => { location.href = to; }", f"{address}/?machine={LPBF_BAY.name}")
+    stranger.evaluate("(to) => { location.href = to; }", f"{address}/machine?machine={LPBF_BAY.name}")
     stranger.wait_for_url(f"{address}/sign-in?to=*", timeout=PATIENCE_MS)
 
 
