@@ -48,7 +48,12 @@ def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Any, d
 
 
 def names(folder: Path = WEIGHTS) -> list[str]:
-    """Cards in a folder, each beside its weights; those of DEFAULT first: the first of all is what `auto` takes."""
-    cards = [path for path in folder.glob("*.json") if path.with_suffix(".safetensors").is_file()]
-    kinds = {path.stem: json.loads(path.read_text()).get("operator", DEFAULT) for path in cards}
+    """Cards in a folder, each beside its weights; those of DEFAULT first: the first of all is what `auto` takes. What was
+    measured of a card afterwards (NAME-trust, NAME-attribution) tells no sizes and is none."""
+    told = {path: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    kinds = {
+        path.stem: card.get("operator", DEFAULT)
+        for path, card in told.items()
+        if "sizes" in card and path.with_suffix(".safetensors").is_file()
+    }
     return sorted(kinds, key=lambda name: (kinds[name] != DEFAULT, name))
