@@ -48,8 +48,8 @@ def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Any, d
 
 
 def names(folder: Path = WEIGHTS) -> list[str]:
-    """Cards in a folder, each beside its weights; those of DEFAULT first: the first of all is what `auto` takes. What was
-    measured of a card afterwards (NAME-trust, NAME-attribution) tells no sizes and is none."""
+    """Cards in a folder, each beside its weights; those of DEFAULT first: the first of all is what `auto` takes. What
+    was measured of a card afterwards (NAME-trust, NAME-attribution) tells no sizes and is none."""
     told = {path: json.loads(path.read_text()) for path in folder.glob("*.json")}
     kinds = {
         path.stem: card.get("operator", DEFAULT)
