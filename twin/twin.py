@@ -380,11 +380,14 @@ class Twin:
         )
 
     def _steady(self, forecast: Forecast, build: Build, absorbs: float) -> MeltPool | None:
-        """What `Defects` holds the pools of a build against; None where the operator may not tell."""
+        """What `Defects` holds the pools of a build against; None where the operator may not tell. The fallback, whose
+        time is short, is not asked."""
         process, _ = _process(build)
         nominal = (build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
-        operator = next(each for each in self.serving if each.card["name"] == forecast.operator)
-        if process is None or _outside(operator, process, *nominal) or process.peclet(nominal[1]) < SLOWEST_PECLET:
+        operator = self._own(forecast.machine)
+        if process is None or forecast.operator != operator.card["name"]:
+            return None
+        if _outside(operator, process, *nominal) or process.peclet(nominal[1]) < SLOWEST_PECLET:
             return None
         return steady_pool(operator, process, *nominal, absorbs)
 

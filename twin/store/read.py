@@ -121,8 +121,8 @@ class Reader:
             forecast.machine, forecast.outcome_kind.label("outcome"), forecast.outcome_which, forecast.outcome_by,
             forecast.outcome_unit, forecast.withheld, forecast.issued_s,
         ).join(machine, forecast.id == last)  # fmt: skip
-        begun = select(layer.machine, layer.layer, layer.begun_received_s).join(machine, mine)
-        begun = begun.where(layer.layer > newest - floors.LAYERS, layer.begun_received_s.is_not(None))
+        few = and_(mine, layer.layer > newest - floors.LAYERS)  # an outer join: machine by machine, through the index
+        begun = select(machine.machine, layer.layer, layer.begun_received_s).outerjoin(layer, few)
         opened = select(alert.machine, alert.kind, alert.severity, alert.first_seen_s).where(
             alert.cleared_s.is_(None), alert.shelved_until_s.is_(None)
         )
@@ -131,7 +131,7 @@ class Reader:
             {row.machine: row._mapping for row in self._rows(builds)},
             {row.machine: row._mapping for row in self._rows(outcomes)},
             self._rows(opened),
-            [tuple(row) for row in self._rows(begun)],  # type: ignore[misc]
+            [tuple(row) for row in self._rows(begun) if row.begun_received_s is not None],  # type: ignore[misc]
         )
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
