@@ -63,22 +63,8 @@ def absorbed(
     newest = rows.iloc[-1]
     text = f"<b>{float(newest['absorptivity']):.3f}</b> inferred" if seen[-1] else "not inferred yet"
     text += f"  ·  {float(newest['nominal_absorptivity']):.3f} nominal"
-    top = note(text, palette, xref="paper", yref="paper", x=0, y=1.0, xanchor="left", yanchor="bottom")
     values = np.concatenate([inferred[seen], nominal])
-    low, high = max(float(values.min()) - 0.08, 0.0), min(float(values.max()) + 0.08, 1.0)
-    limits = [np.floor(10 * low) / 10, np.ceil(10 * high) / 10]
-    return go.Figure(
-        data=data,
-        layout=layout(
-            palette,
-            "absorbed",
-            annotations=[top],
-            margin={"l": 44, "r": 12, "t": 26, "b": 40},
-            xaxis=axis(palette, f"process time from now, {time_unit}", range=[float(at[0]), 0.0], nticks=4),
-            yaxis=axis(palette, "share of the beam absorbed", range=limits, nticks=5),
-            hovermode="closest",
-        ),
-    )
+    return _chart(data, text, values, 0.08, f"process time from now, {time_unit}", float(at[0]), palette)
 
 
 def at_of(sensed: pd.DataFrame, now_s: float, scale: float) -> np.ndarray:
@@ -122,9 +108,16 @@ def _sensed_alone(sensed: pd.DataFrame, now_s: float, palette: Palette) -> go.Fi
     ]  # fmt: skip
     interval = f"{float(newest['low']):.2f}–{float(newest['high']):.2f}"
     text = f"<b>{float(newest['estimate']):.3f}</b> ({interval})  ·  {float(newest['nominal']):.3f} nominal"
+    values = np.concatenate([held["low"].to_numpy(float), held["high"].to_numpy(float), nominal])
+    return _chart(data, text, values, 0.04, f"process time from now, {time_unit}", float(at[0]), palette)
+
+
+def _chart(
+    data: list[Any], text: str, values: np.ndarray, beyond: float, time: str, begin: float, palette: Palette
+) -> go.Figure:
+    """Shares of the beam over process time, with the numbers in words on top; the axis holds all values and `beyond`."""
     top = note(text, palette, xref="paper", yref="paper", x=0, y=1.0, xanchor="left", yanchor="bottom")
-    ends = np.concatenate([held["low"].to_numpy(float), held["high"].to_numpy(float), nominal])
-    low, high = max(float(ends.min()) - 0.04, 0.0), min(float(ends.max()) + 0.04, 1.0)
+    low, high = max(float(values.min()) - beyond, 0.0), min(float(values.max()) + beyond, 1.0)
     limits = [np.floor(10 * low) / 10, np.ceil(10 * high) / 10]
     return go.Figure(
         data=data,
@@ -133,7 +126,7 @@ def _sensed_alone(sensed: pd.DataFrame, now_s: float, palette: Palette) -> go.Fi
             "absorbed",
             annotations=[top],
             margin={"l": 44, "r": 12, "t": 26, "b": 40},
-            xaxis=axis(palette, f"process time from now, {time_unit}", range=[float(at[0]), 0.0], nticks=4),
+            xaxis=axis(palette, time, range=[begin, 0.0], nticks=4),
             yaxis=axis(palette, "share of the beam absorbed", range=limits, nticks=5),
             hovermode="closest",
         ),
