@@ -115,7 +115,7 @@ def _sensed_alone(sensed: pd.DataFrame, now_s: float, palette: Palette) -> go.Fi
 def _chart(
     data: list[Any], text: str, values: np.ndarray, beyond: float, time: str, begin: float, palette: Palette
 ) -> go.Figure:
-    """Shares of the beam over process time, with the numbers in words on top; the axis holds all values and `beyond`."""
+    """Shares of the beam over process time, the numbers in words on top; the axis holds all values and `beyond`."""
     top = note(text, palette, xref="paper", yref="paper", x=0, y=1.0, xanchor="left", yanchor="bottom")
     low, high = max(float(values.min()) - beyond, 0.0), min(float(values.max()) + beyond, 1.0)
     limits = [np.floor(10 * low) / 10, np.ceil(10 * high) / 10]
