@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ingest.files.again import windows_of
-from twin.because import OFS, sentence, table
+from twin.attribution.because import OFS, sentence, table
 from twin.clock import Clock
 from twin.observation import Build, Window
 from twin.store.port import Store, StoreUnavailableError
@@ -61,7 +61,7 @@ class Attributions:
         from operators.attribution import faithful
         from operators.attribution.spatial import influence
         from operators.engine import Engine
-        from twin.attribution import HOT, explained, traced
+        from twin.attribution.attribution import HOT, explained, traced
 
         machine, build, layer, frame = (arguments[name] for name in ("machine", "build", "layer", "frame"))
         of = arguments.get("of", "depth")

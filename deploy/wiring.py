@@ -46,7 +46,7 @@ from twin.store.upkeep.schema import revision_at
 
 if TYPE_CHECKING:
     from operators.operator import Operator
-    from twin.calibration import Estimate
+    from twin.sensors.calibration import Estimate
     from twin.twin import Twin
     from ui.access.access import Access as PageAccess
 
@@ -349,7 +349,7 @@ def warm_twins(settings: Settings, store: Store | None = None, clock: Clock | No
     from operators.operator import warm
     from operators.reference.operator import ReferenceOperator
     from twin.budget import Budget
-    from twin.following import Following, nobody
+    from twin.sensors.following import Following, nobody
     from twin.twin import Twin
 
     every = {name: operator_of(settings, name) for name in {settings.operator, *settings.operators.values()}}
@@ -375,7 +375,7 @@ def warm_twins(settings: Settings, store: Store | None = None, clock: Clock | No
 
 def _estimated(store: Store, machine: str, build: str) -> "Estimate | None":
     """The newest estimate of what a machine's metal absorbs, over the nominal."""
-    from twin.calibration import Estimate
+    from twin.sensors.calibration import Estimate
 
     rows = store.calibration(machine, build=build, limit=1).to_dict("records")
     if not rows:

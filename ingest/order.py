@@ -31,7 +31,7 @@ from ingest.paths.readings import Pending
 from ingest.paths.stream import Released, Stream
 from ingest.paths.track import Track
 from twin.observation import Build, Frame, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
-from twin.pairing import COMPARED
+from twin.sensors.pairing import COMPARED
 from twin.store.port import StoreUnavailableError
 
 Key = TypeVar("Key")

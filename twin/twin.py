@@ -1,6 +1,5 @@
 """Twin: a closed window in, a forecast and alerts out. Time is an argument: live, replay, simulation are one code."""
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -9,35 +8,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from operators.operator import Look, Operator, Picture, Stream, Task
-from twin import trust
+from twin import telling, trust
+from twin.ahead import ahead
 from twin.alarms.alarms import Alarms
 from twin.alarms.defects import Defects
 from twin.alarms.kinds import FAULT
+from twin.alarms.steady import steady_pool
 from twin.budget import Budget
-from twin.following import Following
-from twin.forecast import Absorbed, Alert, Band, Field, Forecast, Lead, MeltPool, Outcome
-from twin.material import UnknownMaterialError, material
+from twin.forecast import Alert, Field, Forecast, MeltPool, Outcome
 from twin.observation import Build, Frame, Path, Window
-from twin.pairing import passed_on
+from twin.place import Place, outside, placed, power_and_speed, process_of, setting
 from twin.process import Process
 from twin.regime import keyhole_number, regime
-from twin.steady import steady_pool
+from twin.sensors.following import Following
+from twin.sensors.pairing import passed_on
 
 ContextOf = Callable[[str, str], Build]
 SLOW = "outside the trained range, and the reference could not keep up: no forecast for the rest of this layer"
 SLOWEST_PECLET = 0.5  # below it the fallback's heat outruns its boxes
-
-
-@dataclass(frozen=True)
-class Place:
-    """A window with what is constant around it, and the beam's power and scan speed in it."""
-
-    window: Window
-    build: Build
-    process: Process | None  # None: `unusable` says why
-    unusable: str
-    beam_power_w: float
-    scan_speed_m_per_s: float
 
 
 @dataclass(frozen=True)
@@ -114,13 +102,17 @@ class Twin:
             if process is None:
                 operator = self._own(places[0].window.machine)
                 kept = [place for place in places if not place.window.skipped]
-                forecasts += [replace(_unusable(place, operator, now_s), opinion=self._opinion) for place in kept]
+                forecasts += [
+                    replace(telling.unusable(place, operator, now_s), opinion=self._opinion) for place in kept
+                ]
                 continue
             ended += self._turn_layer(places[0], process)
             operator = self._serving[self._name(places[0].window)]
             kept = [place for place in places if not place.window.skipped]
             if (given_up := self._too_slow(places[-1].window, operator, now_s)) is not None:
-                told = [replace(_withheld(place, operator, now_s, given_up), opinion=self._opinion) for place in kept]
+                told = [
+                    replace(telling.withheld(place, operator, now_s, given_up), opinion=self._opinion) for place in kept
+                ]
                 forecasts += [replace(each, evidence=SLOW) for each in told]
                 continue
             works.append(Work(kept, process, operator, self._task(places, process)))
@@ -150,9 +142,9 @@ class Twin:
             return np.column_stack([own._rows(name, process, path), path.beam_power_w])
 
         observed = [told(place.window.path) for place in places]
-        ahead = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
+        leads = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
         stream = own._task([newest], process).stream
-        return Retraced(newest, process, own._serving[name], stream, observed, ahead)
+        return Retraced(newest, process, own._serving[name], stream, observed, leads)
 
     @property
     def serving(self) -> list[Operator]:
@@ -191,10 +183,7 @@ class Twin:
         streams: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
         for window in windows:
             build = context_of(window.machine, window.build)
-            process, unusable = _process(build)
-            streams[window.machine, window.build, window.layer].append(
-                Place(window, build, process, unusable, *_power_and_speed(window.path))
-            )
+            streams[window.machine, window.build, window.layer].append(placed(window, build))
         return list(streams.values())
 
     def _turn_layer(self, place: Place, process: Process) -> list[str]:
@@ -207,7 +196,7 @@ class Twin:
         self._layers[key] = window.layer
         self._start_s[self._name(window)] = window.start_s
         own = self._own(window.machine)
-        planned = _outside(own, process, build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
+        planned = outside(own, process, build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
         slow = process.peclet(build.nominal_scan_speed_m_per_s) < SLOWEST_PECLET
         fallback = self._fallback if planned is not None and not slow else None
         self._serving[self._name(window)] = fallback or own
@@ -246,7 +235,7 @@ class Twin:
             missing = place.window.end_s - place.window.start_s
             return Outcome("stale", "parameters missing", missing, "s")
         own = self._own(place.window.machine)
-        return _outside(own, process, place.beam_power_w, place.scan_speed_m_per_s) or place.window.told
+        return outside(own, process, place.beam_power_w, place.scan_speed_m_per_s) or place.window.told
 
     def _task(self, places: list[Place], process: Process) -> Task:
         newest = places[-1]
@@ -257,10 +246,10 @@ class Twin:
         stream = Stream(name, process.groups(), peclet, surface, shape, process.scales(), kin)
         observed = self._observed(name, process, places)
         planned = [] if newest.window.skipped else self._ahead(newest)
-        ahead = [self._rows(name, process, path) for path in planned]
+        planned_rows = [self._rows(name, process, path) for path in planned]
         begin_s = self._start_s[name]
         pictures = [_picture(process, frame, begin_s) for frame in newest.window.frames if _readable(frame)]
-        return Task(stream, observed, ahead, tuple(pictures))
+        return Task(stream, observed, planned_rows, tuple(pictures))
 
     def _observed(self, name: str, process: Process, places: list[Place]) -> list[np.ndarray]:
         """A stretch for each window; one that is skipped is part of the next one's, so that its heat stays."""
@@ -275,11 +264,8 @@ class Twin:
         return stretches
 
     def _ahead(self, place: Place) -> list[Path]:
-        """The planned path from now to each lead; without a plan the last power, speed and direction hold."""
-        window, frame_s = place.window, place.build.frame_s
-        ends = [window.end_s + lead * frame_s for lead in self._leads]
-        plan = window.plan if window.plan is not None and len(window.plan.time_s) else _held(window.path, ends[-1])
-        return [_until(_from_now(window.path, plan), end_s) for end_s in ends]
+        """The path to each lead."""
+        return ahead(place.window, [lead * place.build.frame_s for lead in self._leads])
 
     def _rows(self, name: str, process: Process, path: Path) -> np.ndarray:
         """A path in the operators' units: rows (t, x, y, q, depth). The rule for absorptivity and depth takes the power
@@ -289,7 +275,7 @@ class Twin:
         rows = np.zeros((len(path.time_s), 5))
         rows[:, 0] = (path.time_s - start_s) / process.time_s
         rows[:, 1], rows[:, 2] = path.x_m / d, path.y_m / d
-        _, speed = _power_and_speed(path)
+        _, speed = power_and_speed(path)
         for power in np.unique(path.beam_power_w):
             source = process.source(float(power), speed)
             rows[path.beam_power_w == power, 3:] = self._following.q(kin, source), source.depth
@@ -312,11 +298,11 @@ class Twin:
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
             sizes = np.array([operator.grid.sizes(look.theta, solidus) for _, look in mine])
             departed = self._followed_of(window).take(window.path, window.plan, d)
-            setting = _setting(place, process, self._own(window.machine))
-            told = trust.judged(operator.card, setting, [look for _, look in mine], sizes, outcome, departed)
+            judged_for = setting(place, process, self._own(window.machine))
+            told = trust.judged(operator.card, judged_for, [look for _, look in mine], sizes, outcome, departed)
             outcome = told.outcome
             leads = zip(mine, sizes, told.bands, strict=True)
-            withheld = outcome.kind in ("stale", "non_finite") or (
+            silent = outcome.kind in ("stale", "non_finite") or (
                 outcome.kind == "outside_envelope" and operator is not self._fallback
             )
             number_ke = keyhole_number(process, place.beam_power_w, place.scan_speed_m_per_s)
@@ -338,12 +324,12 @@ class Twin:
                     laser_on=on,
                     opinion=self._opinion,
                     ledger_defect=looks[number].defect,
-                    absorbed=_absorbed(place, process, looks[number]),
+                    absorbed=telling.absorbed(place, process, looks[number]),
                     credibility=told.credibility,
                     strangest=told.strangest,
                     evidence=told.evidence,
-                    leads=() if withheld else tuple(_lead(place, d, s, look, *rest) for (s, look), *rest in leads),
-                    fields=() if withheld else self._snapshots(place, process, operator, mine, now_s),
+                    leads=() if silent else tuple(telling.lead(place, d, s, look, *rest) for (s, look), *rest in leads),
+                    fields=() if silent else self._snapshots(place, process, operator, mine, now_s),
                 )
             )
         return forecasts
@@ -355,24 +341,7 @@ class Twin:
         if place.window.index % self._snapshot_frames:
             return ()
         kept = (looks[0], looks[-1])[: len(looks)]
-        return tuple(self._field(place, process, operator, lead_s, look, now_s) for lead_s, look in kept)
-
-    def _field(
-        self, place: Place, process: Process, operator: Operator, lead_s: float, look: Look, now_s: float
-    ) -> Field:
-        d, grid = process.beam_diameter_m, operator.grid
-        return Field(
-            grid.x * d,
-            grid.y * d,
-            grid.z * d,
-            (process.preheat_k + process.temperature_k_rise * look.theta).astype(np.float32),
-            process.material.solidus_k,
-            process.material.boiling_k,
-            look.heading,
-            lead_s,
-            place.window.end_s + lead_s,
-            now_s,
-        )
+        return tuple(telling.field(place, process, operator, lead_s, look, now_s) for lead_s, look in kept)
 
     def _warn(self, forecasts: list[Forecast], context_of: ContextOf, now_s: float) -> list[Alert]:
         return self._alarms.step(
@@ -382,27 +351,14 @@ class Twin:
     def _steady(self, forecast: Forecast, build: Build, absorbs: float) -> MeltPool | None:
         """What `Defects` holds the pools of a build against; None where the operator may not tell. The fallback, whose
         time is short, is not asked."""
-        process, _ = _process(build)
+        process, _ = process_of(build)
         nominal = (build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
         operator = self._own(forecast.machine)
         if process is None or forecast.operator != operator.card["name"]:
             return None
-        if _outside(operator, process, *nominal) or process.peclet(nominal[1]) < SLOWEST_PECLET:
+        if outside(operator, process, *nominal) or process.peclet(nominal[1]) < SLOWEST_PECLET:
             return None
         return steady_pool(operator, process, *nominal, absorbs)
-
-
-def _process(build: Build) -> tuple[Process | None, str]:
-    """The process that a build names, or why there is none."""
-    try:
-        alloy = material(build.material)
-        return Process(
-            alloy, build.beam_diameter_m, build.preheat_k, build.absorptivity, layer_thickness_m=build.layer_thickness_m
-        ), ""
-    except UnknownMaterialError:
-        return None, f"alloy {build.material}, which has no properties here"
-    except ValueError as error:
-        return None, str(error)
 
 
 def _readable(frame: Frame) -> bool:
@@ -424,105 +380,3 @@ def _picture(process: Process, frame: Frame, begin_s: float) -> Picture:
         frame.y_m / d,
         frame.rotation_rad,
     )
-
-
-def _lead(place: Place, d: float, lead_s: float, look: Look, sizes: np.ndarray, band: Band | None) -> Lead:
-    """The melt pool at one lead; sizes (3,) in beam diameters."""
-    pool = MeltPool(*(float(size) * d for size in sizes))
-    return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, place.beam_power_w, band)
-
-
-def _setting(place: Place, process: Process, own: Operator) -> trust.Setting:
-    """What a forecast is judged for: while the laser is off, as the build names it."""
-    power, speed = place.beam_power_w, place.scan_speed_m_per_s
-    if not (power > 0 and speed > 0):
-        power, speed = place.build.nominal_beam_power_w, place.build.nominal_scan_speed_m_per_s
-    kind = regime(process.source(power, speed).boiling_number)
-    return trust.Setting(process, power, speed, kind, own.card.get("envelope"))
-
-
-def _absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:
-    """What an operator has inferred, over what the build or the rule says; None where there is nothing to absorb."""
-    if look.absorbs is None or not place.beam_power_w > 0:
-        return None
-    nominal = process.source(place.beam_power_w, place.scan_speed_m_per_s).absorptivity
-    return Absorbed(min(float(look.absorbs * nominal), 1.0), float(nominal), look.pictures)
-
-
-def _unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
-    """A window of a build that nothing can be said about: kept, and why."""
-    return _withheld(place, operator, now_s, Outcome("outside_envelope", place.unusable))
-
-
-def _withheld(place: Place, operator: Operator, now_s: float, outcome: Outcome) -> Forecast:
-    """A row without a forecast, that says why."""
-    window = place.window
-    return Forecast(
-        machine=window.machine,
-        build=window.build,
-        layer=window.layer,
-        frame=window.index,
-        time_s=window.end_s,
-        issued_s=now_s,
-        sent_s=window.sent_s,
-        operator=operator.card["name"],
-        outcome=outcome,
-        regime=None,
-        keyhole_number=None,
-        laser_on=place.beam_power_w > 0,
-    )
-
-
-def _outside(operator: Operator, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Outcome | None:
-    envelope = operator.card.get("envelope")
-    return None if envelope is None else trust.outside(envelope, process, beam_power_w, scan_speed_m_per_s)
-
-
-def _power_and_speed(path: Path) -> tuple[float, float]:
-    """Largest power in a window, and the scan speed while the laser is on."""
-    steps_s = np.diff(path.time_s)
-    on = path.beam_power_w[:-1] > 0
-    if not on.any():
-        return 0.0, 0.0
-    travelled = np.hypot(np.diff(path.x_m), np.diff(path.y_m))[on].sum()
-    span = steps_s[on].sum()
-    return float(path.beam_power_w[:-1].max()), float(travelled / span) if span > 0 else 0.0
-
-
-def _held(path: Path, end_s: float) -> Path:
-    """The path that goes on as it was."""
-    last = len(path.time_s) - 1
-    before = max(last - 1, 0)
-    span = path.time_s[last] - path.time_s[before]
-    ratio = (end_s - path.time_s[last]) / span if span > 0 else 0.0
-    ends = [
-        np.array([values[last], values[last] + ratio * (values[last] - values[before])])
-        for values in (path.x_m, path.y_m, path.z_m)
-    ]
-    x_m, y_m, z_m = ends
-    return Path(np.array([path.time_s[last], end_s]), x_m, y_m, z_m, np.full(2, path.beam_power_w[before]))
-
-
-def _from_now(observed: Path, plan: Path) -> Path:
-    """The plan, begun where the beam is."""
-    later = plan.time_s > observed.time_s[-1]
-    held = plan.beam_power_w[max(int(np.searchsorted(plan.time_s, observed.time_s[-1], side="right")) - 1, 0)]
-    columns = [np.concatenate([[mine[-1]], values[later]]) for mine, values in zip(observed[:4], plan[:4], strict=True)]
-    time_s, x_m, y_m, z_m = columns
-    return Path(time_s, x_m, y_m, z_m, np.concatenate([[held], plan.beam_power_w[later]]))
-
-
-def _until(path: Path, end_s: float) -> Path:
-    """The part of a path up to end_s; it stands still, laser off, where it ends earlier."""
-    before = path.time_s < end_s
-    if not math.isfinite(end_s) or not before.any():
-        return path
-    last = int(before.sum()) - 1
-    ends = [np.interp(end_s, path.time_s, values) for values in path[1:4]]
-    columns = [np.append(values[before], end) for values, end in zip(path[:4], [end_s, *ends], strict=True)]
-    ended = end_s > path.time_s[-1]
-    power = path.beam_power_w[before].copy()
-    if ended:
-        power[last] = 0.0
-    time_s, x_m, y_m, z_m = columns
-    return Path(time_s, x_m, y_m, z_m, np.append(power, 0.0 if ended else path.beam_power_w[last]))

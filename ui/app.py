@@ -20,11 +20,14 @@ from twin.store.port import Store
 from twin.store.sql import SqlStore
 from ui.access.access import Access
 from ui.access.guard import guard
+from ui.desk import Desk
+from ui.doing import Doing, mount_doings
 from ui.live import Feed, Page, mount
 from ui.pages import floor, machine
 from ui.pages.shell import shell
 
 PAGES = (floor.PAGE, machine.PAGE)
+DOINGS: tuple[Doing, ...] = ()  # what people do, on any page
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -68,7 +71,7 @@ def build_app(
         stale_after_s=stale_after_s,
         waiting_text=_waiting_text(store),
     )
-    server = _server(feed)
+    server = _server(feed, Desk.over(store, clock))
     app = Dash(
         "meltwin",
         server=server,
@@ -117,11 +120,12 @@ def _laid_out(page: Page) -> Callable[..., Any]:
     return lambda **asked: shell(page, PAGES)
 
 
-def _server(feed: Feed) -> FastAPI:
+def _server(feed: Feed, desk: Desk) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await feed.close()
+        desk.close()
 
     # FastAPI's own documentation pages load scripts from another host
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -138,6 +142,7 @@ def _server(feed: Feed) -> FastAPI:
         return {"status": "ok"}
 
     mount(server, feed)
+    mount_doings(server, DOINGS, desk)
     return server
 
 

@@ -41,7 +41,7 @@ class Hall:
         return replace(self, read_s=now_s, trouble=why)
 
 
-def read_hall(store: Store, asked: str, before: Hall, now_s: float) -> Hall | None:
+def read_hall(store: Store, asked: dict[str, str], before: Hall, now_s: float) -> Hall | None:
     """All machines by name; None while there is none."""
     del asked
     if now_s - before.rows_s < READ_PERIOD_S:

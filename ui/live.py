@@ -9,7 +9,7 @@ callback does not start again after a reconnect when it has inputs.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -24,10 +24,12 @@ from twin.store.port import Store, StoreError, StoreMissingError
 from ui.figures import DARK, LIGHT, Palette
 
 Props = dict[str, dict[str, Any]]  # component id -> what to set on it
+Asked = dict[str, str]  # what stands in a page's address behind the `?`
 
 READ_PERIOD_S = 0.25
 FORGET_AFTER_S = 5.0  # nobody asked for this long: not read any more
 DEFAULT = "machine"  # the page of whoever does not say which
+MOST_ASKED = 8
 PALETTES = {palette.name: palette for palette in (LIGHT, DARK)}
 
 
@@ -76,7 +78,7 @@ class Page:
     title: str
     layout: Callable[[], Any]
     empty: View
-    read: Callable[[Store, str, Any, float], View | None]
+    read: Callable[[Store, Asked, Any, float], View | None]
     parts: tuple[Part, ...]
 
 
@@ -89,7 +91,7 @@ class _Drawn:
     json: str
 
 
-_Subject = tuple[str, str]  # page, and what of it
+_Subject = tuple[str, tuple[tuple[str, str], ...]]  # page, and what of it
 
 
 @dataclass
@@ -126,9 +128,10 @@ class Feed:
         """Whether there is a page of that name."""
         return page in self._pages
 
-    async def next(self, page: str, asked: str, scheme: str, seen: dict[str, int]) -> str:
+    async def next(self, page: str, asked: Mapping[str, str], scheme: str, seen: Mapping[str, int]) -> str:
         """The next update as JSON: a pulse always, and each part that is not what the viewer holds."""
-        watch = self._watches.setdefault(((page, asked), scheme), _Watch(asked_s=0.0))
+        subject = (page, tuple(sorted(asked.items())))
+        watch = self._watches.setdefault((subject, scheme), _Watch(asked_s=0.0))
         watch.asked_s = self._clock.now_s()
         if self._task is None or self._task.done():
             if self._task is not None and not self._task.cancelled():
@@ -139,7 +142,7 @@ class Feed:
         waiter.cancel()
         newer = {name: part for name, part in watch.drawn.items() if seen.get(name) != part.stamp}
         parts = ",".join(f'"{name}":{{"stamp":{part.stamp},"props":{part.json}}}' for name, part in newer.items())
-        return f'{{"pulse":{self._pulse((page, asked))},"parts":{{{parts}}}}}'
+        return f'{{"pulse":{self._pulse(subject)},"parts":{{{parts}}}}}'
 
     async def close(self) -> None:
         """Stop reading and let go of the store."""
@@ -181,7 +184,9 @@ class Feed:
         try:
             if self._store is None:
                 self._store = self._open_store()
-            return page.read(self._store, subject[1], before, now_s) or page.empty.waits(self._waiting_text, now_s)
+            return page.read(self._store, dict(subject[1]), before, now_s) or page.empty.waits(
+                self._waiting_text, now_s
+            )
         except StoreMissingError:
             return page.empty.waits(self._waiting_text, now_s)
         except (StoreError, SQLAlchemyError) as error:
@@ -218,7 +223,13 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
                 if not feed.knows(page):
                     await socket.close(code=1008)
                     return
-                asked, seen = str(ask.get("machine") or ""), ask.get("seen") or {}
-                await socket.send_text(await feed.next(page, asked, scheme, seen))
+                await socket.send_text(await feed.next(page, _asked(ask), scheme, ask.get("seen") or {}))
         except (WebSocketDisconnect, json.JSONDecodeError):
             return
+
+
+def _asked(ask: dict[str, Any]) -> Asked:
+    """What a page asks for, no more of it than an address may say."""
+    said = ask.get("asked")
+    items = list(said.items())[:MOST_ASKED] if isinstance(said, dict) else []
+    return {str(name)[:64]: str(value)[:256] for name, value in items}

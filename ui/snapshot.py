@@ -99,12 +99,12 @@ class Snapshot:
         return replace(self, read_s=now_s, trouble=why)
 
 
-def read_snapshot(store: Store, asked: str, before: Snapshot, now_s: float) -> Snapshot | None:
+def read_snapshot(store: Store, asked: dict[str, str], before: Snapshot, now_s: float) -> Snapshot | None:
     """The machine that is asked for, else the first; None while there is none."""
     machines = read_machines(store)
     if not machines:
         return None
-    row = next((row for row in machines if row["machine"] == asked), machines[0])
+    row = next((row for row in machines if row["machine"] == asked.get("machine")), machines[0])
     machine = str(row["machine"])
     known = before.machine == machine
     fresh = read_fresh(store, machine, before.fresh if known else Fresh())

@@ -169,7 +169,8 @@ def test_a_page_asks_and_writes_nothing_else(tmp_path: Path) -> None:
 
 def test_who_asks_needs_no_torch() -> None:
     code = (
-        "import sys, twin.store.sql_requests, twin.because; print('torch' in sys.modules, 'operators' in sys.modules)"
+        "import sys, twin.store.sql_requests, twin.attribution.because\n"
+        "print('torch' in sys.modules, 'operators' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -23,7 +23,7 @@ from ingest.source import FakePublisher, FakeSource
 from ingest.topics import PEOPLE_KINDS, every_kind, topic_of
 from tests.contracts import store_cases as case
 from tests.deploy.fakes import advance, stretch
-from twin import risks
+from twin.alarms import risks
 from twin.alarms.alarms import Alarms
 from twin.alarms.flood import BEGINS
 from twin.clock import FakeClock, SystemClock

@@ -34,7 +34,7 @@ def opened(address: str, **more: Any) -> ClientConnection:
 
 
 def ask(page: ClientConnection, machine: str = "", seen: dict[str, int] | None = None) -> dict[str, Any]:
-    page.send(json.dumps({"machine": machine, "scheme": "light", "seen": seen or {}}))
+    page.send(json.dumps({"asked": {"machine": machine}, "scheme": "light", "seen": seen or {}}))
     return json.loads(page.recv(timeout=20))
 
 
@@ -79,7 +79,7 @@ def _ask_for(seconds: float, pages: list[ClientConnection], store: SyntheticStor
     began_s, before = time.monotonic(), store.reads.get("machines", 0)
     while time.monotonic() - began_s < seconds:
         for page in pages:
-            page.send(json.dumps({"machine": LPBF_BAY.name, "scheme": "light", "seen": {}}))
+            page.send(json.dumps({"asked": {"machine": LPBF_BAY.name}, "scheme": "light", "seen": {}}))
         for page in pages:
             page.recv(timeout=20)
     return store.reads["machines"] - before, time.monotonic() - began_s

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import shared_data
-from tests.twin.test_risks import AMB2018_02
+from tests.twin.alarms.test_risks import AMB2018_02
 from tests.validation.reference import balling
 from tests.validation.reference.balling import Track
 from twin.regime import BALLING

@@ -11,8 +11,8 @@ Pure but for what is open; time is an argument.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from twin.alarms.risks import ENDED, Risk
 from twin.forecast import Alert, Forecast, Outcome, Severity
-from twin.risks import ENDED, Risk
 
 CALM_S = 10.0
 REPEAT_S = 600.0

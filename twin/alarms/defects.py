@@ -1,4 +1,4 @@
-"""Defects: the risks of each forecast, from the pools of its build so far. The formulas are `twin.risks`.
+"""Defects: the risks of each forecast, from the pools of its build so far. The formulas are `twin.alarms.risks`.
 
 Lack of fusion and balling are judged by medians of the newest estimates with the laser on, so not at the starts and
 ends of tracks; overheating by the last few, because that is where it is, and only at nominal power, since another
@@ -8,10 +8,10 @@ power means another pool.
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 
-from twin import risks
+from twin.alarms import risks
+from twin.alarms.risks import Risk
 from twin.forecast import Forecast, MeltPool
 from twin.observation import Build
-from twin.risks import Risk
 
 NOMINAL = 0.05  # of the nominal power: so near counts as it
 STEP = 0.05  # of the absorptivity over the nominal one: what is inferred moves the steady pool in such steps

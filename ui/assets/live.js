@@ -6,7 +6,7 @@
   const GIVE_UP_AFTER_S = 15;  // no answer for this long: connect anew
   const MOST_BUTTONS = 8;
   const root = document.documentElement;
-  const held = { machine: new URLSearchParams(location.search).get("machine") || "", seen: {}, pulse: null };
+  const held = { asked: Object.fromEntries(new URLSearchParams(location.search)), seen: {}, pulse: null };
   let socket = null, heardAt = 0, askedAt = 0, retryMs = 300, quietS = 0, tickedAt = 0;
 
   const now = () => performance.now() / 1000;
@@ -30,7 +30,7 @@
   function ask() {
     if (!socket || socket.readyState !== WebSocket.OPEN) return;
     askedAt = now();
-    socket.send(JSON.stringify({ page: page(), machine: held.machine, scheme: scheme(), seen: held.seen }));
+    socket.send(JSON.stringify({ page: page(), asked: held.asked, scheme: scheme(), seen: held.seen }));
   }
 
   function receive(update) {
@@ -60,10 +60,25 @@
 
   function choose(value) {
     if (value && held.pulse && value !== held.pulse.machine) {
-      held.machine = value;
-      held.seen = {};
-      history.replaceState(null, "", "?machine=" + encodeURIComponent(value));
+      look({ machine: value });
     }
+  }
+
+  /* look at something else on this page: the address says what, and can be kept */
+  function look(asked) {
+    held.asked = asked;
+    held.seen = {};
+    history.replaceState(null, "", "?" + new URLSearchParams(asked));
+  }
+
+  /* a person's act: POST /do/NAME; gives what was done, throws words for the person */
+  async function act(name, said) {
+    const answer = await fetch("/do/" + name, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(said),
+    });
+    if (answer.status === 401) location.assign("/sign-in?to=" + encodeURIComponent(location.pathname + location.search));
+    if (!answer.ok) throw new Error(await answer.text());
+    return answer.json();
   }
 
   function age(seconds) {
@@ -122,7 +137,7 @@
     say("hall-summary", tiles.length + (tiles.length === 1 ? " machine: " : " machines: ") + told.join(", "));
   }
 
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose } });
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose, look: look, act: act, asked: () => held.asked } });
   root.dataset.link = "connecting";
   root.dataset.waiting = "yes";
   root.dataset.fresh = "none";

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tests.contracts import store_cases as case
 from twin.alarms.alarms import CALM_S, MOST_CALM_S, REPEAT_S, Alarms
+from twin.alarms.risks import ENDED, Risk
 from twin.forecast import Alert, Outcome
-from twin.risks import ENDED, Risk
 from twin.store.fake import FakeStore
 from twin.store.port import Step
 

@@ -10,12 +10,12 @@ from operators.operator import FakeOperator, Look, Task
 from tests.contracts import store_cases as case
 from tests.twin.test_twin import SPEED, build, twin, window
 from twin.alarms.defects import Defects
+from twin.alarms.risks import NEWEST, SETTLED, TURN
+from twin.alarms.steady import steady_pool
 from twin.forecast import Absorbed, Band, Forecast, MeltPool
 from twin.material import material
 from twin.observation import Build
 from twin.process import Process
-from twin.risks import NEWEST, SETTLED, TURN
-from twin.steady import steady_pool
 
 GOOD = MeltPool(780e-6, 133e-6, 91e-6)
 HATCHED = build(hatch_spacing_m=90e-6)

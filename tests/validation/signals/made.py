@@ -13,11 +13,11 @@ import numpy as np
 from ingest.machines.sensor import MeltPoolSensor, decorrelation_s
 from operators.operator import Operator, Stream, Task
 from operators.reference.operator import ReferenceOperator
-from twin.following import Following
 from twin.forecast import Calibrated, Forecast
 from twin.material import material
 from twin.observation import Build, Path, Samples, Window
 from twin.process import Process
+from twin.sensors.following import Following
 from twin.twin import Place, Twin
 
 FRAME_S, SPEED, DIAMETER_M = 62.5e-6, 0.8, 100e-6

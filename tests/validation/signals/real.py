@@ -21,10 +21,10 @@ from ingest.order import Order
 from ingest.readers import open_source
 from ingest.readers.columns import read_numbers
 from operators.operator import Operator
-from twin.drift import Drift
 from twin.forecast import Forecast
 from twin.observation import Build, Observation, Window
-from twin.pairing import COMPARED
+from twin.sensors.drift import Drift
+from twin.sensors.pairing import COMPARED
 from twin.twin import Twin
 from twin.watch import Watch
 

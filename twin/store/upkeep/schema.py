@@ -1,6 +1,6 @@
 """Schema: migrations up and down, on SQLite and PostgreSQL, each in one transaction.
 
-The history is `twin/store/migrations/versions`; `tables.py` is what it must come to. While a migration copies a table
+The history is `twin/store/migrations/versions`; `tables/` is what it must come to. While a migration copies a table
 (SQLite cannot alter a column) its foreign keys point nowhere, so they are checked at the end, before the commit.
 """
 

@@ -5,7 +5,7 @@ signal, a bias b_i = ln(scale). What an operator forecasts of a size S_i answers
 by finite difference (`slopes`), so that the mean residual of a batch of frames, against a forecast made with factor
 exp(u_f), is
 
-    y_i = S_i,u (u - u_f) + S_i,w w + b_i + noise,    noise of variance spread^2 of the batch means (`twin/drift.py`).
+    y_i = S_i,u (u - u_f) + S_i,w w + b_i + noise,    noise of variance spread^2 of the batch means (`drift.py`).
 
 Recursive Bayesian least squares (a Kalman filter): u ~ N(0, 0.35^2), w ~ N(0, 0.1^2), b_i ~ N(0, 0.03^2) before
 anything is seen; between batches u walks by `WANDER` in ten minutes, since optics warm up and powder changes. The

@@ -16,7 +16,7 @@ margin of `MARGIN`. U is clipped at `CLIP`: a spike is not a drift.
 
 An alarm stands until the statistic has come down to half: while it stands nothing is learned, so that what is not as it
 was does not become what is normal. What changes slower than the build so far has lasted is learned along with it, and
-told by the absorptivity (`twin/calibration.py`), not here. After a restart a build's residuals are learned anew.
+told by the absorptivity (`calibration.py`), not here. After a restart a build's residuals are learned anew.
 """
 
 import math

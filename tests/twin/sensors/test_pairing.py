@@ -9,7 +9,7 @@ import pytest
 from tests.twin.test_twin import FRAME_S, window
 from twin.forecast import OK, Forecast, Lead, MeltPool
 from twin.observation import Samples
-from twin.pairing import DARK, KEPT, Pair, Pairs, passed_on
+from twin.sensors.pairing import DARK, KEPT, Pair, Pairs, passed_on
 
 SPEED = 0.8
 TRAVEL_FRAMES = 6  # of a pool of 0.2 mm: 1.5 lengths at 50 um a frame

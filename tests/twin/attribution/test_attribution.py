@@ -7,8 +7,8 @@ import pytest
 
 from operators import card
 from operators.engine import Engine
-from twin.attribution import Trace, explained, traced
-from twin.because import Attribution, attribution, sentence, table
+from twin.attribution.attribution import Trace, explained, traced
+from twin.attribution.because import Attribution, attribution, sentence, table
 from twin.observation import Build, Path, Window
 from twin.twin import Twin
 

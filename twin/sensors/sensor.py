@@ -7,7 +7,7 @@
 
 A spike or a dropout is left out and counted; `MANY` of them in `AMONG` frames are a fault. A sensor that says nothing
 at all is `silence` (`twin/watch.py`). A bias from the start on is no fault that one signal can show: it is told by the
-calibration, where two signals disagree (`twin/calibration.py`).
+calibration, where two signals disagree (`twin/sensors/calibration.py`).
 """
 
 import math
@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from twin.pairing import Pair
+from twin.sensors.pairing import Pair
 
 FaultKind = Literal["freeze", "spikes", "dropouts"]
 KINDS = ("spikes", "dropouts")

@@ -17,15 +17,15 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from operators.operator import Operator
-from twin import calibration
 from twin.alarms.kinds import FAULT
-from twin.calibration import Calibration, Estimate, Slopes, bounded
-from twin.drift import Drift, Shift
 from twin.forecast import OK, Absorbed, Alert, Calibrated, Forecast, Outcome
 from twin.observation import Build, Window
-from twin.pairing import COMPARED, Pair, Pairs
 from twin.process import Process, Source
-from twin.sensor import Fault, Sensor
+from twin.sensors import calibration
+from twin.sensors.calibration import Calibration, Estimate, Slopes, bounded
+from twin.sensors.drift import Drift, Shift
+from twin.sensors.pairing import COMPARED, Pair, Pairs
+from twin.sensors.sensor import Fault, Sensor
 from twin.units import from_si
 
 EVERYBODY = "*"  # in `follow`

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin import risks
+from twin.alarms import risks
+from twin.alarms.risks import SPREAD, low, middle, quantile
 from twin.forecast import MeltPool
 from twin.regime import BALLING, DEEP_KEYHOLE
-from twin.risks import SPREAD, low, middle, quantile
 
-WIDTHS = Path(__file__).parents[3] / "shared" / "data" / "lpbf_raptor_widths" / "ULI_v1700_theta0_widths.txt"
+WIDTHS = Path(__file__).parents[4] / "shared" / "data" / "lpbf_raptor_widths" / "ULI_v1700_theta0_widths.txt"
 # Lane 2020 (doi 10.1007/s40192-020-00169-1), table 4: length, width, depth in um
 AMB2018_02 = {
     "AMMT-A": (300, 148, 42), "AMMT-B": (359, 123, 36), "AMMT-C": (370, 106, 30),

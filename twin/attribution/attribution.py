@@ -15,7 +15,7 @@ from operators.attribution.moments import Moments
 from operators.attribution.shares import Shares, between
 from operators.engine import joined
 from operators.operator import Stream, heading_after
-from twin.because import Attribution, Of, cuts
+from twin.attribution.because import Attribution, Of, cuts
 from twin.process import Process
 
 SPOT_STEP, PREHEAT_STEP_K, PERCENT = 0.01, 10.0, 0.01

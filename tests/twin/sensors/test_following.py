@@ -9,13 +9,13 @@ import pytest
 
 from operators.operator import FakeOperator
 from tests.twin.test_twin import ENVELOPE, FRAME_S, SPEED, advanced, build, twin, window
-from twin.calibration import Estimate
-from twin.drift import Shift
-from twin.following import Following, cause
 from twin.forecast import Forecast
 from twin.material import material
 from twin.observation import Samples, Window
 from twin.process import Process
+from twin.sensors.calibration import Estimate
+from twin.sensors.drift import Shift
+from twin.sensors.following import Following, cause
 from twin.twin import Place, Twin
 
 WIDTH, LENGTH, DIODE = "melt_pool_width_m", "melt_pool_length_m", "photodiode_v"

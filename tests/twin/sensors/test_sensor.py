@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import shared_data
-from tests.twin.test_drift import SD, series
-from twin.pairing import Pair
-from twin.sensor import FROZEN, MANY, Sensor
+from tests.twin.sensors.test_drift import SD, series
+from twin.sensors.pairing import Pair
+from twin.sensors.sensor import FROZEN, MANY, Sensor
 
 WIDTH_M = 120e-6
 

@@ -8,11 +8,11 @@ import pytest
 
 from operators.operator import FakeOperator
 from operators.reference.operator import ReferenceOperator
-from tests.twin.test_drift import series
-from twin.calibration import BIAS, SPREAD, WIDEST, Calibration, Estimate, Slopes, bounded, signals_of
-from twin.drift import Drift
+from tests.twin.sensors.test_drift import series
 from twin.material import material
 from twin.process import Process
+from twin.sensors.calibration import BIAS, SPREAD, WIDEST, Calibration, Estimate, Slopes, bounded, signals_of
+from twin.sensors.drift import Drift
 
 WIDTH, LENGTH = "melt_pool_width_m", "melt_pool_length_m"
 SLOPES = {WIDTH: (0.4, 0.3), LENGTH: (0.9, 0.15)}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import shared_data
-from twin.drift import CALM_S, LEARN, Drift, correlation_frames, limit, normal_of_student, run_length
+from twin.sensors.drift import CALM_S, LEARN, Drift, correlation_frames, limit, normal_of_student, run_length
 
 SD = 15.8 / 145.7
 FRAMES = 30_000  # ten minutes at 50 frames a second

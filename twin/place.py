@@ -1,0 +1,69 @@
+"""Place: a window with what is constant around it: its build, its process, and what the laser did in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from operators.operator import Operator
+from twin import trust
+from twin.forecast import Outcome
+from twin.material import UnknownMaterialError, material
+from twin.observation import Build, Path, Window
+from twin.process import Process
+from twin.regime import regime
+
+
+@dataclass(frozen=True)
+class Place:
+    """A window with what is constant around it, and the beam's power and scan speed in it."""
+
+    window: Window
+    build: Build
+    process: Process | None  # None: `unusable` says why
+    unusable: str
+    beam_power_w: float
+    scan_speed_m_per_s: float
+
+
+def placed(window: Window, build: Build) -> Place:
+    """A window in its place."""
+    process, unusable = process_of(build)
+    return Place(window, build, process, unusable, *power_and_speed(window.path))
+
+
+def process_of(build: Build) -> tuple[Process | None, str]:
+    """The process that a build names, or why there is none."""
+    try:
+        alloy = material(build.material)
+        return Process(
+            alloy, build.beam_diameter_m, build.preheat_k, build.absorptivity, layer_thickness_m=build.layer_thickness_m
+        ), ""
+    except UnknownMaterialError:
+        return None, f"alloy {build.material}, which has no properties here"
+    except ValueError as error:
+        return None, str(error)
+
+
+def outside(operator: Operator, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> Outcome | None:
+    envelope = operator.card.get("envelope")
+    return None if envelope is None else trust.outside(envelope, process, beam_power_w, scan_speed_m_per_s)
+
+
+def power_and_speed(path: Path) -> tuple[float, float]:
+    """Largest power in a window, and the scan speed while the laser is on."""
+    steps_s = np.diff(path.time_s)
+    on = path.beam_power_w[:-1] > 0
+    if not on.any():
+        return 0.0, 0.0
+    travelled = np.hypot(np.diff(path.x_m), np.diff(path.y_m))[on].sum()
+    span = steps_s[on].sum()
+    return float(path.beam_power_w[:-1].max()), float(travelled / span) if span > 0 else 0.0
+
+
+def setting(place: Place, process: Process, own: Operator) -> trust.Setting:
+    """What a forecast is judged for: while the laser is off, as the build names it."""
+    power, speed = place.beam_power_w, place.scan_speed_m_per_s
+    if not (power > 0 and speed > 0):
+        power, speed = place.build.nominal_beam_power_w, place.build.nominal_scan_speed_m_per_s
+    kind = regime(process.source(power, speed).boiling_number)
+    return trust.Setting(process, power, speed, kind, own.card.get("envelope"))

@@ -1,0 +1,62 @@
+"""Telling: from what an operator saw, in its units, to what is told of a window, in SI."""
+
+import numpy as np
+
+from operators.operator import Look, Operator
+from twin.forecast import Absorbed, Band, Field, Forecast, Lead, MeltPool, Outcome
+from twin.place import Place
+from twin.process import Process
+
+
+def lead(place: Place, d: float, lead_s: float, look: Look, sizes: np.ndarray, band: Band | None) -> Lead:
+    """The melt pool at one lead; sizes (3,) in beam diameters."""
+    pool = MeltPool(*(float(size) * d for size in sizes))
+    return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, place.beam_power_w, band)
+
+
+def absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:
+    """What an operator has inferred, over what the build or the rule says; None where there is nothing to absorb."""
+    if look.absorbs is None or not place.beam_power_w > 0:
+        return None
+    nominal = process.source(place.beam_power_w, place.scan_speed_m_per_s).absorptivity
+    return Absorbed(min(float(look.absorbs * nominal), 1.0), float(nominal), look.pictures)
+
+
+def field(place: Place, process: Process, operator: Operator, lead_s: float, look: Look, now_s: float) -> Field:
+    d, grid = process.beam_diameter_m, operator.grid
+    return Field(
+        grid.x * d,
+        grid.y * d,
+        grid.z * d,
+        (process.preheat_k + process.temperature_k_rise * look.theta).astype(np.float32),
+        process.material.solidus_k,
+        process.material.boiling_k,
+        look.heading,
+        lead_s,
+        place.window.end_s + lead_s,
+        now_s,
+    )
+
+
+def unusable(place: Place, operator: Operator, now_s: float) -> Forecast:
+    """A window of a build that nothing can be said about: kept, and why."""
+    return withheld(place, operator, now_s, Outcome("outside_envelope", place.unusable))
+
+
+def withheld(place: Place, operator: Operator, now_s: float, outcome: Outcome) -> Forecast:
+    """A row without a forecast, that says why."""
+    window = place.window
+    return Forecast(
+        machine=window.machine,
+        build=window.build,
+        layer=window.layer,
+        frame=window.index,
+        time_s=window.end_s,
+        issued_s=now_s,
+        sent_s=window.sent_s,
+        operator=operator.card["name"],
+        outcome=outcome,
+        regime=None,
+        keyhole_number=None,
+        laser_on=place.beam_power_w > 0,
+    )
