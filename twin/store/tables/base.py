@@ -12,19 +12,6 @@ from sqlalchemy.orm import DeclarativeBase
 
 SCHEMA_REVISION = "0010_accounts"  # head of migrations/versions
 
-SCHEMA_REVISION = "0010_accounts"  # head of migrations/versions
-
-_CONVENTION = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-_CLUSTERED = {"sqlite_with_rowid": False}
-_BRIN = {"autosummarize": "on", "pages_per_range": 32}
-
-SCHEMA_REVISION = "0010_accounts"  # head of migrations/versions
-
 CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
