@@ -10,9 +10,12 @@ from typing import Any, Protocol
 import pandas as pd
 
 from twin.alarms.acts import Act
+from twin.course import Course
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
 from twin.store.requests import Requests
+
+FIELD_FRAMES = 2000  # before a moment, among which its field snapshot is looked for
 
 
 class StoreError(Exception):
@@ -113,6 +116,22 @@ class Store(Requests, Protocol):
         open_alerts that nobody shelved, and kind, severity and first sight of the worst of them."""
         ...
 
+    def recordings(self, limit: int = 500) -> pd.DataFrame:
+        """One row a stored build, the newest received first: machine, build, part, material, layers (as it says), begun
+        (layers that have begun), first_layer, last_layer, received_s (wall clock of its build message), begun_s,
+        last_time_s (process time of its first and last layer), last_received_s (wall clock), origin (of the machine
+        now), operator (of its newest forecast of record; None where there is none), alerts (ever raised)."""
+        ...
+
+    def course(self, machine: str, build: str) -> Course:
+        """How a build went: layers, what came between them, outcomes, skipped frames, alerts, gaps (`twin.course`).
+        Of a build that is not there all of it is empty."""
+        ...
+
+    def build_alerts(self, machine: str, build: str) -> pd.DataFrame:
+        """Alerts raised in a build, as `alerts`, newest last_seen_s first."""
+        ...
+
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         """The newest (or the named) build message of a machine, as a dict: `Build.model_validate` takes it back."""
         ...
@@ -123,16 +142,18 @@ class Store(Requests, Protocol):
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
         """Estimated and forecast sizes of the newest `limit` frames, by process time of the frame, then by lead.
 
         One build, because process time may begin again with the next: the named one, or that of the newest forecast of
-        record. `since_s`: only frames whose own process time is later. `opinion`: the forecasts of record, or the
-        second opinions of that name. Columns: frame, issued_s, time_s (of the size), lead_s,
-        length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator, length_low_m, length_high_m,
-        width_low_m, width_high_m, depth_low_m, depth_high_m, coverage (NaN where no band is claimed), credibility.
+        record. `since_s`, `until_s`: only frames whose own process time is later than the one, and not later than the
+        other. `opinion`: the forecasts of record, or the second opinions of that name. Columns: frame, issued_s, time_s
+        (of the size), lead_s, length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator,
+        length_low_m, length_high_m, width_low_m, width_high_m, depth_low_m, depth_high_m, coverage (NaN where no band
+        is claimed), credibility.
         """
         ...
 
@@ -142,6 +163,7 @@ class Store(Requests, Protocol):
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
@@ -153,27 +175,32 @@ class Store(Requests, Protocol):
         ...
 
     def absorptivity(
-        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
-    ) -> pd.DataFrame:
-        """What operators inferred, among the newest `limit` frames of a build, by process time: frame, layer, time_s,
+        self, machine: str, *, build: str | None = None, until_s: float | None = None, limit: int = 2000,
+        opinion: str = "",
+    ) -> pd.DataFrame:  # fmt: skip
+        """What operators inferred, among the newest `limit` frames of a build (not later than `until_s` of process
+        time), by process time: frame, layer, time_s,
         issued_s, absorptivity, nominal_absorptivity, camera_frames (that it was inferred from), ledger_defect, outcome,
         operator. No row where nothing was inferred."""
         ...
 
     def calibration(
-        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", until_s: float | None = None,
+        limit: int = 2000,
+    ) -> pd.DataFrame:  # fmt: skip
         """The newest `limit` estimates of a quantity of a machine in a build (None: that of the newest forecast of
-        record), in the order in which they were made: quantity, time_s (process time of the frame), made_s (wall
-        clock), nominal, estimate, low, high (95 %), signals, frames, identifiable, consistent, followed."""
+        record; not later than `until_s` of process time), in the order in which they were made: quantity, time_s
+        (process time of the frame), made_s (wall clock), nominal, estimate, low, high (95 %), signals, frames,
+        identifiable, consistent, followed."""
         ...
 
     def signals(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, until_s: float | None = None,
+        limit: int = 5000,
+    ) -> pd.DataFrame:  # fmt: skip
         """Observed samples of one build (None: the machine's current one): time_s, name, value, layer.
 
-        The newest `limit` that are later than `since_s`, in time order.
+        The newest `limit` that are later than `since_s` and not later than `until_s`, in time order.
         """
         ...
 
@@ -198,6 +225,20 @@ class Store(Requests, Protocol):
         """The newest forecast: machine, build, layer, frame, time_s, issued_s, sent_s, operator, outcome (and
         outcome_which, outcome_by, outcome_unit), regime, keyhole_number, laser_on, withheld, opinion, ledger_defect,
         absorptivity, nominal_absorptivity, camera_frames, credibility, strangest, evidence."""
+        ...
+
+    def forecast_at(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> dict[str, Any] | None:
+        """The newest forecast of a build whose process time is not later than `at_s`: the columns of
+        `latest_forecast`. Of several at one time the one of the highest layer and frame."""
+        ...
+
+    def field_at(self, machine: str, build: str, at_s: float, lead_s: float | None = None) -> Field | None:
+        """The newest field snapshot of record not later than `at_s` (nearest to `lead_s`; None: the estimate of now),
+        among the `FIELD_FRAMES` frames before: an older one does not speak of that moment."""
+        ...
+
+    def beside(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> tuple[float | None, float | None]:
+        """Process times of the frames of a build next before and next after a moment; None where there is none."""
         ...
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
