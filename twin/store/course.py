@@ -15,7 +15,6 @@ from twin.store import packing
 from twin.store.stretch import StretchReader
 from twin.store.tables import AlertRow, BuildRow, ForecastRow, GapRow, LayerRow, MachineRow
 
-MOST_RUNS = 20_000  # first and last frames of stretches
 MOST = 1000  # alerts, gaps, ranges of skipped frames
 RECORDINGS = {
     "machine": object, "build": object, "part": object, "material": object, "layers": float, "begun": int,
@@ -89,13 +88,13 @@ class CourseReader(StretchReader):
                 func.lead(row.outcome_kind).over(**within).label("after"),
             )
             .where(row.machine == machine, row.build == build, row.opinion == "")
-            .subquery("frames")
+            .subquery("beside")
             .c
         )  # fmt: skip
         first = or_(frames.before.is_(None), frames.before != frames.outcome_kind)
         last = or_(frames.after.is_(None), frames.after != frames.outcome_kind)
         ends = select(frames.layer, frames.frame, frames.time_s, frames.outcome_kind, frames.issued_s)
-        return self._rows(ends.where(or_(first, last)).order_by(frames.layer, frames.frame).limit(MOST_RUNS))
+        return sorted(self._rows(ends.where(or_(first, last))), key=lambda end: (end.layer, end.frame))
 
     def _alerts_of(self, machine: str, build: str) -> list[Any]:
         row = AlertRow
