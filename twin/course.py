@@ -6,12 +6,14 @@ on the axis before the one that it followed. Nothing is drawn here; `twin/store/
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 
 from twin.cadence import Cadence
+from twin.forecast import Field
 
+FIELD_FRAMES = 2000  # before a moment, among which its field snapshot is looked for
 Kind = Literal["layer", "pause", "silence", "before", "after", "nothing"]
 LAYERS = {
     "layer": int, "z_m": float, "note": object, "begun_s": float, "last_time_s": float, "final": bool,
@@ -83,6 +85,40 @@ class Course:
             gap = found.iloc[0]
             return Here("silence", layer, end_s, float(gap["end_s"]), float(gap["by_s"]), float(gap["usual_s"]))
         return Here("pause" if to_s is not None else "after", layer, end_s, to_s)
+
+
+class Courses(Protocol):
+    """What a store says of builds that are looked back at."""
+
+    def recordings(self, limit: int = 500) -> pd.DataFrame:
+        """One row a stored build, the newest received first: machine, build, part, material, layers (as it says), begun
+        (layers that have begun), first_layer, last_layer, received_s (wall clock of its build message), begun_s,
+        last_time_s (process time of its first and last layer), last_received_s (wall clock), origin (of the machine
+        now), operator (of its newest forecast of record; None where there is none), alerts (ever raised)."""
+        ...
+
+    def course(self, machine: str, build: str) -> Course:
+        """How a build went: layers, what came between them, outcomes, skipped frames, alerts, gaps (`twin.course`).
+        Of a build that is not there all of it is empty."""
+        ...
+
+    def build_alerts(self, machine: str, build: str) -> pd.DataFrame:
+        """Alerts raised in a build, as `alerts`, newest last_seen_s first."""
+        ...
+
+    def forecast_at(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> dict[str, Any] | None:
+        """The newest forecast of a build whose process time is not later than `at_s`: the columns of
+        `latest_forecast`. Of several at one time the one of the highest layer and frame."""
+        ...
+
+    def field_at(self, machine: str, build: str, at_s: float, lead_s: float | None = None) -> Field | None:
+        """The newest field snapshot of record not later than `at_s` (nearest to `lead_s`; None: the estimate of now),
+        among the `FIELD_FRAMES` frames before: an older one does not speak of that moment."""
+        ...
+
+    def beside(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> tuple[float | None, float | None]:
+        """Process times of the frames of a build next before and next after a moment; None where there is none."""
+        ...
 
 
 def breaks(layers: pd.DataFrame) -> pd.DataFrame:

@@ -7,13 +7,14 @@ finds in one walk over a build's frames; nothing else grows with them.
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from twin import course
-from twin.course import Course
+from twin.course import FIELD_FRAMES, Course
+from twin.forecast import Field
 from twin.store import packing
-from twin.store.stretch import StretchReader
-from twin.store.tables import AlertRow, BuildRow, ForecastRow, GapRow, LayerRow, MachineRow
+from twin.store.read import Reader, forecast_of
+from twin.store.tables import AlertRow, BuildRow, FieldRow, ForecastRow, GapRow, LayerRow, MachineRow
 
 MOST = 1000  # alerts, gaps, ranges of skipped frames
 RECORDINGS = {
@@ -23,8 +24,8 @@ RECORDINGS = {
 }  # fmt: skip
 
 
-class CourseReader(StretchReader):
-    """`Store.recordings` and `Store.course` over any engine."""
+class SqlCourses(Reader):
+    """`twin.course.Courses` over any engine."""
 
     def recordings(self, limit: int = 500) -> pd.DataFrame:
         build, layer, forecast, alert = BuildRow, LayerRow, ForecastRow, AlertRow
@@ -80,12 +81,11 @@ class CourseReader(StretchReader):
 
     def _ends_of_runs(self, machine: str, build: str) -> list[Any]:
         row = ForecastRow
-        within = {"partition_by": row.layer, "order_by": row.frame}
         frames = (
             select(
                 row.layer, row.frame, row.time_s, row.outcome_kind, row.issued_s,
-                func.lag(row.outcome_kind).over(**within).label("before"),
-                func.lead(row.outcome_kind).over(**within).label("after"),
+                func.lag(row.outcome_kind).over(partition_by=row.layer, order_by=row.frame).label("before"),
+                func.lead(row.outcome_kind).over(partition_by=row.layer, order_by=row.frame).label("after"),
             )
             .where(row.machine == machine, row.build == build, row.opinion == "")
             .subquery("beside")
@@ -131,3 +131,27 @@ class CourseReader(StretchReader):
         found = self._rows(rows.order_by(row.noticed_s).limit(MOST))
         told = [(self._process_s(machine, build, gap.noticed_s, False), *gap) for gap in found]
         return packing.table([gap for gap in told if gap[0] is not None], course.GAPS)
+
+    def forecast_at(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> dict[str, Any] | None:
+        before = self._before(machine, build, at_s, opinion, *ForecastRow.__table__.c)
+        return forecast_of(self._first(before))
+
+    def _before(self, machine: str, build: str, at_s: float, opinion: str, *columns: Any) -> "Select[*tuple[Any, ...]]":
+        """Forecasts of a build not later than a process time, the newest first."""
+        row = ForecastRow
+        mine = select(*columns).where(row.machine == machine, row.build == build, row.opinion == opinion)
+        return mine.where(row.time_s <= at_s).order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc())
+
+    def beside(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> tuple[float | None, float | None]:
+        row = ForecastRow
+        mine = select(row.time_s).where(row.machine == machine, row.build == build, row.opinion == opinion)
+        before = self._first(mine.where(row.time_s < at_s).order_by(row.time_s.desc()))
+        after = self._first(mine.where(row.time_s > at_s).order_by(row.time_s))
+        return before.time_s if before is not None else None, after.time_s if after is not None else None
+
+    def field_at(self, machine: str, build: str, at_s: float, lead_s: float | None = None) -> Field | None:
+        row, near = FieldRow, self._before(machine, build, at_s, "", ForecastRow.id, ForecastRow.time_s)
+        before = near.limit(FIELD_FRAMES).subquery("before").c
+        found = select(before.id).join(row, row.forecast_id == before.id).order_by(before.time_s.desc(), row.lead)
+        newest = self._first(found)
+        return None if newest is None else self._field(newest.id, lead_s)

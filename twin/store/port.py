@@ -10,12 +10,10 @@ from typing import Any, Protocol
 import pandas as pd
 
 from twin.alarms.acts import Act
-from twin.course import Course
+from twin.course import Courses
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
 from twin.store.requests import Requests
-
-FIELD_FRAMES = 2000  # before a moment, among which its field snapshot is looked for
 
 
 class StoreError(Exception):
@@ -91,7 +89,7 @@ class Written:
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-class Store(Requests, Protocol):
+class Store(Requests, Courses, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:
@@ -114,22 +112,6 @@ class Store(Requests, Protocol):
         """One row a machine, by name: the columns of `machines`; outcome (with which, by, unit), withheld and issued_s
         of its newest forecast; part, layers, and ends_s (wall clock, NaN where it cannot be told) of its build;
         open_alerts that nobody shelved, and kind, severity and first sight of the worst of them."""
-        ...
-
-    def recordings(self, limit: int = 500) -> pd.DataFrame:
-        """One row a stored build, the newest received first: machine, build, part, material, layers (as it says), begun
-        (layers that have begun), first_layer, last_layer, received_s (wall clock of its build message), begun_s,
-        last_time_s (process time of its first and last layer), last_received_s (wall clock), origin (of the machine
-        now), operator (of its newest forecast of record; None where there is none), alerts (ever raised)."""
-        ...
-
-    def course(self, machine: str, build: str) -> Course:
-        """How a build went: layers, what came between them, outcomes, skipped frames, alerts, gaps (`twin.course`).
-        Of a build that is not there all of it is empty."""
-        ...
-
-    def build_alerts(self, machine: str, build: str) -> pd.DataFrame:
-        """Alerts raised in a build, as `alerts`, newest last_seen_s first."""
         ...
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
@@ -225,20 +207,6 @@ class Store(Requests, Protocol):
         """The newest forecast: machine, build, layer, frame, time_s, issued_s, sent_s, operator, outcome (and
         outcome_which, outcome_by, outcome_unit), regime, keyhole_number, laser_on, withheld, opinion, ledger_defect,
         absorptivity, nominal_absorptivity, camera_frames, credibility, strangest, evidence."""
-        ...
-
-    def forecast_at(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> dict[str, Any] | None:
-        """The newest forecast of a build whose process time is not later than `at_s`: the columns of
-        `latest_forecast`. Of several at one time the one of the highest layer and frame."""
-        ...
-
-    def field_at(self, machine: str, build: str, at_s: float, lead_s: float | None = None) -> Field | None:
-        """The newest field snapshot of record not later than `at_s` (nearest to `lead_s`; None: the estimate of now),
-        among the `FIELD_FRAMES` frames before: an older one does not speak of that moment."""
-        ...
-
-    def beside(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> tuple[float | None, float | None]:
-        """Process times of the frames of a build next before and next after a moment; None where there is none."""
         ...
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:

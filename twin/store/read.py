@@ -18,7 +18,6 @@ from twin.observation import Frame, Observation
 from twin.store import floor as floors
 from twin.store import packing
 from twin.store.engine import answering
-from twin.store.port import FIELD_FRAMES
 from twin.store.tables import (
     AlertActRow,
     AlertRow,
@@ -284,31 +283,7 @@ class Reader:
 
     def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
         mine = select(*ForecastRow.__table__.c).where(ForecastRow.machine == machine, ForecastRow.opinion == opinion)
-        return _forecast(self._first(mine.order_by(*_NEWEST)))
-
-    def forecast_at(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> dict[str, Any] | None:
-        before = self._before(machine, build, at_s, opinion, *ForecastRow.__table__.c)
-        return _forecast(self._first(before))
-
-    def _before(self, machine: str, build: str, at_s: float, opinion: str, *columns: Any) -> "Select[*tuple[Any, ...]]":
-        """Forecasts of a build not later than a process time, the newest first."""
-        row = ForecastRow
-        mine = select(*columns).where(row.machine == machine, row.build == build, row.opinion == opinion)
-        return mine.where(row.time_s <= at_s).order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc())
-
-    def beside(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> tuple[float | None, float | None]:
-        row = ForecastRow
-        mine = select(row.time_s).where(row.machine == machine, row.build == build, row.opinion == opinion)
-        before = self._first(mine.where(row.time_s < at_s).order_by(row.time_s.desc()))
-        after = self._first(mine.where(row.time_s > at_s).order_by(row.time_s))
-        return before.time_s if before is not None else None, after.time_s if after is not None else None
-
-    def field_at(self, machine: str, build: str, at_s: float, lead_s: float | None = None) -> Field | None:
-        row, near = FieldRow, self._before(machine, build, at_s, "", ForecastRow.id, ForecastRow.time_s)
-        before = near.limit(FIELD_FRAMES).subquery("before").c
-        found = select(before.id).join(row, row.forecast_id == before.id).order_by(before.time_s.desc(), row.lead)
-        newest = self._first(found)
-        return None if newest is None else self._field(newest.id, lead_s)
+        return forecast_of(self._first(mine.order_by(*_NEWEST)))
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
         row = FieldRow
@@ -488,7 +463,7 @@ class Reader:
         return None if row is None else dict(json.loads(row.json))
 
 
-def _forecast(row: Any) -> dict[str, Any] | None:
+def forecast_of(row: Any) -> dict[str, Any] | None:
     """A row of `forecasts` as the port tells it."""
     if row is None:
         return None

@@ -15,17 +15,18 @@ from sqlalchemy import Engine
 
 from twin.alarms.acts import Act
 from twin.forecast import Alert
-from twin.store.course import CourseReader
+from twin.store.course import SqlCourses
 from twin.store.engine import Durability, answering, connect, file_of, told
 from twin.store.port import AlertUnknownError, Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
 from twin.store.sql_requests import SqlRequests
+from twin.store.stretch import StretchReader
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.disk import DiskGuard, Room
 from twin.store.upkeep.schema import revision_of, upgrade
 from twin.store.write import act, write_step
 
 
-class SqlStore(CourseReader, SqlRequests):
+class SqlStore(SqlCourses, StretchReader, SqlRequests):
     """Both halves over one engine; made by `create` or `open_reader`."""
 
     def __init__(self, engine: Engine, *, writes: bool, guard: DiskGuard | None = None) -> None:
