@@ -23,10 +23,11 @@ from ui.access.guard import guard
 from ui.desk import Desk
 from ui.doing import Doing, mount_doings
 from ui.live import Feed, Page, mount
-from ui.pages import floor, machine
+from ui.pages import floor, machine, replay
 from ui.pages.shell import shell
+from ui.replay.serve import Replays, mount_replays
 
-PAGES = (floor.PAGE, machine.PAGE)
+PAGES = (floor.PAGE, machine.PAGE, replay.PAGE)
 DOINGS: tuple[Doing, ...] = ()  # what people do, on any page
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -71,7 +72,8 @@ def build_app(
         stale_after_s=stale_after_s,
         waiting_text=_waiting_text(store),
     )
-    server = _server(feed, Desk.over(store, clock))
+    replays = Replays(_opener(store), clock or SystemClock())
+    server = _server(feed, Desk.over(store, clock), replays)
     app = Dash(
         "meltwin",
         server=server,
@@ -120,12 +122,13 @@ def _laid_out(page: Page) -> Callable[..., Any]:
     return lambda **asked: shell(page, PAGES)
 
 
-def _server(feed: Feed, desk: Desk) -> FastAPI:
+def _server(feed: Feed, desk: Desk, replays: Replays) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await feed.close()
         desk.close()
+        replays.close()
 
     # FastAPI's own documentation pages load scripts from another host
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -143,6 +146,7 @@ def _server(feed: Feed, desk: Desk) -> FastAPI:
 
     mount(server, feed)
     mount_doings(server, DOINGS, desk)
+    mount_replays(server, replays)
     return server
 
 

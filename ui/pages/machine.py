@@ -78,7 +78,7 @@ def _age(name: str) -> Any:
 def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
     fresh, unit = snapshot.fresh, _unit(snapshot)
     return {
-        "timeline": {"figure": timeline(fresh.frames, fresh.signals, unit, palette, fresh.second)},
+        "timeline": {"figure": timeline(fresh.frames, fresh.signals, unit, palette, fresh.second, fresh.came)},
         "second-key": {"children": _second(snapshot, unit.name)},
     }
 
