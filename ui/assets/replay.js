@@ -133,7 +133,8 @@
       slider.setAttribute("aria-valuetext", text + (layer ? ", layer " + layer[0] : ""));
     }
     const graph = document.querySelector("#course .js-plotly-plot"), key = begin + ":" + end + scheme();
-    if (graph && window.Plotly && graph.layout && key !== drawnSpan) { drawnSpan = key; window.Plotly.relayout(graph, { "xaxis.range": [begin, end] }); }
+    const ready = graph && window.Plotly && graph.layout && graph.layout.uirevision === at.machine + "/" + at.build;
+    if (ready && key !== drawnSpan) { drawnSpan = key; window.Plotly.relayout(graph, { "xaxis.range": [begin, end] }); }
   }
 
   /* ---- playing ---- */

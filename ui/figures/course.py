@@ -19,6 +19,7 @@ from ui.words import alert_name
 LEFT, RIGHT, TOP, BOTTOM = 84, 18, 6, 36  # px; the page lays its cursor over the same place
 ROWS = {"Layers": 3, "Outcomes": 2, "Alerts": 1, "Missed": 0}
 FAULT = {"light": "#b42318", "dark": "#ff8a80"}
+LIFTS = {"high": 0.28, "medium": 0.0, "low": -0.28}
 SYMBOLS = {"high": "x", "medium": "triangle-up", "low": "diamond"}
 MOST_MARKS = 2000
 
@@ -81,7 +82,7 @@ def _layers(course: Course, palette: Palette) -> Iterator[Any]:
     noted = [i for i, row in enumerate(rows.itertuples()) if isinstance(row.note, str) and row.note]
     if noted:
         yield _marks(
-            begun_s[noted], "Layers", "circle", palette.forecast, [names[i] for i in noted], "note", palette, lift=0.42
+            begun_s[noted], "Layers", "circle", palette.forecast, [names[i] for i in noted], "note", lift=0.42, size=5
         )
 
 
@@ -96,7 +97,7 @@ def _outcomes(rows: pd.DataFrame, palette: Palette) -> Iterator[Any]:
         shown = np.arange(len(bad))[:MOST_MARKS]
         yield _marks(
             bad["begin_s"].to_numpy(float)[shown], "Outcomes", "triangle-up-open", palette.caution,
-            [text[i] for i in shown], "not ok", palette,
+            [text[i] for i in shown], "not ok",
         )  # fmt: skip
 
 
@@ -107,8 +108,9 @@ def _alerts(rows: pd.DataFrame, palette: Palette) -> Iterator[Any]:
         if mine.empty:
             continue
         text = [f"{alert_name(row.kind)} ({severity}), layer {row.layer}: {row.evidence}" for row in mine.itertuples()]
-        yield _lines(mine["begin_s"], mine["end_s"], "Alerts", 4, colours[severity], text, severity)
-        yield _marks(mine["begin_s"], "Alerts", SYMBOLS[severity], colours[severity], text, severity, palette)
+        lift = LIFTS[severity]
+        yield _lines(mine["begin_s"], mine["end_s"], "Alerts", 3, colours[severity], text, severity, lift)
+        yield _marks(mine["begin_s"], "Alerts", SYMBOLS[severity], colours[severity], text, severity, lift)
 
 
 def _missed(course: Course, palette: Palette) -> Iterator[Any]:
@@ -121,34 +123,36 @@ def _missed(course: Course, palette: Palette) -> Iterator[Any]:
             for row in silent.itertuples()
         ]
         yield _lines(silent["begin_s"], silent["end_s"], "Missed", 9, fault, text, "silence")
-        yield _marks(silent["begin_s"], "Missed", "square", fault, text, "silence", palette)
+        yield _marks(silent["begin_s"], "Missed", "square", fault, text, "silence")
     steps = course.breaks[course.breaks["kind"] == "clock_skew"]
     if len(steps):
         text = [
             f"the machine's clock steps back {seconds(-row.by_s)} before layer {row.layer}"
             for row in steps.itertuples()
         ]
-        yield _marks(steps["begin_s"], "Missed", "triangle-left", palette.caution, text, "clock steps back", palette)
+        yield _marks(steps["begin_s"], "Missed", "triangle-left", palette.caution, text, "clock steps back")
     if len(course.skipped):
         text = [
             f"frames {row.first_frame:,} to {row.last_frame:,} of layer {row.layer} skipped: newer ones waited"
             for row in course.skipped.itertuples()
         ]
         yield _lines(course.skipped["begin_s"], course.skipped["end_s"], "Missed", 5, palette.caution, text, "skipped")
-        yield _marks(course.skipped["begin_s"], "Missed", "line-ns-open", palette.caution, text, "skipped", palette)
+        yield _marks(course.skipped["begin_s"], "Missed", "line-ns-open", palette.caution, text, "skipped")
     if len(course.gaps):
         text = [
             f"{row.channel} {row.first_sequence} to {row.last_sequence} of {row.source} never came"
             for row in course.gaps.itertuples()
         ]
-        yield _marks(course.gaps["at_s"], "Missed", "circle-open", fault, text, "gap", palette)
+        yield _marks(course.gaps["at_s"], "Missed", "circle-open", fault, text, "gap")
 
 
-def _lines(begin: Any, end: Any, row: str, width: float, colour: str, text: list[str], meta: str) -> Any:
+def _lines(
+    begin: Any, end: Any, row: str, width: float, colour: str, text: list[str], meta: str, lift: float = 0.0
+) -> Any:
     """A line from each begin to its end, in one trace."""
     begin_s, end_s = np.asarray(begin, float), np.asarray(end, float)
     x = np.stack([begin_s, end_s, np.full(len(begin_s), np.nan)], axis=1).ravel()
-    y = np.where(np.isnan(x), np.nan, ROWS[row])
+    y = np.where(np.isnan(x), np.nan, ROWS[row] + lift)
     return go.Scatter(
         x=x, y=y, mode="lines", line={"width": width, "color": colour}, meta=meta, connectgaps=False,
         text=np.repeat(np.array(text, dtype=object), 3), hovertemplate="%{text}<br>at %{x:,.3f} s<extra></extra>",
@@ -156,14 +160,12 @@ def _lines(begin: Any, end: Any, row: str, width: float, colour: str, text: list
 
 
 def _marks(
-    at: Any, row: str, symbol: str, colour: str, text: list[str], meta: str, palette: Palette, lift: float = 0.0
+    at: Any, row: str, symbol: str, colour: str, text: list[str], meta: str, lift: float = 0.0, size: int = 8
 ) -> Any:
     at_s = np.asarray(at, float)
     return go.Scatter(
         x=at_s, y=np.full(len(at_s), ROWS[row] + lift), mode="markers", meta=meta, text=text, cliponaxis=False,
-        marker={
-            "size": 8 if not lift else 5, "symbol": symbol, "color": colour, "line": {"width": 1.2, "color": colour}
-        },
+        marker={"size": size, "symbol": symbol, "color": colour, "line": {"width": 1.2, "color": colour}},
         hovertemplate="%{text}<br>at %{x:,.3f} s<extra></extra>",
     )  # fmt: skip
 

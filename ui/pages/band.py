@@ -93,7 +93,11 @@ def _facts(snapshot: Snapshot) -> list[Any]:
     regime = REGIMES.get(str(latest.get("regime")), "–")
     facts = [
         ("Build", build.get("build") or snapshot.row.get("build") or "–", False),
-        ("Layer", "–" if layer is None else f"{layer:.0f}" + (f" of {layers}" if layers else ""), False),
+        (
+            "Layer",
+            "–" if layer is None else f"{layer:.0f}" + (f" of {layers}" if layers and layer <= layers else ""),
+            False,
+        ),
         ("Material", build.get("material") or "–", "material" in assumed),
         ("Beam", beam, "beam_diameter_m" in assumed),
         ("Power", quantity(build.get("nominal_beam_power_w"), 1, "W"), "nominal_beam_power_w" in assumed),

@@ -108,7 +108,7 @@ def _player() -> Any:
                 [
                     dcc.Graph(
                         id="course", config=machine.GRAPH, responsive=True, className="course",
-                        figure={"data": [], "layout": {}},
+                        style={"height": "168px"}, figure={"data": [], "layout": {}},
                     ),
                     html.Div(id="course-cursor", className="course-cursor", **{"aria-hidden": "true"}),
                     html.Div(id="scrub-box", className="scrub-box"),
