@@ -25,10 +25,11 @@ from ui.doing import Doing, mount_doings
 from ui.live import Feed, Page, mount
 from ui.pages import floor, machine, replay
 from ui.pages.shell import shell
+from ui.replay import asking
 from ui.replay.serve import Replays, mount_replays
 
 PAGES = (floor.PAGE, machine.PAGE, replay.PAGE)
-DOINGS: tuple[Doing, ...] = ()  # what people do, on any page
+DOINGS: tuple[Doing, ...] = (*asking.DOINGS,)  # what people do, on any page
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place

@@ -5,17 +5,24 @@ beginnings of those paths.
 """
 
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.answers import Answers
+from deploy.reforecast import KIND, Reforecasts
+from deploy.run import Batch, RunLoop
 from ingest.files.again import forecast_again
 from ingest.files.bring import bring
+from ingest.order import Order
 from ingest.readers import open_source
+from ingest.source import FakeSource
 from operators.operator import FakeOperator
 from tests.conftest import shared_data
+from tests.deploy.fakes import stretch
 from tests.ui.test_browser import PATIENCE_MS, _harmless, browser  # noqa: F401
 from twin.clock import SystemClock
 from twin.store.sql import SqlStore
@@ -103,3 +110,58 @@ def test_an_engineer_finds_the_crash_in_the_peregrine_log(
     page.wait_for_selector("#moment-where:has-text('Layer 105, frame 0')", timeout=PATIENCE_MS)
     assert page.is_visible("#verdict")
     assert complaints == []
+
+
+@pytest.fixture
+def answering(tmp_path: Path) -> Iterator[str]:
+    """A store with one layer of twenty frames, and a thread that answers what is asked of it, as `run` does."""
+    url, stop = f"sqlite:///{tmp_path / 'asked.db'}", threading.Event()
+    store = SqlStore.create(url)
+    source = FakeSource(stretch(20))
+    loop = RunLoop(
+        source, Order(), Twin(FakeOperator()).advance, store, SystemClock(), Batch(5, 0.0, backlog=None)
+    )  # fmt: skip
+    while loop.turn() or not source.exhausted:
+        pass
+    loop.finish()
+    answers = Answers(
+        store, SystemClock(), {}, {KIND: Reforecasts(store, SystemClock(), lambda name: FakeOperator("other"), Twin)}
+    )
+
+    def answer() -> None:
+        while not stop.wait(0.05):
+            answers()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield url
+    stop.set()
+    thread.join(20)
+    store.close()
+
+
+@pytest.mark.timeout(120)
+def test_a_forecast_with_more_power_is_asked_for_and_drawn_beside(
+    browser: Any,  # noqa: F811
+    serve: Callable[..., str],
+    answering: str,
+) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{serve(answering)}/replay?machine=m1&build=b&at=0.1")
+    page.wait_for_selector("#moment-where:has-text('Layer 1, frame 9')", timeout=PATIENCE_MS)
+    page.click("#again summary")
+    page.fill("#again-power", "120")
+    page.fill("#again-frames", "8")
+    page.fill("#again-by", "Ada")
+    page.click("#again-ask")
+    page.wait_for_selector("#again-said:has-text('8 frames: other, beam power x 1.2')", timeout=PATIENCE_MS)
+    assert page.input_value("#beside") == "other, beam power x 1.2"
+    page.focus("#play")
+    for _ in range(4):
+        before = page.evaluate(AT)
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"(before) => ({AT})() > before", arg=before, timeout=PATIENCE_MS)
+    page.wait_for_selector("#second-key:has-text('other, beam power x 1.2')", timeout=PATIENCE_MS)
+    lines = """() => document.querySelector('#timeline .js-plotly-plot')._fullData.map((trace) => trace.meta)"""
+    page.wait_for_function(f"({lines})().includes('second')", timeout=PATIENCE_MS)
+    assert "beside=other" in page.url

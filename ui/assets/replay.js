@@ -52,6 +52,8 @@
     const place = byId("beside");
     const names = ["", ...course.opinions];
     if (at.beside && !names.includes(at.beside)) at.beside = "";
+    const operators = byId("again-operators");
+    if (operators) operators.replaceChildren(...["reference", ...course.operators].map((name) => new Option("", name)));
     place.replaceChildren(...names.map((name) => new Option(name || "nothing", name, false, name === at.beside)));
     say("replay-title", [at.build, course.part && "part " + course.part, "machine " + at.machine].filter(Boolean).join(" · "));
     return course;
@@ -210,7 +212,38 @@
     event.preventDefault();
   }
 
+  /* ---- forecast again: a request row, looked at until it has ended ---- */
+  const number = (id) => Number(byId(id).value);
+  async function askAgain(event) {
+    event.preventDefault();
+    if (!now || now.layer === null || byId("again-ask").disabled) return;
+    const by = byId("again-by"), said = {
+      machine: at.machine, build: at.build, layer: now.layer, from_s: now.at_s, frames: number("again-frames"),
+      operator: byId("again-operator").value.trim(), power: number("again-power"), speed: number("again-speed"),
+      absorptivity: number("again-absorptivity"),
+    };
+    if (by) { said.by = by.value.trim(); sessionStorage.setItem("meltwin-by", said.by); }
+    byId("again-ask").disabled = true;
+    try {
+      const asked = await meltwin.act("ask_reforecast", said);
+      byId("again-share").hidden = false;
+      for (;;) {
+        const told = await meltwin.act("look_reforecast", by ? { request: asked.request, by: said.by } : { request: asked.request });
+        byId("again-share").value = told.share;
+        say("again-said", told.said);
+        if (told.ended) { if (told.opinion) { at.beside = told.opinion; await readCourse(); want(here()); } break; }
+        await new Promise((resolve) => setTimeout(resolve, 700));
+      }
+    } catch (error) { say("again-said", error.message); }
+    byId("again-share").hidden = true;
+    byId("again-ask").disabled = false;
+  }
+
   function furnish() {
+    if (byId("again-form")) {
+      byId("again-form").addEventListener("submit", askAgain);
+      if (byId("again-by")) window.dash_clientside.set_props("again-by", { value: sessionStorage.getItem("meltwin-by") || "" });
+    }
     slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: STEPS, value: 0, id: "scrub" });
     slider.setAttribute("aria-label", "Moment of the build");
     byId("scrub-box").append(slider);

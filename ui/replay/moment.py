@@ -18,6 +18,7 @@ from ui.snapshot import FRAMES, INFERRED, SIGNAL_SAMPLES, Fresh, Slow, Snapshot,
 
 COURSE_KEPT_S = 15.0  # of a build that goes on: so old its timeline may be
 KEPT = 24  # courses, plans and paths held in memory
+END_S = 1e300
 PATH_SAMPLES = 400  # of where the beam went, in a build without forecasts
 
 
@@ -56,6 +57,14 @@ class Recall:
     def opinions(self, machine: str, build: str) -> list[str]:
         """Second opinions to draw beside."""
         return self._store.opinions(machine, build)
+
+    def operators(self, machine: str, build: str) -> list[str]:
+        """Who has forecast of a build, of record or beside."""
+        newest = [
+            self._store.forecast_at(machine, build, END_S, opinion=each)
+            for each in ("", *self.opinions(machine, build))
+        ]
+        return sorted({str(each["operator"]) for each in newest if each})
 
     def moment(self, machine: str, build: str, at_s: float, opinion: str, now_s: float) -> Moment:
         """Everything of a moment. `opinion`: whose forecasts are drawn beside those of record; empty: nobody's."""
