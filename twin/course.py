@@ -64,6 +64,11 @@ class Course:
         begin_s = min([self.layers["begun_s"].min(), *self.outcomes["begin_s"].head(1)])
         return float(begin_s), float(max([self.layers["last_time_s"].max(), *self.outcomes["end_s"].tail(1)]))
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether its newest layer has not ended."""
+        return bool(len(self.layers)) and not bool(self.layers["final"].iloc[-1])
+
     def here(self, at_s: float) -> Here:
         """What lies at a moment."""
         if self.layers.empty:

@@ -15,11 +15,12 @@ from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
 from tests.contracts.test_course import FRAME_S, filled
 from tests.twin.test_course import layers, of
+from tests.ui.synthetic import LPBF_BAY, SyntheticStore
 from twin import course
 from twin.course import Course, Here
 from twin.store.fake import FakeStore
 from twin.store.port import Step
-from ui.figures import LIGHT
+from ui.figures import LIGHT, LPBF, timeline
 from ui.figures.course import course_figure
 from ui.live import to_json_plotly
 from ui.pages.replay import PAGE, Recordings, read_recordings
@@ -229,3 +230,19 @@ def test_columns_of_a_course_are_what_the_figure_reads() -> None:
         (empty.skipped, course.SKIPPED), (empty.alerts, course.ALERTS), (empty.gaps, course.GAPS),
     ):  # fmt: skip
         assert list(table.columns) == list(columns)
+
+
+def test_the_synthetic_machine_can_be_looked_back_at() -> None:
+    store = SyntheticStore(frame=300)
+    frame_s = LPBF_BAY.frame_s
+    moment = Recall(store).moment(LPBF_BAY.name, "lpbf-demo", 100.4 * frame_s, "", 0.0)  # type: ignore[arg-type]
+    assert moment.frame == 100
+    assert moment.snapshot.fresh.signals["time_s"].max() <= 100.4 * frame_s
+    assert (moment.before_s, moment.after_s) == (pytest.approx(99 * frame_s), pytest.approx(101 * frame_s))
+    figure = timeline(
+        moment.snapshot.fresh.frames, moment.snapshot.fresh.signals, LPBF, LIGHT, None, moment.snapshot.fresh.came
+    )
+    for meta in ("came, estimated", "came, observed"):
+        (width,) = traces(figure, meta)[:1]
+        assert min(width.x) > 0, "what came is drawn over the horizon and nowhere else"
+        assert max(width.x) <= max(traces(figure, "forecast")[0].x) + 1e-6

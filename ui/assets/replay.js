@@ -52,8 +52,7 @@
     const place = byId("beside");
     const names = ["", ...course.opinions];
     if (at.beside && !names.includes(at.beside)) at.beside = "";
-    const operators = byId("again-operators");
-    if (operators) operators.replaceChildren(...["reference", ...course.operators].map((name) => new Option("", name)));
+    if (byId("again-operator")) window.dash_clientside.set_props("again-operator", { data: [...new Set(["reference", ...course.operators])] });
     place.replaceChildren(...names.map((name) => new Option(name || "nothing", name, false, name === at.beside)));
     say("replay-title", [at.build, course.part && "part " + course.part, "machine " + at.machine].filter(Boolean).join(" · "));
     return course;
@@ -163,12 +162,14 @@
     playing = true;
     lastTick = performance.now() / 1000;
     say("play", "Pause");
+    byId("moment-where").setAttribute("aria-live", "off");  // nobody wants to hear every picture
     root.dataset.playing = "yes";
     if (!busy) tick();
   }
   function stop() {
     playing = false;
     say("play", "Play");
+    byId("moment-where").setAttribute("aria-live", "polite");
     root.dataset.playing = "no";
     say("play-note", "");
     if (drawn) remember(drawn.at_s, true);
@@ -264,7 +265,7 @@
       want(begin + share * (end - begin));
     });
     new MutationObserver(again).observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
-    setInterval(() => { if (!playing && course && !document.hidden) readCourse().then(() => cursor(here())).catch(() => {}); }, 30000);
+    setInterval(() => { if (!playing && course && course.goes_on && !document.hidden) readCourse().then(() => cursor(here())).catch(() => {}); }, 30000);
   }
   function again() { seen = {}; readCourse().then(() => want(here())); }
 

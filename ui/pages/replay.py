@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from dash import dcc, html
+import dash_mantine_components as dmc
+from dash import html
 
 from twin.store.port import Store
 from ui.figures import Palette
@@ -71,7 +72,14 @@ def _list() -> Any:
             html.Header(
                 [
                     html.H2("Stored builds"),
-                    html.Label(["Filter ", dcc.Input(id="recordings-filter", type="search", autoComplete="off")]),
+                    dmc.TextInput(
+                        id="recordings-filter",
+                        placeholder="Filter by machine, build, part, alloy",
+                        value="",
+                        size="xs",
+                        w=280,
+                        **{"aria-label": "Filter"},
+                    ),
                     html.Span(id="recordings-count", className="count", role="status"),
                 ]
             ),

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from dash import dcc, html
+import dash_mantine_components as dmc
+from dash import html
 
 from ui.access.roles import LEAST, may
 from ui.access.who import who
 from ui.replay import asking
 
-FACTORS = {"power": "beam power", "speed": "scan speed", "absorptivity": "absorptivity"}
+FACTORS = {"power": "Beam power", "speed": "Scan speed", "absorptivity": "Absorptivity"}
 USUAL_FRAMES = 200
 
 
@@ -19,11 +20,13 @@ def again() -> Any:
         return html.P(f"To ask for another forecast needs the role {LEAST['ask']}.", className="again-not")
     signed = person is not None and person.by != "nobody"
     fields = [
-        _field("again-operator", "operator", list="again-operators", placeholder="as then", maxLength=128),
-        html.Datalist([html.Option(value="reference")], id="again-operators"),
-        *(_per_cent(f"again-{factor}", words) for factor, words in FACTORS.items()),
-        _field("again-frames", "frames", type="number", value=USUAL_FRAMES, min=1, max=asking.MOST_FRAMES, step=1),
-        *([] if signed else [_field("again-by", "your name", maxLength=64, autoComplete="name")]),
+        dmc.Autocomplete(id="again-operator", label="Operator", placeholder="as then", data=[], size="xs", w=190),
+        *(
+            _number(f"again-{factor}", f"{words}, %", 100, int(asking.LEAST), int(asking.MOST))
+            for factor, words in FACTORS.items()
+        ),
+        _number("again-frames", "Frames", USUAL_FRAMES, 1, asking.MOST_FRAMES),
+        *([] if signed else [dmc.TextInput(id="again-by", label="Your name", size="xs", w=140)]),
         html.Button("Ask", type="submit", id="again-ask"),
         html.Progress(id="again-share", max="1", value="0", hidden=True, **{"aria-label": "done"}),
         html.Span(id="again-said", className="count", role="status"),
@@ -32,9 +35,7 @@ def again() -> Any:
     return html.Details([summary, html.Form(fields, id="again-form")], id="again", className="again")
 
 
-def _field(name: str, words: str, unit: str = "", **more: Any) -> Any:
-    return html.Label([f"{words} ", dcc.Input(**({"id": name, "type": "text"} | more)), unit])
-
-
-def _per_cent(name: str, words: str) -> Any:
-    return _field(name, words, " %", type="number", value=100, min=asking.LEAST, max=asking.MOST, step=1)
+def _number(name: str, words: str, value: int, least: int, most: int) -> Any:
+    return dmc.NumberInput(
+        id=name, label=words, value=value, min=least, max=most, allowDecimal=False, hideControls=True, size="xs", w=110
+    )

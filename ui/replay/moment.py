@@ -17,6 +17,7 @@ from twin.store.port import Store
 from ui.snapshot import FRAMES, INFERRED, SIGNAL_SAMPLES, Fresh, Slow, Snapshot, number
 
 COURSE_KEPT_S = 15.0  # of a build that goes on: so old its timeline may be
+ENDED_KEPT_S = 300.0
 KEPT = 24  # courses, plans and paths held in memory
 END_S = 1e300
 PATH_SAMPLES = 400  # of where the beam went, in a build without forecasts
@@ -46,9 +47,10 @@ class Recall:
 
     def course(self, machine: str, build: str, now_s: float) -> Course:
         """How the build went; of one that goes on, as it was a few seconds ago."""
-        return self._keep(
-            ("course", machine, build), now_s, lambda: self._store.course(machine, build), COURSE_KEPT_S
-        )  # fmt: skip
+        key = ("course", machine, build)
+        kept = self._kept.get(key)
+        for_s = COURSE_KEPT_S if kept is None or kept[1].goes_on else ENDED_KEPT_S
+        return self._keep(key, now_s, lambda: self._store.course(machine, build), for_s)
 
     def build(self, machine: str, build: str) -> dict[str, Any] | None:
         """The build's own message."""

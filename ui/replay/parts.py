@@ -20,6 +20,9 @@ def drawn(moment: Moment, told: Told, palette: Palette) -> dict[str, Props]:
     parts = {part.name: part.draw(snapshot, palette) for part in machine.PARTS if part.name not in LEFT_OUT}
     if snapshot.fresh.latest is None:
         parts |= _without_forecasts(moment, palette)
+    if len(snapshot.fresh.came):
+        key = parts["timeline"].setdefault("second-key", {"children": []})
+        key["children"] = [*key["children"], html.Span(className="swatch came"), "what came"]
     if "alerts" in parts and snapshot.slow.alerts.empty:
         parts["alerts"]["alerts"] = {"children": [html.P("No alert by this moment.", className="quiet")]}
     return parts | {"moment": _words(told)}

@@ -74,8 +74,8 @@ class Replays:
             return None
         told = {
             "span": course.span, "frame_s": message["frame_s"] if message else None,
-            "opinions": recall.opinions(machine, build), "operators": recall.operators(machine, build),
-            **_jumps(course),
+            "goes_on": course.goes_on, "opinions": recall.opinions(machine, build),
+            "operators": recall.operators(machine, build), **_jumps(course),
             "part": message["part"] if message else "", "material": message["material"] if message else "",
         }  # fmt: skip
         return _json(told, {"course": parts.course_part(course, PALETTES[scheme])}, {})
