@@ -144,17 +144,26 @@
     const t = performance.now() / 1000, passed = Math.min(t - lastTick, 2);
     lastTick = t;
     if (!playing || !now) return;
-    let next = now.at_s + passed * speed();
-    if (pauses.checked) next = leavePause(now.at_s, next);
+    const amount = passed * speed();
+    let next = pauses.checked ? onward(now.at_s, amount) : now.at_s + amount;
     if (next >= course.span[1]) { next = course.span[1]; stop(); }
     want(next);
   }
-  function leavePause(from, to) {
-    const layer = layerAt(to);
-    if (!layer || to <= layer[2]) return to;
-    if (course.gaps.some(([begin, end]) => to >= begin && to < end)) return to;  // a gap is no pause: it is played
-    const after = course.layers.find((each) => each[1] > to);
-    return after ? beginOf(after) : to;
+  /* so much process time on, in layers and gaps alone: a gap is no pause, it is played */
+  function onward(from, amount) {
+    let time = from;
+    for (let i = 0; i <= 2 * course.layers.length; i++) {
+      const layer = layerAt(time), gap = course.gaps.find(([begin, end]) => time >= begin && time < end);
+      const end = gap ? gap[1] : layer && time <= layer[2] ? layer[2] : time;
+      if (time + amount <= end) return time + amount;
+      amount -= end - time;
+      time = end;
+      if (course.gaps.some((each) => each[0] === time)) continue;
+      const next = course.layers.find((each) => each[1] >= time && each !== layer);
+      if (!next) return course.span[1];
+      time = beginOf(next);
+    }
+    return time;
   }
   function play() {
     if (!course || !course.span) return;
