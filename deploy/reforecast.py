@@ -27,7 +27,7 @@ PIECE_S = 0.25  # of wall time, then live forecasting goes first
 MOST_FRAMES = 5000
 FACTORS: Mapping[str, str] = {"power": "beam power", "speed": "scan speed", "absorptivity": "absorptivity"}
 LEAST, MOST = 0.5, 2.0  # of a factor
-PASSED = 16  # windows that are only passed over, at a time
+PASSED = 8  # windows that are only passed over, at a time
 
 
 @dataclass(frozen=True)
