@@ -114,6 +114,9 @@ def test_a_layer_without_forecasts_by_then_says_so_and_is_not_shown_as_now() -> 
     assert said.shown == "pause"
     assert "No frame of this layer is forecast by this moment: what is shown is of layer 1." in said.stale
     assert told(moment, silent()).shown == "frame"
+    ago = told(Moment(20 * FRAME_S, Here("layer", 1, 0.0, 1.0), late.snapshot, frame=4), silent())
+    assert (ago.shown, ago.stale) == ("pause", "No frame was forecast in the 1 ms before this moment.")
+    assert told(Moment(5 * FRAME_S, Here("layer", 1, 0.0, 1.0), late.snapshot, frame=4), silent()).stale == ""
 
 
 def test_lengths_of_time_are_readable_at_every_size() -> None:

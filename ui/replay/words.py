@@ -7,9 +7,11 @@ from typing import Literal
 from twin.course import Course
 from twin.forecast import Outcome
 from ui.replay.moment import Moment
+from ui.snapshot import number
 from ui.words import duration, verdict
 
 Shown = Literal["frame", "pause", "silence", "nothing"]
+LATE_FRAMES = 3.0  # so old a frame is not of this moment
 NO_FORECASTS = "This build was brought in without forecasts: ./meltwin import FILE --forecast makes them"
 
 
@@ -60,11 +62,16 @@ def told(moment: Moment, course: Course) -> Told:
 
 
 def _late(moment: Moment) -> str:
-    """Where the newest forecast is of another layer: this one has none yet, or none at all."""
+    """Where the newest forecast is of another layer, or of frames ago: what lies between has none."""
     latest = moment.snapshot.fresh.latest
-    if latest is None or moment.here.kind != "layer" or int(latest["layer"]) == moment.here.layer:
+    if latest is None or moment.here.kind != "layer":
         return ""
-    return f"No frame of this layer is forecast by this moment: what is shown is of layer {latest['layer']}."
+    if int(latest["layer"]) != moment.here.layer:
+        return f"No frame of this layer is forecast by this moment: what is shown is of layer {latest['layer']}."
+    old_s = moment.at_s - float(latest["time_s"])
+    frame_s = number((moment.snapshot.slow.build or {}).get("frame_s"))
+    late = frame_s is not None and old_s > LATE_FRAMES * frame_s
+    return f"No frame was forecast in the {seconds(old_s)} before this moment." if late else ""
 
 
 def _between(course: Course, layer: int | None, to_s: float | None) -> str:
