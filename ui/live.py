@@ -26,7 +26,8 @@ from ui.figures import DARK, LIGHT, Palette
 Props = dict[str, dict[str, Any]]  # component id -> what to set on it
 Asked = dict[str, str]  # what stands in a page's address behind the `?`
 
-READ_PERIOD_S = 0.25
+READ_PERIOD_S = 0.1
+MOST_BYTES = 60_000  # of the parts in one update; one that is larger goes alone
 FORGET_AFTER_S = 5.0  # nobody asked for this long: not read any more
 DEFAULT = "machine"  # the page of whoever does not say which
 MOST_ASKED = 8
@@ -137,10 +138,11 @@ class Feed:
             if self._task is not None and not self._task.cancelled():
                 self._task.result()  # a mistake in drawing is shown to whoever asked, not swallowed
             self._task = asyncio.create_task(self._run())
-        waiter = asyncio.ensure_future(self._ticked.wait())
-        await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        waiter.cancel()
-        newer = {name: part for name, part in watch.drawn.items() if seen.get(name) != part.stamp}
+        if not _newer(watch, seen):
+            waiter = asyncio.ensure_future(self._ticked.wait())
+            await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            waiter.cancel()
+        newer = _newer(watch, seen)
         parts = ",".join(f'"{name}":{{"stamp":{part.stamp},"props":{part.json}}}' for name, part in newer.items())
         return f'{{"pulse":{self._pulse(subject)},"parts":{{{parts}}}}}'
 
@@ -193,18 +195,32 @@ class Feed:
             return before.troubled(str(error).splitlines()[0], now_s)
 
     def _draw(self, subject: _Subject, watch: _Watch, palette: Palette) -> None:
-        view = self._views[subject]
+        view, drawn = self._views[subject], dict(watch.drawn)
         for part in self._pages[subject[0]].parts:
-            last = watch.drawn.get(part.name)
+            last = drawn.get(part.name)
             if last is not None and view.read_s - last.at_s < part.period_s:
                 continue
             text = to_json_plotly(part.draw(view, palette))
-            watch.drawn[part.name] = _Drawn(view.read_s, crc32(text.encode()), text)
+            drawn[part.name] = _Drawn(view.read_s, crc32(text.encode()), text)
+        watch.drawn = drawn  # at once: viewers look at it meanwhile
 
     def _pulse(self, subject: _Subject) -> str:
         view = self._views.get(subject, self._pages[subject[0]].empty)
         always = {"waiting": view.waiting_for, "trouble": view.trouble, "stale_after_s": self._stale_after_s}
         return json.dumps(view.pulse() | always)
+
+
+def _newer(watch: _Watch, seen: Mapping[str, int]) -> dict[str, _Drawn]:
+    """The parts that a viewer does not hold, those that were drawn first before the others, up to `MOST_BYTES`."""
+    newer = [(name, part) for name, part in watch.drawn.items() if seen.get(name) != part.stamp]
+    chosen: dict[str, _Drawn] = {}
+    size = 0
+    for name, part in sorted(newer, key=lambda each: each[1].at_s):
+        size += len(part.json)
+        if chosen and size > MOST_BYTES:
+            break
+        chosen[name] = part
+    return chosen
 
 
 def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
