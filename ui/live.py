@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from zlib import crc32
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from plotly.io.json import to_json_plotly
 from sqlalchemy.exc import SQLAlchemyError
 
 from twin.clock import Clock
 from twin.store.port import Store, StoreError, StoreMissingError
+from ui.body import NotJsonError, TooLongError, said
 from ui.figures import DARK, LIGHT, Palette
 
 Props = dict[str, dict[str, Any]]  # component id -> what to set on it
@@ -224,7 +225,19 @@ def _newer(watch: _Watch, seen: Mapping[str, int]) -> dict[str, _Drawn]:
 
 
 def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
-    """Serve `feed` to pages of this very host; a page from elsewhere is turned away."""
+    """Serve `feed` to pages of this very host; a page from elsewhere is turned away. Where no websocket comes through,
+    the same asks come as requests."""
+
+    @server.post(path)
+    async def polled(request: Request) -> Response:
+        try:
+            ask = await said(request)
+        except (TooLongError, NotJsonError) as error:
+            return Response(str(error), 415)
+        page, scheme = _page_of(ask)
+        if not feed.knows(page):
+            return Response(status_code=404)
+        return Response(await feed.next(page, _asked(ask), scheme, _seen(ask)), media_type="application/json")
 
     @server.websocket(path)
     async def live(socket: WebSocket) -> None:
@@ -235,13 +248,22 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
         try:
             while True:
                 ask = json.loads(await socket.receive_text())
-                page, scheme = str(ask.get("page") or DEFAULT), "dark" if ask.get("scheme") == "dark" else "light"
+                page, scheme = _page_of(ask)
                 if not feed.knows(page):
                     await socket.close(code=1008)
                     return
-                await socket.send_text(await feed.next(page, _asked(ask), scheme, ask.get("seen") or {}))
+                await socket.send_text(await feed.next(page, _asked(ask), scheme, _seen(ask)))
         except (WebSocketDisconnect, json.JSONDecodeError):
             return
+
+
+def _page_of(ask: dict[str, Any]) -> tuple[str, str]:
+    return str(ask.get("page") or DEFAULT), "dark" if ask.get("scheme") == "dark" else "light"
+
+
+def _seen(ask: dict[str, Any]) -> dict[str, int]:
+    seen = ask.get("seen")
+    return seen if isinstance(seen, dict) else {}
 
 
 def _asked(ask: dict[str, Any]) -> Asked:

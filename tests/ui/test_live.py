@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -251,3 +253,24 @@ def test_pages_from_elsewhere_are_turned_away(serve: Serve, origin: str | None) 
     address = serve(SyntheticStore())
     with pytest.raises(InvalidStatus), opened(address, origin=origin):
         pass
+
+
+def polled(address: str, body: bytes, origin: str) -> tuple[int, str]:
+    request = Request(address + "/live", body, {"Content-Type": "application/json", "Origin": origin})
+    try:
+        with urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, ""
+
+
+def test_the_same_is_had_by_requests(serve: Serve) -> None:
+    address = serve(SyntheticStore(now_s=time.time()))
+    asked = json.dumps({"page": "machine", "asked": {"machine": LPBF_BAY.name}, "seen": {}}).encode()
+    status, text = polled(address, asked, address)
+    assert status == 200
+    assert "timeline" in json.loads(text)["parts"]
+    assert polled(address, asked, "https://example.org")[0] == 403
+    assert polled(address, b"[]", address)[0] == 415
+    assert polled(address, b"{", address)[0] == 415
+    assert polled(address, b'{"page": "none"}', address)[0] == 404
