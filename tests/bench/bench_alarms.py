@@ -17,7 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.run import Batch, Opinions, RunLoop
+from deploy.advance import Opinions
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from deploy.settings import Settings, load
 from deploy.wiring import warm_twins
 from ingest.codecs.text import CONTENT_TYPE

@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy import wiring
+from deploy.batch import Batch
 from deploy.cli import app
 from deploy.ports import free_port
-from deploy.run import Batch, RunLoop
+from deploy.run import RunLoop
 from deploy.settings import Settings
 from ingest.broker import EmbeddedBroker
 from ingest.herald import Herald
