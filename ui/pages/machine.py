@@ -6,7 +6,7 @@ from dash import dcc, html
 
 from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
 from ui.live import Page, Part, Props
-from ui.pages import band, lists
+from ui.pages import acting, band, lists
 from ui.pages.parts import trouble, waiting_panel
 from ui.snapshot import Snapshot, number, read_snapshot
 from ui.words import moment, provenance, seen, unit_of
@@ -36,15 +36,18 @@ def layout() -> Any:
                 html.Section(
                     [
                         html.Header([html.H2("Alerts"), html.Span("none", id="alert-count", className="count")]),
+                        acting.only_looks(),
+                        acting.said(),
                         html.Div(
                             id="alerts", className="alerts", tabIndex=0, role="region", **{"aria-label": "Alerts"}
                         ),
                     ],
-                    className="card alerts-card",
+                    className="card alerts-card" + ("" if acting.allowed() else " may-look"),
                 ),
             ],
             className="grid",
         ),
+        acting.dialog(),
         html.Dl(id="counts", className="counts"),
         html.Div(id="missed", className="missed", role="region", **{"aria-label": "Messages missed"}),
     ]
