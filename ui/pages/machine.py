@@ -6,7 +6,7 @@ from dash import dcc, html
 
 from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
 from ui.live import Page, Part, Props
-from ui.pages import acting, band, lists
+from ui.pages import acting, band, because, lists
 from ui.pages.parts import trouble, waiting_panel
 from ui.snapshot import Snapshot, number, read_snapshot
 from ui.words import moment, provenance, seen, unit_of
@@ -28,7 +28,15 @@ def layout() -> Any:
         band.layout(),
         html.Div(
             [
-                _card("timeline", "Melt-pool size", "observed, estimated and forecast over process time", _key()),
+                _card(
+                    "timeline",
+                    "Melt-pool size",
+                    "observed, estimated and forecast over process time",
+                    _key(),
+                    because.opener(),
+                    over=because.mark(),
+                ),
+                because.layout(),
                 _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
                 _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
@@ -53,10 +61,10 @@ def layout() -> Any:
     ]
 
 
-def _card(name: str, title: str, meaning: str, *more: Any) -> Any:
+def _card(name: str, title: str, meaning: str, *more: Any, over: Any = None) -> Any:
     graph = dcc.Graph(id=name, config=GRAPH, responsive=True, className="graph", figure={"data": [], "layout": {}})
     return html.Section(
-        [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph],
+        [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph, over],
         className=f"card {name}-card",
         **{"aria-label": f"{title}: {meaning}"},
     )
@@ -80,8 +88,10 @@ def _age(name: str) -> Any:
 
 def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
     fresh, unit = snapshot.fresh, _unit(snapshot)
+    figure = timeline(fresh.frames, fresh.signals, unit, palette, fresh.second)
+    figure.update_layout(meta=because.picks(snapshot, figure))
     return {
-        "timeline": {"figure": timeline(fresh.frames, fresh.signals, unit, palette, fresh.second)},
+        "timeline": {"figure": figure},
         "second-key": {"children": _second(snapshot, unit.name)},
     }
 
