@@ -1,5 +1,6 @@
 """What an operator and an engineer do on a machine's page, in Chromium, down to the rows of the store."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import need
 from tests.ui.synthetic import LPBF_BAY, SyntheticStore, frame_step, opening_step
+from tests.ui.test_attribution import DEPTH, WITHHELD
 from tests.ui.test_browser import FLAGS
 from twin.forecast import Alert
 from twin.store.port import Step
@@ -131,6 +133,94 @@ def test_a_viewer_sees_alerts_and_nothing_to_press(
     page.goto(f"{serve(url, stale_after_s=600.0)}/machine?machine={LPBF_BAY.name}")
     page.wait_for_selector("#alerts li:has-text('keyhole')")
     assert not page.is_visible("button[data-deed]")
-    assert page.is_visible("text=needs the role operator")
+    assert page.is_visible(".alerts-card :text('needs the role operator')")
     refused = "window.dash_clientside.meltwin.act('acknowledge', {}).then(() => 'done', (error) => error.message)"
     assert "needs the role operator; you are viewer" in page.evaluate(refused)
+
+
+@pytest.fixture
+def answering(url: str, writer: SqlStore) -> Iterator[list[dict[str, Any]]]:
+    """Somebody who answers what is asked, of the length with why it is withheld; gives what was asked."""
+    stop, asked, own = threading.Event(), list[dict[str, Any]](), SqlStore.create(url)
+
+    def work() -> None:
+        while not stop.wait(0.1):
+            now_s = time.time()
+            request = own.claim(("attribution",), now_s=now_s, lease_s=10.0)
+            if request is not None:
+                asked.append(request.arguments)
+                stop.wait(0.4)
+                answer = WITHHELD if request.arguments["of"] == "length" else DEPTH
+                own.answer(request, answer, now_s=time.time())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield asked
+    stop.set()
+    thread.join(10)
+    own.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_moment_is_picked_and_the_page_says_why(
+    page: Any, serve: Callable[..., str], url: str, writer: SqlStore, answering: list[dict[str, Any]]
+) -> None:
+    looks: list[str] = []
+    page.on("request", lambda said: looks.append(said.url) if "look_attribution" in said.url else None)
+    page.goto(f"{serve(url, stale_after_s=600.0)}/machine?machine={LPBF_BAY.name}")
+    page.wait_for_function("document.querySelector('#timeline .js-plotly-plot')?.layout?.meta?.frame?.length > 10")
+    page.locator("#why-open").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "why-mark"
+    newest = int(page.get_attribute("#why-mark", "aria-valuenow"))
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    assert page.get_attribute("#why-mark", "aria-valuetext") == "188 µs before now, frame 158 of layer 3"
+    assert int(page.get_attribute("#why-mark", "aria-valuenow")) == newest - 3
+    page.fill("#why-by", "Ada")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#why-state:has-text('Answered.')")
+    assert "63% of the extra depth comes from the power of 215 W" in page.inner_text("#why-sentence")
+    assert "Asked by Ada" in page.inner_text("#why-facts")
+    assert "correlation of 0.99" in page.inner_text("#why-facts")
+    page.wait_for_function("document.querySelector('#why-places .js-plotly-plot')?._fullData?.length === 4")
+    assert answering[0]["frame"] == 158
+    assert page.evaluate("document.querySelectorAll('#why-moments .bars path').length") > 10
+    after = len(looks)
+    page.wait_for_timeout(800)
+    assert len(looks) == after, "nobody looks once it is there"
+
+    box = page.locator("#timeline .js-plotly-plot .draglayer .xy").first.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    picked = page.get_attribute("#why-mark", "aria-valuetext")
+    assert "frame 158 " not in picked
+    page.click("#why-of >> text=Length")
+    page.select_option("#why-lead", index=2)
+    page.click("text=Ask why")
+    page.wait_for_selector("#why-state:has-text('fails its own test')")
+    assert not page.is_visible("#why-moments")
+    assert answering[1]["of"] == "length"
+    assert answering[1]["lead_s"] == pytest.approx(2 * LPBF_BAY.frame_s)
+    assert f"frame {answering[1]['frame']} of layer 3" in picked
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#why")
+    assert page.evaluate("document.activeElement.id") == "why-open"
+
+
+@pytest.mark.timeout(60)
+def test_without_anybody_who_answers_the_page_says_so_and_takes_the_question_back(
+    page: Any, serve: Callable[..., str], url: str, writer: SqlStore
+) -> None:
+    page.goto(f"{serve(url, stale_after_s=600.0)}/machine?machine={LPBF_BAY.name}")
+    page.wait_for_function("document.querySelector('#timeline .js-plotly-plot')?.layout?.meta?.frame?.length > 10")
+    page.click("#why-open")
+    page.click("text=Ask why")
+    page.wait_for_selector("#why-state:has-text('Say who you are')")
+    page.keyboard.type("Ada")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#why-state:has-text('it waits for its turn')")
+    page.wait_for_selector("#why-state:has-text('Nobody has taken it up')")
+    page.click("#why-close")
+    until_s = time.time() + 10
+    while writer.requests()[0].state != "dropped" and time.time() < until_s:
+        page.wait_for_timeout(100)
+    assert [request.state for request in writer.requests()] == ["dropped"]

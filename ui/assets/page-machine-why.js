@@ -6,7 +6,7 @@
   const root = document.documentElement;
   const byId = (id) => document.getElementById(id);
   const set = (id, props) => window.dash_clientside.set_props(id, props);
-  const act = (name, said) => window.dash_clientside.meltwin.act(name, said);
+  const act = (name, said) => window.dash_clientside.meltwin.act(name, { by: sessionStorage.getItem(BY) || "somebody", ...said });
   const chart = () => document.querySelector("#timeline .js-plotly-plot");
   const scheme = () => root.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light";
   const isOpen = () => root.dataset.why === "open";
@@ -46,6 +46,7 @@
     mark.style.top = box.offsetTop + graph._fullLayout._size.t + "px";
     mark.style.height = graph._fullLayout._size.h + "px";
     const n = index(meta);
+    mark.dataset.past = at < 0 ? "yes" : "no";
     const text = picked ? duration(Math.max(meta.now_s - time_s, 0)) + " before now, frame " + picked.frame
       + " of layer " + picked.layer : "now, the newest frame";
     for (const [key, value] of Object.entries({ min: 0, max: meta.frame.length - 1, now: Math.max(n, 0), text: text })) {
@@ -117,7 +118,7 @@
     clearTimeout(timer);
     const asked = request;
     try {
-      const told = await act("look_attribution", { request: asked, scheme: scheme(), by: "page" });
+      const told = await act("look_attribution", { request: asked, scheme: scheme() });
       if (asked !== request) return;
       for (const [id, props] of Object.entries(told.props)) set(id, props);
       ended = told.ended;
