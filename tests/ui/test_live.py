@@ -20,7 +20,7 @@ from twin.store.fake import FakeStore
 from twin.store.port import Step
 from twin.store.sql import SqlStore
 from ui.live import READ_PERIOD_S
-from ui.snapshot import Fresh, Snapshot
+from ui.snapshot import PATH_FRAMES, Fresh, Snapshot, read_snapshot
 
 Serve = Callable[..., str]
 
@@ -33,8 +33,10 @@ def opened(address: str, **more: Any) -> ClientConnection:
     )
 
 
-def ask(page: ClientConnection, machine: str = "", seen: dict[str, int] | None = None) -> dict[str, Any]:
-    page.send(json.dumps({"asked": {"machine": machine}, "scheme": "light", "seen": seen or {}}))
+def ask(
+    page: ClientConnection, machine: str = "", seen: dict[str, int] | None = None, **chosen: str
+) -> dict[str, Any]:  # fmt: skip
+    page.send(json.dumps({"asked": {"machine": machine} | chosen, "scheme": "light", "seen": seen or {}}))
     return json.loads(page.recv(timeout=20))
 
 
@@ -73,6 +75,46 @@ def test_reads_do_not_grow_with_viewers(serve: Serve) -> None:
         pages = [viewers.enter_context(opened(address)) for _ in range(6)]
         reads, took_s = _ask_for(2.0, pages, store)
     assert reads <= took_s / READ_PERIOD_S + 2
+
+
+def test_who_chooses_another_drawing_shares_all_else(serve: Serve) -> None:
+    """A choice changes its own part; the store is read once, and every other part is drawn once."""
+    store = SyntheticStore(now_s=time.time())
+    address = serve(store)
+    with opened(address) as one, opened(address) as other:
+        ask(one, LPBF_BAY.name)
+        held = stamps(ask(other, LPBF_BAY.name, colour="width"))
+        reads = store.reads["machines"]
+        for page, chosen in ((one, {}), (other, {"colour": "width"})):
+            page.send(json.dumps({"asked": {"machine": LPBF_BAY.name} | chosen, "scheme": "light", "seen": {}}))
+        mine, theirs = (json.loads(page.recv(timeout=20)) for page in (one, other))
+        assert store.reads["machines"] - reads <= 2
+        assert {name for name in PARTS if stamps(mine)[name] != stamps(theirs)[name]} == {"layer"}
+        assert stamps(theirs)["layer"] == held["layer"]
+        assert "width" in json.dumps(theirs["parts"]["layer"])
+        plain = stamps(ask(one, LPBF_BAY.name, colour="no such quantity"))
+        assert plain["layer"] == stamps(mine)["layer"], "what is none is the first"
+
+
+def test_the_path_of_a_layer_grows_and_is_read_only_where_it_is_new() -> None:
+    asked: list[int] = []
+
+    class Counted(FakeStore):
+        def estimates(self, machine: str, **how: Any) -> Any:
+            rows = super().estimates(machine, **how)
+            if how["limit"] == PATH_FRAMES:
+                asked.append(len(rows))
+            return rows
+
+    store, source, snapshot = Counted(), SyntheticStore(frame=5, now_s=time.time()), Snapshot(0.0)
+    store.write(opening_step(source, LPBF_BAY))
+    for turn in range(3):
+        for _ in range(4):
+            source.advance(1, time.time())
+            store.write(frame_step(source, LPBF_BAY, with_field=False))
+        snapshot = read_snapshot(store, {"machine": LPBF_BAY.name}, snapshot, 10.0 * (turn + 1)) or snapshot
+        assert snapshot.slow.path["frame"].tolist() == list(range(6, 6 + 4 * (turn + 1)))
+    assert asked == [4, 4, 4]
 
 
 def _ask_for(seconds: float, pages: list[ClientConnection], store: SyntheticStore) -> tuple[int, float]:

@@ -60,7 +60,7 @@
 
   function choose(value) {
     if (value && held.pulse && value !== held.pulse.machine) {
-      look({ machine: value });
+      look({ ...held.asked, machine: value });
     }
   }
 

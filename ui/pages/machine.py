@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import pandas as pd
 from dash import dcc, html
 
 from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
+from ui.figures.coloured import DEFAULT, QUANTITIES
 from ui.live import Page, Part, Props
 from ui.pages import acting, band, because, lists
 from ui.pages.parts import trouble, waiting_panel
 from ui.snapshot import Snapshot, number, read_snapshot
-from ui.words import moment, provenance, seen, unit_of
+from ui.words import alert_name, moment, provenance, seen, unit_of
 
 GRAPH = {
     "displaylogo": False,
@@ -40,7 +42,7 @@ def layout() -> Any:
                 _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
                 _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
-                _card("layer", "Layer", "planned path, path taken by power, beam now"),
+                _card("layer", "Layer", "planned path, beam now, alerts", _choice("colour", "coloured by", QUANTITIES)),
                 html.Section(
                     [
                         html.Header([html.H2("Alerts"), html.Span("none", id="alert-count", className="count")]),
@@ -79,6 +81,12 @@ def _key() -> Any:
         ],
         className="key",
     )
+
+
+def _choice(name: str, label: str, values: dict[str, str]) -> Any:
+    """A choice that stands in the page's address; the first is what a page begins with."""
+    options = [html.Option(word, value=value) for value, word in values.items()]
+    return html.Label([html.Span(label), html.Select(options, **{"data-choice": name})], className="choice")
 
 
 def _age(name: str) -> Any:
@@ -133,9 +141,23 @@ def _pool(snapshot: Snapshot, palette: Palette) -> Props:
     }
 
 
-def _layer(snapshot: Snapshot, palette: Palette) -> Props:
-    nominal_w = (snapshot.slow.build or {}).get("nominal_beam_power_w")
-    return {"layer": {"figure": layer_map(snapshot.fresh.frames, snapshot.slow.vectors, palette, nominal_w)}}
+def _layer(snapshot: Snapshot, palette: Palette, by: str) -> Props:
+    build, fresh, slow = snapshot.slow.build or {}, snapshot.fresh, snapshot.slow
+    frames = pd.concat([slow.path, fresh.frames], ignore_index=True) if len(slow.path) else fresh.frames
+    figure = layer_map(
+        frames, slow.vectors, palette, build.get("nominal_beam_power_w"), build.get("nominal_scan_speed_m_per_s"),
+        by=by or DEFAULT, unit=_unit(snapshot), alerts=_open_here(snapshot),
+    )  # fmt: skip
+    return {"layer": {"figure": figure}}
+
+
+def _open_here(snapshot: Snapshot) -> pd.DataFrame:
+    """Alerts whose cause is there, in the build and layer of the map, with their names."""
+    rows, where = snapshot.slow.alerts, snapshot.slow.path_of
+    if rows.empty or where is None:
+        return pd.DataFrame()
+    here = rows[(rows["build"] == where[0]) & (rows["layer"] == where[1]) & rows["cleared_s"].isna()]
+    return here.assign(name=[alert_name(kind) for kind in here["kind"]])
 
 
 def _unit(snapshot: Snapshot) -> Any:
@@ -147,7 +169,7 @@ PARTS = (
     Part("timeline", 0.2, _timeline),
     Part("field", 0.9, _field),
     Part("pool", 0.9, _pool),
-    Part("layer", 0.9, _layer),
+    Part("layer", 0.9, _layer, choice="colour"),
     Part("absorbed", 0.9, _absorbed),
     Part("alerts", 0.9, lists.alerts),
     Part("counts", 0.9, lists.counts),
