@@ -32,9 +32,9 @@ def test_contour_is_at_the_solidus_and_nowhere_else():
 def test_maps_cut_the_field_at_the_surface_and_under_the_beam():
     field = ellipsoid_field(150e-6, peak_k=3000)
     figure = field_maps(field, LPBF, LIGHT)
-    np.testing.assert_array_equal(named(figure, "across")[0].z, field.temperature_k[:, :, 0].T)
+    np.testing.assert_allclose(named(figure, "across")[0].z, field.temperature_k[:, :, 0].T, atol=0.5)
     middle = int(np.abs(field.y_m).argmin())
-    np.testing.assert_array_equal(named(figure, "depth")[0].z, field.temperature_k[:, middle, :].T)
+    np.testing.assert_allclose(named(figure, "depth")[0].z, field.temperature_k[:, middle, :].T, atol=0.5)
     np.testing.assert_allclose(named(figure, "depth")[0].y, field.z_m * 1e6, rtol=1e-6)
     assert figure.layout.yaxis2.range[0] > figure.layout.yaxis2.range[1]  # depth grows downwards
 
@@ -127,6 +127,10 @@ def test_every_quantity_colours_the_same_path(by, palette):
     assert QUANTITIES[by] in drawn.hovertemplate
     lit = path(limit=60).query("beam_power_w > 0")
     assert len(lit) - 1 <= len(drawn.x) <= len(lit), "only the first frame may not know its speed"
+    unknown = sum(
+        len(pale.x) for pale in named(layer_map(frames, vectors, palette, 195.0, 0.8, by=by), "path, not known")
+    )
+    assert len(drawn.x) + unknown == len(lit)
     assert len(drawn.marker.color) == len(drawn.x)
 
 

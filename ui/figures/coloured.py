@@ -96,5 +96,6 @@ def outcome_marker(outcomes: pd.Series, palette: Palette) -> dict[str, Any]:
     return {
         "size": np.where(ok, 6, 9).tolist(),
         "color": np.where(ok, palette.faint, palette.caution).tolist(),
+        "line": {"width": 0},
         "symbol": np.where(ok, "circle", "triangle-up").tolist(),
     }

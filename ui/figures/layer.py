@@ -87,7 +87,7 @@ def _travel(frames: pd.DataFrame, palette: Palette, nominal: Nominal, by: str, u
     estimate = estimate[estimate["layer"] == estimate["layer"].iloc[-1]]
     now = estimate.iloc[[-1]]
     return [
-        _path(estimate, palette, nominal, by, unit),
+        *_path(estimate, palette, nominal, by, unit),
         go.Scatter(
             x=_mm(horizon, "x_m"),
             y=_mm(horizon, "y_m"),
@@ -108,35 +108,41 @@ def _travel(frames: pd.DataFrame, palette: Palette, nominal: Nominal, by: str, u
     ]
 
 
-def _path(estimate: pd.DataFrame, palette: Palette, nominal: Nominal, by: str, unit: LengthUnit) -> go.Scatter:
-    """Where the beam was with the laser on, by a quantity; a frame whose value is not known is left out."""
-    on = (estimate["beam_power_w"] > 0).to_numpy()
-    marker: dict[str, Any]
+def _path(estimate: pd.DataFrame, palette: Palette, nominal: Nominal, by: str, unit: LengthUnit) -> list[Any]:
+    """Where the beam was with the laser on, by a quantity; pale where it is not known."""
+    lit = (estimate["beam_power_w"] > 0).to_numpy()
     if by == "outcome":
-        shown, value = estimate[on], "%{text}"
-        text = shown["outcome"].astype(str).str.replace("_", " ").tolist()
-        marker = outcome_marker(shown["outcome"], palette)
-    else:
-        told = coloured(estimate, by, unit, nominal)
-        known = on & np.isfinite(told.values)
-        shown, value, text = estimate[known], told.value, None
-        marker = {
-            "size": 6,
-            "color": told.values[known],
-            "colorscale": told.scale,
-            "cmin": told.low,
-            "cmax": told.high,
-            "colorbar": {
-                "title": {"text": told.title, "side": "top", "font": {"color": palette.muted}},
-                "tickfont": {"size": 11, "color": palette.muted},
-                "thickness": 10,
-                "outlinewidth": 0,
-                "nticks": 5,
-            },
-        }
+        words = estimate["outcome"].astype(str)[lit].str.replace("_", " ").tolist()
+        return [_dots(estimate[lit], outcome_marker(estimate["outcome"][lit], palette), by, "%{text}", words)]
+    told = coloured(estimate, by, unit, nominal)
+    known = np.isfinite(told.values)
+    marker = {
+        "size": 6,
+        "color": told.values[lit & known],
+        "colorscale": told.scale,
+        "cmin": told.low,
+        "cmax": told.high,
+        "colorbar": {
+            "title": {"text": told.title, "side": "top", "font": {"color": palette.muted}},
+            "tickfont": {"size": 11, "color": palette.muted},
+            "thickness": 10,
+            "outlinewidth": 0,
+            "nticks": 5,
+        },
+    }
+    drawn = [_dots(estimate[lit & known], marker, by, told.value)]
+    if (lit & ~known).any():
+        pale = _dots(estimate[lit & ~known], {"size": 3, "color": palette.faint}, by, "not known")
+        drawn.insert(0, pale.update(name="path, not known"))
+    return drawn
+
+
+def _dots(
+    rows: pd.DataFrame, marker: dict[str, Any], by: str, value: str, text: list[str] | None = None
+) -> go.Scatter:  # fmt: skip
     return go.Scatter(
-        x=_mm(shown, "x_m"),
-        y=_mm(shown, "y_m"),
+        x=_mm(rows, "x_m"),
+        y=_mm(rows, "y_m"),
         mode="markers",
         marker=marker,
         text=text,

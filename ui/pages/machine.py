@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from dash import dcc, html
 
+from twin.forecast import Field
 from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
 from ui.figures.coloured import DEFAULT, QUANTITIES
 from ui.live import Page, Part, Props
@@ -13,6 +15,7 @@ from ui.pages.parts import trouble, waiting_panel
 from ui.snapshot import Snapshot, number, read_snapshot
 from ui.words import alert_name, moment, provenance, seen, unit_of
 
+POOLS = {"half": "cut at mid-track", "whole": "whole"}
 GRAPH = {
     "displaylogo": False,
     "responsive": True,
@@ -39,7 +42,13 @@ def layout() -> Any:
                     over=because.mark(),
                 ),
                 because.layout(),
-                _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
+                _card(
+                    "pool",
+                    "Melt pool",
+                    "what is above the solidus; drag to turn",
+                    _age("pool-age"),
+                    _choice("pool", "", POOLS),
+                ),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
                 _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
                 _card("layer", "Layer", "planned path, beam now, alerts", _choice("colour", "coloured by", QUANTITIES)),
@@ -133,12 +142,21 @@ def _field(snapshot: Snapshot, palette: Palette) -> Props:
     }
 
 
-def _pool(snapshot: Snapshot, palette: Palette) -> Props:
+def _pool(snapshot: Snapshot, palette: Palette, cut: str) -> Props:
     field = snapshot.slow.temperature_field
+    figure = melt_pool_3d(field, _unit(snapshot), palette, half=cut != "whole", past=_until(snapshot, field))
     return {
-        "pool": {"figure": melt_pool_3d(field, _unit(snapshot), palette)},
+        "pool": {"figure": figure},
         "pool-age": {"children": moment(field, snapshot.read_s)},
     }
+
+
+def _until(snapshot: Snapshot, field: Field | None) -> pd.DataFrame | None:
+    """The estimates up to the moment that a field shows."""
+    frames = snapshot.fresh.frames
+    if field is None or frames.empty or not np.isfinite(field.time_s):
+        return None
+    return frames[(frames["lead_s"] == 0) & (frames["time_s"] <= field.time_s + 1e-9)]
 
 
 def _layer(snapshot: Snapshot, palette: Palette, by: str) -> Props:
@@ -168,7 +186,7 @@ PARTS = (
     Part("band", 0.2, band.band),
     Part("timeline", 0.2, _timeline),
     Part("field", 0.9, _field),
-    Part("pool", 0.9, _pool),
+    Part("pool", 0.9, _pool, choice="pool"),
     Part("layer", 0.9, _layer, choice="colour"),
     Part("absorbed", 0.9, _absorbed),
     Part("alerts", 0.9, lists.alerts),
