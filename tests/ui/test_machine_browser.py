@@ -224,3 +224,50 @@ def test_without_anybody_who_answers_the_page_says_so_and_takes_the_question_bac
     while writer.requests()[0].state != "dropped" and time.time() < until_s:
         page.wait_for_timeout(100)
     assert [request.state for request in writer.requests()] == ["dropped"]
+
+
+CAMERA = """() => {
+    const scene = document.querySelector('#pool .js-plotly-plot')?._fullLayout?.scene?._scene;
+    const eye = scene && scene.getCamera().eye;
+    return eye ? [eye.x, eye.y, eye.z] : null;
+}"""
+DRAWN = "document.querySelector('#pool-age').textContent"
+
+
+@pytest.mark.timeout(60)
+def test_the_pool_stays_turned_while_it_is_turned_and_after(
+    page: Any, serve: Callable[..., str], url: str, writer: SqlStore
+) -> None:
+    source = SyntheticStore(frame=161, now_s=time.time())
+
+    def moved_on() -> None:
+        before = page.evaluate(DRAWN)
+        for _ in range(12):
+            source.advance(4, time.time())
+            writer.write(frame_step(source, LPBF_BAY, with_field=True))
+            page.wait_for_timeout(400)
+            if page.evaluate(DRAWN).split(",")[0] != before.split(",")[0]:
+                return
+
+    page.goto(f"{serve(url, stale_after_s=600.0)}/machine?machine={LPBF_BAY.name}")
+    page.wait_for_function(f"({CAMERA})() !== null")
+    page.wait_for_timeout(500)
+    box = page.locator("#pool").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y, steps=4)
+    held = page.evaluate(CAMERA)
+    moved_on()
+    assert page.evaluate(CAMERA) == pytest.approx(held), "nothing is drawn anew under the hand"
+    page.mouse.up()
+    moved_on()
+    assert page.evaluate(CAMERA) == pytest.approx(held, rel=1e-3)
+    page.select_option("[data-choice=pool]", "whole")
+    page.wait_for_function("location.search.includes('pool=whole')")
+    page.select_option("[data-choice=colour]", "width")
+    words = "document.querySelector('#layer .js-plotly-plot')._fullData.map((trace) => trace.hovertemplate).join()"
+    page.wait_for_function(f"{words}.includes('width')")
+    page.reload()
+    page.wait_for_function("document.querySelector('[data-choice=colour]')?.value === 'width'")
+    assert page.input_value("[data-choice=pool]") == "whole"
