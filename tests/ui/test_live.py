@@ -1,5 +1,6 @@
 """Laws of the live feed: one reader for all, one answer under way, an honest page without data."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from tests.conftest import need
 from tests.postgres import PASSWORD
 from tests.postgres import server as postgres_server
 from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
+from twin.clock import SystemClock
 from twin.store.fake import FakeStore
 from twin.store.port import Step
 from twin.store.sql import SqlStore
-from ui.live import MOST_BYTES, READ_PERIOD_S
-from ui.snapshot import Fresh, Snapshot
+from ui.hall import Hall
+from ui.live import MOST_BYTES, READ_PERIOD_S, Feed, Page, Part, Props
+from ui.snapshot import PATH_FRAMES, Fresh, Snapshot, read_snapshot
 
 Serve = Callable[..., str]
 
@@ -35,17 +38,19 @@ def opened(address: str, **more: Any) -> ClientConnection:
     )
 
 
-def ask(page: ClientConnection, machine: str = "", seen: dict[str, int] | None = None) -> dict[str, Any]:
-    page.send(json.dumps({"asked": {"machine": machine}, "scheme": "light", "seen": seen or {}}))
+def ask(
+    page: ClientConnection, machine: str = "", seen: dict[str, int] | None = None, **chosen: str
+) -> dict[str, Any]:  # fmt: skip
+    page.send(json.dumps({"asked": {"machine": machine} | chosen, "scheme": "light", "seen": seen or {}}))
     return json.loads(page.recv(timeout=20))
 
 
-def filled(page: ClientConnection, machine: str = "") -> dict[str, Any]:
+def filled(page: ClientConnection, machine: str = "", **chosen: str) -> dict[str, Any]:
     """Asks as a page does, until it holds every part."""
     parts: dict[str, Any] = {}
     until_s = time.monotonic() + 20
     while set(parts) != PARTS and time.monotonic() < until_s:
-        update = ask(page, machine, stamps({"parts": parts}))
+        update = ask(page, machine, stamps({"parts": parts}), **chosen)
         parts |= update["parts"]
     return update | {"parts": parts}
 
@@ -89,6 +94,61 @@ def test_reads_do_not_grow_with_viewers(serve: Serve) -> None:
         pages = [viewers.enter_context(opened(address)) for _ in range(6)]
         reads, took_s = _ask_for(2.0, pages, store)
     assert reads <= took_s / READ_PERIOD_S + 2
+
+
+def test_who_chooses_another_drawing_shares_all_else(serve: Serve) -> None:
+    """A choice changes its own part; the store is read once, and every other part is drawn once."""
+    store = SyntheticStore(now_s=time.time())
+    address = serve(store)
+    with opened(address) as one, opened(address) as other:
+        mine, theirs = filled(one, LPBF_BAY.name), filled(other, LPBF_BAY.name, colour="width")
+        assert stamps(theirs)["layer"] != stamps(mine)["layer"]
+        assert "width" in json.dumps(theirs["parts"]["layer"])
+        plain = stamps(filled(one, LPBF_BAY.name, colour="no such quantity"))
+        assert plain["layer"] == stamps(mine)["layer"], "what is none is the first"
+
+    drawn: list[str] = []
+
+    def draw(name: str) -> Callable[..., Props]:
+        return lambda view, palette, chosen="": drawn.append(f"{name} {chosen}".strip()) or {}  # type: ignore[func-returns-value]
+
+    def read(store: Any, asked: dict[str, str], before: Hall, now_s: float) -> Hall:
+        assert "colour" not in asked, "a choice is no subject"
+        drawn.append("read")
+        return replace(before, read_s=now_s)
+
+    parts = (Part("a", 60.0, draw("a")), Part("b", 60.0, draw("b"), "colour"))
+    page = Page("p", "/p", "P", list, Hall(0.0), read, parts)
+
+    async def watch() -> None:
+        feed = Feed(FakeStore, [page], SystemClock(), stale_after_s=5.0, waiting_text="")
+        looks = [feed.next("p", {"of": "x"} | said, "light", {}) for said in ({}, {"colour": "w"}, {"colour": "w"})]
+        await asyncio.gather(*looks)
+        await feed.close()
+
+    asyncio.run(watch())
+    assert sorted(drawn) == ["a", "b", "b w", "read"]
+
+
+def test_the_path_of_a_layer_grows_and_is_read_only_where_it_is_new() -> None:
+    asked: list[int] = []
+
+    class Counted(FakeStore):
+        def estimates(self, machine: str, **how: Any) -> Any:
+            rows = super().estimates(machine, **how)
+            if how["limit"] == PATH_FRAMES:
+                asked.append(len(rows))
+            return rows
+
+    store, source, snapshot = Counted(), SyntheticStore(frame=5, now_s=time.time()), Snapshot(0.0)
+    store.write(opening_step(source, LPBF_BAY))
+    for turn in range(3):
+        for _ in range(4):
+            source.advance(1, time.time())
+            store.write(frame_step(source, LPBF_BAY, with_field=False))
+        snapshot = read_snapshot(store, {"machine": LPBF_BAY.name}, snapshot, 10.0 * (turn + 1)) or snapshot
+        assert snapshot.slow.path["frame"].tolist() == list(range(6, 6 + 4 * (turn + 1)))
+    assert asked == [4, 4, 4]
 
 
 def _ask_for(seconds: float, pages: list[ClientConnection], store: SyntheticStore) -> tuple[int, float]:

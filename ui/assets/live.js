@@ -9,6 +9,8 @@
   const MOST_BUTTONS = 8;
   const root = document.documentElement;
   const held = { asked: Object.fromEntries(new URLSearchParams(location.search)), seen: {}, pulse: null };
+  const inHand = new Set();  // what a person turns or drags now is not drawn anew under the hand
+  const asLeft = {};  // id: what makes of new props those that keep the picture as the person left it
   let socket = null, heardAt = 0, askedAt = 0, retryMs = 300, quietS = 0, tickedAt = 0, refused = 0;
 
   const now = () => performance.now() / 1000;
@@ -59,7 +61,10 @@
     askedAt = 0;
     held.pulse = update.pulse;
     for (const [name, part] of Object.entries(update.parts)) {
-      for (const [id, props] of Object.entries(part.props)) window.dash_clientside.set_props(id, props);
+      if (Object.keys(part.props).some((id) => inHand.has(id))) continue;  // it comes again
+      for (const [id, props] of Object.entries(part.props)) {
+        window.dash_clientside.set_props(id, asLeft[id] ? asLeft[id](props) : props);
+      }
       held.seen[name] = part.stamp;
     }
     showMachines(update.pulse);
@@ -80,7 +85,7 @@
 
   function choose(value) {
     if (value && held.pulse && value !== held.pulse.machine) {
-      look({ machine: value });
+      look({ ...held.asked, machine: value });
     }
   }
 
@@ -157,7 +162,7 @@
     say("hall-summary", tiles.length + (tiles.length === 1 ? " machine: " : " machines: ") + told.join(", "));
   }
 
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose, look: look, act: act, asked: () => held.asked } });
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose, look: look, act: act, asked: () => held.asked, inHand: inHand, asLeft: asLeft } });
   root.dataset.link = "connecting";
   root.dataset.waiting = "yes";
   root.dataset.fresh = "none";
