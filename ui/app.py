@@ -22,6 +22,7 @@ from ui.access.access import Access
 from ui.access.guard import guard
 from ui.desk import Desk
 from ui.doing import Doing, mount_doings
+from ui.doings import alerts, attribution
 from ui.live import Feed, Page, mount
 from ui.pages import floor, machine, replay
 from ui.pages.shell import shell
@@ -29,7 +30,7 @@ from ui.replay import asking
 from ui.replay.serve import Replays, mount_replays
 
 PAGES = (floor.PAGE, machine.PAGE, replay.PAGE)
-DOINGS: tuple[Doing, ...] = (*asking.DOINGS,)  # what people do, on any page
+DOINGS: tuple[Doing, ...] = (*alerts.DOINGS, *attribution.DOINGS, *asking.DOINGS)  # what people do, on any page
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place

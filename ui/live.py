@@ -11,22 +11,24 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 from zlib import crc32
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from plotly.io.json import to_json_plotly
 from sqlalchemy.exc import SQLAlchemyError
 
 from twin.clock import Clock
 from twin.store.port import Store, StoreError, StoreMissingError
-from ui.figures import DARK, LIGHT, Palette
+from ui.body import NotJsonError, TooLongError, said
+from ui.figures import DARK, LIGHT
 
 Props = dict[str, dict[str, Any]]  # component id -> what to set on it
 Asked = dict[str, str]  # what stands in a page's address behind the `?`
 
-READ_PERIOD_S = 0.25
+READ_PERIOD_S = 0.1
+MOST_BYTES = 60_000  # of the parts in one update; one that is larger goes alone
 FORGET_AFTER_S = 5.0  # nobody asked for this long: not read any more
 DEFAULT = "machine"  # the page of whoever does not say which
 MOST_ASKED = 8
@@ -61,11 +63,13 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a page that is drawn and sent as one, at most once in `period_s`."""
+    """A piece of a page that is drawn and sent as one, at most once in `period_s`. `choice` names what is asked that
+    changes no reading, only this drawing: `draw` then gets what was said for it, too."""
 
     name: str
     period_s: float
-    draw: Callable[[Any, Palette], Props]
+    draw: Callable[..., Props]
+    choice: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,15 +95,10 @@ class _Drawn:
     json: str
 
 
-_Subject = tuple[str, tuple[tuple[str, str], ...]]  # page, and what of it
-
-
-@dataclass
-class _Watch:
-    """One subject in one colour scheme, as somebody watches it."""
-
-    asked_s: float
-    drawn: dict[str, _Drawn] = field(default_factory=dict)
+_Said = tuple[tuple[str, str], ...]
+_Subject = tuple[str, _Said]  # page, and what of it
+_Watch = tuple[_Subject, str, _Said]  # one subject in one colour scheme with some choices, as somebody watches it
+_Piece = tuple[_Subject, str, str, str]  # a part of a subject in a colour scheme, by what was chosen for it
 
 
 class Feed:
@@ -119,7 +118,8 @@ class Feed:
         self._stale_after_s, self._waiting_text = stale_after_s, waiting_text
         self._store: Store | None = None
         self._views: dict[_Subject, View] = {}
-        self._watches: dict[tuple[_Subject, str], _Watch] = {}
+        self._watches: dict[_Watch, float] = {}  # when it was last asked for
+        self._drawn: dict[_Piece, _Drawn] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ui-reader")
         self._task: asyncio.Task[None] | None = None
         self._ticked = asyncio.Event()
@@ -130,17 +130,20 @@ class Feed:
 
     async def next(self, page: str, asked: Mapping[str, str], scheme: str, seen: Mapping[str, int]) -> str:
         """The next update as JSON: a pulse always, and each part that is not what the viewer holds."""
-        subject = (page, tuple(sorted(asked.items())))
-        watch = self._watches.setdefault((subject, scheme), _Watch(asked_s=0.0))
-        watch.asked_s = self._clock.now_s()
+        choices = {part.choice for part in self._pages[page].parts}
+        items = sorted(asked.items())
+        subject = (page, tuple(item for item in items if item[0] not in choices))
+        watch = (subject, scheme, tuple(item for item in items if item[0] in choices))
+        self._watches[watch] = self._clock.now_s()
         if self._task is None or self._task.done():
             if self._task is not None and not self._task.cancelled():
                 self._task.result()  # a mistake in drawing is shown to whoever asked, not swallowed
             self._task = asyncio.create_task(self._run())
-        waiter = asyncio.ensure_future(self._ticked.wait())
-        await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        waiter.cancel()
-        newer = {name: part for name, part in watch.drawn.items() if seen.get(name) != part.stamp}
+        if not self._newer(watch, seen):
+            waiter = asyncio.ensure_future(self._ticked.wait())
+            await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            waiter.cancel()
+        newer = self._newer(watch, seen)
         parts = ",".join(f'"{name}":{{"stamp":{part.stamp},"props":{part.json}}}' for name, part in newer.items())
         return f'{{"pulse":{self._pulse(subject)},"parts":{{{parts}}}}}'
 
@@ -165,18 +168,30 @@ class Feed:
 
     def _forget(self) -> bool:
         now_s = self._clock.now_s()
-        kept = {key: watch for key, watch in self._watches.items() if now_s - watch.asked_s < FORGET_AFTER_S}
+        kept = {watch: asked_s for watch, asked_s in self._watches.items() if now_s - asked_s < FORGET_AFTER_S}
         self._watches.clear()
         self._watches.update(kept)
-        watched = {subject for subject, _ in kept}
+        watched = {subject for subject, _, _ in kept}
         self._views = {subject: view for subject, view in self._views.items() if subject in watched}
+        pieces = {piece for watch in kept for _, piece in self._pieces(watch)}
+        self._drawn = {piece: drawn for piece, drawn in self._drawn.items() if piece in pieces}
         return bool(kept)
 
-    def _refresh(self, keys: list[tuple[_Subject, str]]) -> None:
-        for subject in {subject for subject, _ in keys}:
+    def _pieces(self, watch: _Watch) -> list[tuple[Part, _Piece]]:
+        """The parts of a page as they are watched; those who chose the same, or for whom it is all one, share them."""
+        subject, scheme, said = watch
+        chosen = dict(said)
+        parts = self._pages[subject[0]].parts
+        return [(part, (subject, scheme, part.name, chosen.get(part.choice, ""))) for part in parts]
+
+    def _refresh(self, watches: list[_Watch]) -> None:
+        for subject in {subject for subject, _, _ in watches}:
             self._views[subject] = self._read(subject)
-        for subject, scheme in keys:
-            self._draw(subject, self._watches[subject, scheme], PALETTES[scheme])
+        drawn = dict(self._drawn)
+        for watch in watches:
+            for part, piece in self._pieces(watch):
+                self._draw(part, piece, drawn)
+        self._drawn = drawn  # at once: viewers look at it meanwhile
 
     def _read(self, subject: _Subject) -> View:
         now_s, page = self._clock.now_s(), self._pages[subject[0]]
@@ -192,14 +207,28 @@ class Feed:
         except (StoreError, SQLAlchemyError) as error:
             return before.troubled(str(error).splitlines()[0], now_s)
 
-    def _draw(self, subject: _Subject, watch: _Watch, palette: Palette) -> None:
-        view = self._views[subject]
-        for part in self._pages[subject[0]].parts:
-            last = watch.drawn.get(part.name)
-            if last is not None and view.read_s - last.at_s < part.period_s:
-                continue
-            text = to_json_plotly(part.draw(view, palette))
-            watch.drawn[part.name] = _Drawn(view.read_s, crc32(text.encode()), text)
+    def _draw(self, part: Part, piece: _Piece, drawn: dict[_Piece, _Drawn]) -> None:
+        subject, scheme, _, chosen = piece
+        view, last = self._views[subject], drawn.get(piece)
+        if last is not None and view.read_s - last.at_s < part.period_s:
+            return
+        palette = PALETTES[scheme]
+        props = part.draw(view, palette, chosen) if part.choice else part.draw(view, palette)
+        text = to_json_plotly(props)
+        drawn[piece] = _Drawn(view.read_s, crc32(text.encode()), text)
+
+    def _newer(self, watch: _Watch, seen: Mapping[str, int]) -> dict[str, _Drawn]:
+        """The parts that a viewer does not hold, those that were drawn first before the others, up to `MOST_BYTES`."""
+        every = [(part.name, self._drawn[piece]) for part, piece in self._pieces(watch) if piece in self._drawn]
+        newer = [(name, drawn) for name, drawn in every if seen.get(name) != drawn.stamp]
+        chosen: dict[str, _Drawn] = {}
+        size = 0
+        for name, drawn in sorted(newer, key=lambda each: each[1].at_s):
+            size += len(drawn.json)
+            if chosen and size > MOST_BYTES:
+                break
+            chosen[name] = drawn
+        return chosen
 
     def _pulse(self, subject: _Subject) -> str:
         view = self._views.get(subject, self._pages[subject[0]].empty)
@@ -208,7 +237,19 @@ class Feed:
 
 
 def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
-    """Serve `feed` to pages of this very host; a page from elsewhere is turned away."""
+    """Serve `feed` to pages of this very host; a page from elsewhere is turned away. Where no websocket comes through,
+    the same asks come as requests."""
+
+    @server.post(path)
+    async def polled(request: Request) -> Response:
+        try:
+            ask = await said(request)
+        except (TooLongError, NotJsonError) as error:
+            return Response(str(error), 415)
+        page, scheme = _page_of(ask)
+        if not feed.knows(page):
+            return Response(status_code=404)
+        return Response(await feed.next(page, _asked(ask), scheme, _seen(ask)), media_type="application/json")
 
     @server.websocket(path)
     async def live(socket: WebSocket) -> None:
@@ -219,13 +260,22 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
         try:
             while True:
                 ask = json.loads(await socket.receive_text())
-                page, scheme = str(ask.get("page") or DEFAULT), "dark" if ask.get("scheme") == "dark" else "light"
+                page, scheme = _page_of(ask)
                 if not feed.knows(page):
                     await socket.close(code=1008)
                     return
-                await socket.send_text(await feed.next(page, _asked(ask), scheme, ask.get("seen") or {}))
+                await socket.send_text(await feed.next(page, _asked(ask), scheme, _seen(ask)))
         except (WebSocketDisconnect, json.JSONDecodeError):
             return
+
+
+def _page_of(ask: dict[str, Any]) -> tuple[str, str]:
+    return str(ask.get("page") or DEFAULT), "dark" if ask.get("scheme") == "dark" else "light"
+
+
+def _seen(ask: dict[str, Any]) -> dict[str, int]:
+    seen = ask.get("seen")
+    return seen if isinstance(seen, dict) else {}
 
 
 def _asked(ask: dict[str, Any]) -> Asked:

@@ -11,6 +11,7 @@ from twin.store.port import Store
 
 SLOW_PERIOD_S = 1.0
 FRAMES = 160  # newest frames kept in the picture
+PATH_FRAMES = 1000  # and on the layer's map
 INFERRED = 400
 SIGNAL_SAMPLES = 1500
 ALERTS = 30
@@ -38,6 +39,8 @@ class Slow:
     build: dict[str, Any] | None = None
     temperature_field: Field | None = None
     vectors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    path: pd.DataFrame = field(default_factory=pd.DataFrame)  # estimates of the newest layer
+    path_of: tuple[str, int] | None = None  # build and layer of the path
     alerts: pd.DataFrame = field(default_factory=pd.DataFrame)
     gaps: pd.DataFrame = field(default_factory=pd.DataFrame)
     rejects: pd.DataFrame = field(default_factory=pd.DataFrame)  # of all machines: no one can say of which
@@ -111,7 +114,7 @@ def read_snapshot(store: Store, asked: dict[str, str], before: Snapshot, now_s: 
     fresh = read_fresh(store, machine, before.fresh if known else Fresh())
     slow = before.slow if known else Slow()
     if now_s - slow.read_s >= SLOW_PERIOD_S:
-        slow = read_slow(store, row, fresh.latest, now_s)
+        slow = read_slow(store, row, fresh.latest, now_s, slow)
     return Snapshot(now_s, machines=machines, machine=machine, fresh=fresh, slow=slow)
 
 
@@ -152,8 +155,28 @@ def _inferred(store: Store, machine: str) -> tuple[pd.DataFrame, str]:
     return rows, ""
 
 
-def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None, now_s: float) -> Slow:
-    """Build, field, plan, alerts, counts and the card of the operator behind the newest forecast."""
+def _path(store: Store, machine: str, latest: dict[str, Any] | None, before: Slow) -> pd.DataFrame:
+    """The newest frames of the layer that the newest forecast is of: those known before, and what came since."""
+    known = before.path
+    if latest is None:
+        return pd.DataFrame()
+    if known.empty or before.path_of != _layer_of(latest):
+        rows = store.estimates(machine, limit=PATH_FRAMES)
+    else:
+        since_s = float(known["time_s"].iloc[-1])
+        rows = pd.concat([known, store.estimates(machine, since_s=since_s, limit=PATH_FRAMES)], ignore_index=True)
+    return rows[rows["layer"] == latest["layer"]].tail(PATH_FRAMES)
+
+
+def _layer_of(latest: dict[str, Any] | None) -> tuple[str, int] | None:
+    return None if latest is None else (str(latest["build"]), int(latest["layer"]))
+
+
+def read_slow(
+    store: Store, row: dict[str, Any], latest: dict[str, Any] | None, now_s: float, before: Slow | None = None
+) -> Slow:
+    """Build, field, plan, path, alerts, counts and the card of the operator behind the newest forecast; of the path
+    only what is newer than in `before`."""
     machine = str(row["machine"])
     build = store.build(machine)
     name, layer = (build or {}).get("build") or row.get("build"), number(row.get("layer"))
@@ -167,6 +190,8 @@ def read_slow(store: Store, row: dict[str, Any], latest: dict[str, Any] | None, 
         build=build,
         temperature_field=store.latest_field(machine),
         vectors=vectors,
+        path=_path(store, machine, latest, before or Slow()),
+        path_of=_layer_of(latest),
         alerts=_alerts(store, machine),
         gaps=store.gaps(machine, limit=MISSED),
         rejects=store.rejects(limit=MISSED),

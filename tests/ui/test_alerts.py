@@ -1,14 +1,22 @@
 """The list of alerts: what asks for a person first, in which state, by shape and words as well as colour."""
 
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.ui.synthetic import SyntheticStore
 from twin.alarms.kinds import STATUS
+from ui.access.who import Who, set_who
 from ui.figures import LIGHT
+from ui.pages import acting
 from ui.pages.lists import alerts
 from ui.snapshot import Snapshot, read_machines, read_slow
 from ui.words import ALERT_KINDS, alert_name
+
+BOTH = ["acknowledge", "shelve"]
+MAY = [BOTH, BOTH, ["acknowledge"], ["shelve"], ["unshelve"], []]  # by the order of the list
 
 
 def shown(now_s: float | None = None) -> tuple[list[Any], str]:
@@ -76,3 +84,28 @@ def test_severity_is_told_by_shape_as_well_and_state_by_a_mark() -> None:
 def test_every_kind_has_words() -> None:
     assert set(STATUS) <= set(ALERT_KINDS)
     assert alert_name("silence_melt_pool_width_m") == "Sensor silent: melt pool width m"
+
+
+def test_what_may_be_done_follows_from_the_state_and_each_button_knows_its_alert() -> None:
+    items, _ = shown()
+    for item, deeds in zip(items, MAY, strict=True):
+        rows = [part for part in item.children[1].children if getattr(part, "className", "") == "acts"]
+        about = [button.to_plotly_json()["props"] for row in rows for button in row.children]
+        assert [each["data-deed"] for each in about] == deeds
+        assert all(f"lpbf-demo/{each['data-kind']}/{each['data-occurrence']}" == item.key for each in about)
+        assert all(each["data-machine"] == "lpbf-bay-2" for each in about)
+
+
+@pytest.mark.parametrize(("role", "may"), [("viewer", False), ("operator", True), ("engineer", True)])
+def test_who_only_looks_is_told_so_and_who_is_known_is_not_asked_for_a_name(role: str, may: bool) -> None:
+    def looked() -> tuple[Any, bool, Any]:
+        set_who(Who("eve", role, "password"))
+        return acting.only_looks(), acting.allowed(), acting.dialog()
+
+    note, allowed, dialog = copy_context().run(looked)
+    assert allowed == may
+    assert ("operator" in text(note)) != may
+    fields = str(dialog)
+    assert acting.NAME not in fields
+    assert "as eve" in fields
+    assert acting.NAME in str(acting.dialog()), "where nobody signs in the name is asked"

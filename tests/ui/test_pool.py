@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
 from tests.ui.synthetic import SOLIDUS_K, ellipsoid_field
 from ui.figures import DED, LIGHT, LPBF, melt_pool_3d, pool_mesh
+from ui.figures.track import ACROSS, track
 
 WIDTH_M = 150e-6
 
@@ -70,3 +72,63 @@ def test_figure_keeps_the_camera_and_says_its_unit():
     assert figures[0].layout.scene.xaxis.title.text == "along, mm"
     skin = next(trace for trace in figures[0].data if trace.meta == "solidus")
     assert np.ptp(skin.y) == pytest.approx(1.0, abs=0.06)
+
+
+def test_cut_at_mid_track_half_is_left_and_its_face_shows_the_depth_and_what_is_inside():
+    field = ellipsoid_field(WIDTH_M)
+    whole, half = pool_mesh(field), pool_mesh(field, half=True)
+    length, width, depth = whole.extents_m
+    assert half.extents_m == pytest.approx((length, width / 2, depth), rel=0.02)
+    assert half.points_m[:, 1].min() == pytest.approx(0.0, abs=1e-12)
+    edges = np.sort(half.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    assert np.all(np.unique(edges, axis=0, return_counts=True)[1] == 2), "closed by the face"
+    face = half.points_m[:, 1] < 1e-9
+    assert half.temperature_k[face].max() > 1.5 * SOLIDUS_K
+    assert np.ptp(half.points_m[face, 2]) == pytest.approx(depth, rel=0.02)
+
+
+def straight(count=20, heading=0.0, step_m=50e-6):
+    along = np.arange(count) * step_m
+    return pd.DataFrame(
+        {
+            "time_s": np.arange(count) * 62.5e-6, "x_m": 1e-3 + along * np.cos(heading), "layer": 3,
+            "y_m": 2e-3 + along * np.sin(heading), "width_m": 140e-6, "depth_m": 80e-6, "beam_power_w": 195.0,
+        }
+    )  # fmt: skip
+
+
+BOX = (-2e-3, 1e-3, 1e-3)
+
+
+@pytest.mark.parametrize("heading", [0.0, 1.1, np.pi])
+def test_the_frozen_track_lies_behind_the_beam_as_wide_and_deep_as_the_pool_was(heading):
+    found = track(straight(heading=heading), BOX)
+    x, y, z = found.points_m.T
+    assert (x.min(), x.max()) == pytest.approx((-19 * 50e-6, 0.0), abs=1e-9)
+    assert (y.min(), y.max()) == pytest.approx((-70e-6, 70e-6))
+    assert (z.min(), z.max()) == pytest.approx((-80e-6, 0.0), abs=1e-12)
+    assert len(found.triangles) == 19 * 2 * (ACROSS - 1)
+    half = track(straight(heading=heading), BOX, half=True)
+    assert half.points_m[:, 1].min() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_no_track_is_drawn_where_the_laser_was_off_a_frame_is_missing_or_the_beam_turned():
+    rows = straight()
+    whole = len(track(rows, BOX).triangles)
+    off = rows.assign(beam_power_w=np.where(np.arange(20) == 10, 0.0, 195.0))
+    assert len(track(off, BOX).triangles) == whole - 2 * 2 * (ACROSS - 1)
+    missing = rows.drop(index=[10]).reset_index(drop=True)
+    assert len(track(missing, BOX).triangles) == whole - 2 * 2 * (ACROSS - 1)
+    back = rows.assign(x_m=[*rows["x_m"][:10], *rows["x_m"][9::-1]], y_m=[2e-3] * 10 + [2.1e-3] * 10)
+    assert len(track(back, BOX).triangles) < whole
+    assert track(rows.assign(beam_power_w=0.0), BOX) is None
+    assert track(rows.head(1), BOX) is None
+    assert track(rows.head(0), BOX) is None
+
+
+def test_the_track_is_part_of_the_picture_and_the_picture_stays_small():
+    figure = melt_pool_3d(ellipsoid_field(WIDTH_M), LPBF, LIGHT, half=True, past=straight(160))
+    assert [trace.meta for trace in figure.data if trace.meta] == [
+        "surface", "solidus", "surface of the melt pool", "beam", "track"
+    ]  # fmt: skip
+    assert len(figure.to_json()) < 120_000

@@ -249,3 +249,11 @@ def test_the_synthetic_machine_can_be_looked_back_at() -> None:
         (width,) = traces(figure, meta)[:1]
         assert min(width.x) > 0, "what came is drawn over the horizon and nowhere else"
         assert max(width.x) <= max(traces(figure, "forecast")[0].x) + 1e-6
+
+
+def test_what_is_chosen_of_how_a_part_is_drawn_holds_in_a_replay_too(serve: Serve) -> None:
+    address = serve(filled(FakeStore()))
+    asked = {"machine": "m1", "build": "b1", "at": 4 * FRAME_S}
+    power = get(address, "/replay/moment", **asked)["parts"]["layer"]["props"]
+    width = get(address, "/replay/moment", **asked, colour="width")["parts"]["layer"]["props"]
+    assert power != width

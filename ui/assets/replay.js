@@ -10,6 +10,8 @@
   const asked = meltwin.asked();    // the feed's: a moment is nobody's but this viewer's
   const at = { machine: asked.machine || "", build: asked.build || "", moment: asked.at, layer: asked.layer, beside: asked.beside || "" };
   delete asked.at; delete asked.layer; delete asked.beside;
+  const looked = meltwin.look;      // a choice of how something is drawn: this moment, drawn so
+  meltwin.look = (choices) => { looked(choices); seen = {}; if (course) { remember(here(), true); want(here()); } };
   root.dataset.replay = at.build ? "build" : "list";
 
   const byId = (id) => document.getElementById(id);
@@ -17,7 +19,10 @@
   const say = (id, text) => { const place = byId(id); if (place && place.textContent !== text) place.textContent = text; };
   const set = (parts, seen) => {
     for (const [name, part] of Object.entries(parts)) {
-      for (const [id, props] of Object.entries(part.props)) window.dash_clientside.set_props(id, props);
+      if (seen && Object.keys(part.props).some((id) => meltwin.inHand.has(id))) continue;  // it comes again
+      for (const [id, props] of Object.entries(part.props)) {
+        window.dash_clientside.set_props(id, meltwin.asLeft[id] ? meltwin.asLeft[id](props) : props);
+      }
       if (seen) seen[name] = part.stamp;
     }
   };
@@ -81,12 +86,13 @@
     wanted = null;
     try {
       const told = await get("/replay/moment", {
-        machine: at.machine, build: at.build, at: String(moment), opinion: at.beside, scheme: scheme(), seen: JSON.stringify(seen),
+        ...meltwin.asked(), machine: at.machine, build: at.build, at: String(moment), opinion: at.beside, scheme: scheme(),
+        seen: JSON.stringify(seen),
       });
       set(told.parts, seen);
       show(told.said);
-      say("trouble", "");
-    } catch (error) { stop(); say("trouble", error.message); }
+      say("replay-trouble", "");
+    } catch (error) { stop(); say("replay-trouble", error.message); }
     requestAnimationFrame(() => setTimeout(() => { busy = false; if (playing && wanted === null) tick(); pump(); }, 0));
   }
 
@@ -107,7 +113,7 @@
     if (!must && t - savedAt < 1000) return;  // browsers refuse an address that changes all the time
     savedAt = t;
     at.moment = moment;
-    const query = { machine: at.machine, build: at.build, at: String(moment) };
+    const query = { ...meltwin.asked(), machine: at.machine, build: at.build, at: String(moment) };
     if (at.beside) query.beside = at.beside;
     history.replaceState(null, "", "?" + new URLSearchParams(query));
   }
@@ -286,7 +292,7 @@
       return;
     }
     furnish();
-    try { await readCourse(); } catch (error) { say("trouble", error.message); return; }
+    try { await readCourse(); } catch (error) { say("replay-trouble", error.message); return; }
     if (!course.span) { now = { at_s: 0 }; return; }
     const said = Number(at.moment), layer = course.layers.find((each) => String(each[0]) === at.layer);
     if (at.moment && Number.isFinite(said)) want(said);

@@ -1,6 +1,7 @@
 """Figures: pure functions from DataFrames and arrays to `plotly.graph_objects.Figure`. They read no store, no clock."""
 
 from ui.figures.absorbed import absorbed
+from ui.figures.attribution import moments, places
 from ui.figures.field import field_maps
 from ui.figures.layer import layer_map
 from ui.figures.pool import PoolMesh, melt_pool_3d, pool_mesh
@@ -20,6 +21,8 @@ __all__ = [
     "layer_map",
     "melt_pool_3d",
     "message_figure",
+    "moments",
+    "places",
     "pool_mesh",
     "timeline",
 ]

@@ -152,7 +152,7 @@ def _map(
         go.Heatmap(
             x=x.astype(np.float32),
             y=y.astype(np.float32),
-            z=np.minimum(z, np.float32(field.boiling_k)),
+            z=np.minimum(z, field.boiling_k).round().astype(np.uint16),  # K: half of what an update weighs
             coloraxis="coloraxis",
             zsmooth="best",
             hovertemplate=f"%{{z:.0f}} K at {place}<extra></extra>",
@@ -178,7 +178,7 @@ def _map(
         go.Contour(
             x=x.astype(np.float32),
             y=y.astype(np.float32),
-            z=z,
+            z=z.round().astype(np.uint16),
             autocontour=False,
             contours={"start": field.solidus_k, "end": field.solidus_k, "size": 1, "coloring": "none"},
             line={"width": 2, "color": "#ffffff"},

@@ -1,19 +1,23 @@
 """The melt pool in three dimensions: PyVista makes the geometry, the browser draws it.
 
-`pool_mesh` clips the field at the solidus. Nothing is rendered here, so it needs neither a GPU nor a display.
+`pool_mesh` clips the field at the solidus, and at the middle of the track where half of it is cut away so that its
+depth is seen. Nothing is rendered here, so it needs neither a GPU nor a display.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pyvista as pv
 
 from twin.forecast import Field
 from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, in_steps, layout, message_figure
+from ui.figures.track import Track, track
 
-MOST_TRIANGLES = 12_000
+BEHIND = 1.5  # lengths of the pool behind the beam that are shown with the track
+MOST_TRIANGLES = 2_500  # an update stays under 60 kB
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,9 @@ class PoolMesh:
         return float(length), float(width), float(depth)
 
 
-def pool_mesh(field: Field) -> PoolMesh | None:
-    """The region above the solidus that holds the hottest cell; None when nothing is molten."""
+def pool_mesh(field: Field, *, half: bool = False) -> PoolMesh | None:
+    """The region above the solidus that holds the hottest cell; None when nothing is molten. `half`: of it what lies
+    at positive y, closed by a flat face at the middle of the track."""
     if float(field.temperature_k.max()) <= field.solidus_k:
         return None
     # VTK wants rising coordinates and x fastest: z down becomes z up by reversing that axis.
@@ -42,6 +47,8 @@ def pool_mesh(field: Field) -> PoolMesh | None:
     grid["temperature_k"] = field.temperature_k[:, :, ::-1].astype(np.float64).ravel(order="F")
     molten = grid.clip_scalar(scalars="temperature_k", value=field.solidus_k, invert=False)
     pool = molten.connectivity("point_seed", point_ids=[int(np.argmax(molten["temperature_k"]))])
+    if half:
+        pool = pool.clip("y", origin=(0.0, 0.0, 0.0), invert=False)
     surface = pool.extract_surface(algorithm="dataset_surface").clean(tolerance=5e-4, absolute=False).triangulate()
     surface = surface.compute_normals(split_vertices=False, consistent_normals=True, auto_orient_normals=True)
     if surface.n_cells > MOST_TRIANGLES:
@@ -53,36 +60,66 @@ def pool_mesh(field: Field) -> PoolMesh | None:
     )
 
 
-def _room(mesh: PoolMesh) -> tuple[float, float, float, float]:
+def _room(mesh: PoolMesh, behind: float) -> tuple[float, float, float, float]:
     """Begin, end, half width and depth of the box to draw: pool and beam with air around them, in coarse steps."""
     low, high = mesh.points_m.min(axis=0), mesh.points_m.max(axis=0)
     side = in_steps(1.5 * float(np.abs(mesh.points_m[:, 1]).max()))
-    return min(-in_steps(-1.1 * low[0]), -side), max(in_steps(1.1 * high[0]), side), side, in_steps(-1.2 * low[2])
+    begin = min(-in_steps(-behind * low[0]), -side)
+    return begin, max(in_steps(1.1 * high[0]), side), side, in_steps(-1.2 * low[2])
 
 
-def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.Figure:
-    """The pool under a faint plate, coloured by temperature on the same fixed scale as the maps."""
+def _camera(room: tuple[float, float, float, float]) -> dict[str, Any]:
+    """From the side and a little behind, at the front of the box, where the pool is. Plotly's lengths are those of the
+    box over their geometric mean; the box changes in steps, so that the view does not tremble."""
+    begin, end, side, deep = room
+    sizes = np.array([end - begin, 2 * side, deep + 0.5 * side])
+    mean = float(sizes.prod() ** (1 / 3))
+    ahead = (0.3 * begin + 0.2 * end - 0.5 * (begin + end)) / mean
+    down = (-0.3 * deep - 0.5 * (0.5 * side - deep)) / mean
+    far = 1.25 * float(min(sizes[0], 6 * side)) / mean
+    eye = {"x": ahead - 0.42 * far, "y": -0.62 * far, "z": down + 0.36 * far}
+    return {"eye": eye, "center": {"x": ahead, "y": 0.0, "z": down}}
+
+
+def melt_pool_3d(
+    field: Field | None,
+    unit: LengthUnit,
+    palette: Palette,
+    *,
+    half: bool = False,
+    past: pd.DataFrame | None = None,
+) -> go.Figure:
+    """The pool under a faint plate, coloured by temperature on the same fixed scale as the maps. `half`: cut at the
+    middle of the track; `past`: estimates whose frozen track is drawn behind (`ui.figures.track`)."""
     if field is None:
         return message_figure("No temperature field stored yet", palette)
-    mesh = pool_mesh(field)
+    mesh = pool_mesh(field, half=half)
     if mesh is None:
         return message_figure("Nothing is molten now", palette)
+    known = past is not None and len(past) > 1
+    room = _room(mesh, BEHIND if known else 1.1)
+    frozen = track(past, room[:3], half=half) if known and past is not None else None
     points = (mesh.points_m * unit.per_m).astype(np.float32)
-    corner = mesh.triangles.astype(np.int32)
-    low, high, side, deep = (length * unit.per_m for length in _room(mesh))
+    corner = mesh.triangles.astype(np.uint16 if len(points) < 2**16 else np.int32)
+    low, high, side, deep = (length * unit.per_m for length in room)
     place = ", ".join(f"%{{{axis}:.{unit.digits}f}}" for axis in "xyz")
     hover = f"{place} {unit.name}<extra>%{{meta}}</extra>"
-    top = np.isclose(mesh.points_m[mesh.triangles][:, :, 2], 0.0, atol=1e-9).all(axis=1)
+    corners = mesh.points_m[mesh.triangles]
+    flat = np.isclose(corners[:, :, 2], 0.0, atol=1e-9).all(axis=1)
+    if half:
+        flat |= np.isclose(corners[:, :, 1], 0.0, atol=1e-9).all(axis=1)
 
     def skin(chosen: np.ndarray, name: str, **lighting: float) -> go.Mesh3d:
+        used, own = np.unique(corner[chosen], return_inverse=True)
+        own = own.reshape(-1, 3).astype(corner.dtype)
         return go.Mesh3d(
-            x=points[:, 0],
-            y=points[:, 1],
-            z=points[:, 2],
-            i=corner[chosen, 0],
-            j=corner[chosen, 1],
-            k=corner[chosen, 2],
-            intensity=np.minimum(mesh.temperature_k, field.boiling_k).astype(np.float32),
+            x=points[used, 0],
+            y=points[used, 1],
+            z=points[used, 2],
+            i=own[:, 0],
+            j=own[:, 1],
+            k=own[:, 2],
+            intensity=np.minimum(mesh.temperature_k[used], field.boiling_k).astype(np.float32),
             cmin=COLDEST_K,
             cmax=field.boiling_k,
             colorscale=TEMPERATURE_SCALE,
@@ -139,9 +176,10 @@ def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.
         data=[
             plate,
             edge,
-            skin(~top, "solidus", ambient=0.55, diffuse=0.8, specular=0.25, roughness=0.6, fresnel=0.1),
-            skin(top, "surface of the melt pool", ambient=1.0, diffuse=0.0, specular=0.0, fresnel=0.0),
+            skin(~flat, "solidus", ambient=0.55, diffuse=0.8, specular=0.25, roughness=0.6, fresnel=0.1),
+            skin(flat, "surface of the melt pool", ambient=1.0, diffuse=0.0, specular=0.0, fresnel=0.0),
             beam,
+            *([_frozen(frozen, unit, palette)] if frozen else []),
         ],
         layout=layout(
             palette,
@@ -153,8 +191,26 @@ def melt_pool_3d(field: Field | None, unit: LengthUnit, palette: Palette) -> go.
                 "xaxis": named(f"along, {unit.name}", [low, high]),
                 "yaxis": named(f"across, {unit.name}", [-side, side]),
                 "zaxis": named(f"up, {unit.name}", [-deep, side * 0.5]),
-                "camera": {"eye": {"x": -0.86, "y": -1.5, "z": 0.54}, "center": {"x": 0.02, "y": 0, "z": -0.1}},
-                "dragmode": "orbit",
+                "camera": _camera(room),
+                "dragmode": "turntable",
             },
         ),
+    )
+
+
+def _frozen(frozen: Track, unit: LengthUnit, palette: Palette) -> go.Mesh3d:
+    x, y, z = (frozen.points_m * unit.per_m).astype(np.float32).T
+    i, j, k = frozen.triangles.astype(np.uint16).T
+    return go.Mesh3d(
+        x=x,
+        y=y,
+        z=z,
+        i=i,
+        j=j,
+        k=k,
+        color=palette.shell,
+        opacity=0.35,
+        lighting={"ambient": 0.7, "diffuse": 0.5, "specular": 0.0, "fresnel": 0.0},
+        meta="track",
+        hovertemplate=f"track, as deep as the pool was: %{{z:.{unit.digits}f}} {unit.name}<extra></extra>",
     )

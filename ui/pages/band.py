@@ -15,7 +15,8 @@ ORIGINS = {
     "simulated": ("SIMULATED", "No machine: the messages are made by a program"),
 }
 STATUSES = {"online": ("dot", "", "machine online"), "offline": ("cross", "fault", "machine offline")}
-REGIMES = {"conduction": "conduction", "transition": "transition to keyhole", "keyhole": "keyhole"}
+REGIMES_MEAN = {"transition": "Between conduction and keyhole: the pool grows deeper than heat conduction makes it"}
+REGIMES = {"conduction": "conduction", "transition": "transition", "keyhole": "keyhole"}
 
 
 def band(snapshot: Snapshot, palette: Palette) -> Props:
@@ -91,23 +92,24 @@ def _facts(snapshot: Snapshot) -> list[Any]:
     beam = quantity(build.get("beam_diameter_m"), metre, unit.name, 0 if metre == 1e6 else 2)
     keyhole = number(latest.get("keyhole_number"))
     regime = REGIMES.get(str(latest.get("regime")), "–")
+    credible, of_whom = _credible(latest)
+    of = (
+        f" of {layers}" if layers and layer is not None and layer <= layers else ""
+    )  # a part of a build keeps its numbers
     facts = [
-        ("Build", build.get("build") or snapshot.row.get("build") or "–", False),
-        (
-            "Layer",
-            "–" if layer is None else f"{layer:.0f}" + (f" of {layers}" if layers and layer <= layers else ""),
-            False,
-        ),
+        ("Build", str(build.get("build") or snapshot.row.get("build") or "–"), False),
+        ("Layer", "–" if layer is None else f"{layer:.0f}{of}", False),
         ("Material", build.get("material") or "–", "material" in assumed),
         ("Beam", beam, "beam_diameter_m" in assumed),
         ("Power", quantity(build.get("nominal_beam_power_w"), 1, "W"), "nominal_beam_power_w" in assumed),
         ("Speed", _speed(build), "nominal_scan_speed_m_per_s" in assumed),
         ("Preheat", quantity(build.get("preheat_k"), 1, "K"), "preheat_k" in assumed),
         ("Regime", regime if keyhole is None else f"{regime}, Ke {keyhole:.1f}", False),
-        ("Credibility", _credible(latest), False),
+        ("Credibility", credible, False),
         ("Model", _model(latest, card), False),
     ]
-    return [_fact(name, value, guess) for name, value, guess in facts]
+    more = {"Credibility": of_whom, "Regime": REGIMES_MEAN.get(str(latest.get("regime")), "")}
+    return [_fact(name, value, guess, more.get(name, "")) for name, value, guess in facts]
 
 
 def _speed(build: dict[str, Any]) -> str:
@@ -117,17 +119,25 @@ def _speed(build: dict[str, Any]) -> str:
     return f"{speed:.2f} m/s" if speed >= 0.1 else f"{speed * 1e3:.1f} mm/s"
 
 
-def _credible(latest: dict[str, Any]) -> str:
-    """How many forecasts of those that were checked look as strange."""
+def _credible(latest: dict[str, Any]) -> tuple[str, str]:
+    """How many forecasts of those that were checked look as strange: short, and in whole."""
     p = number(latest.get("credibility"))
-    return "–" if p is None else f"{p:.0%} are as unusual" if p >= 0.01 else "under 1% are as unusual"
+    if p is None:
+        return "–", ""
+    share = f"{100 * p:.0f} %" if p >= 0.01 else "under 1 %"
+    return share, f"{share} of the forecasts that were checked look as unusual as this one"
 
 
-def _model(latest: dict[str, Any], card: dict[str, Any]) -> str:
+def _model(latest: dict[str, Any], card: dict[str, Any]) -> list[Any]:
+    """The operator, and on what it runs where there is room for it."""
     device = latest.get("device") or card.get("device")
-    return str(latest.get("operator") or "–") + (f" on {device}" if device else "")
+    name = str(latest.get("operator") or "–")
+    return [name, html.Span(f" on {device}", className="device")] if device else [name]
 
 
-def _fact(name: str, value: Any, assumed: bool) -> Any:
+def _fact(name: str, value: Any, assumed: bool, more: str = "") -> Any:
     mark = [html.Span("assumed", className="assumed", title="No log carried this: it comes from the build file")]
-    return html.Div([html.Dt([name, *(mark if assumed else [])]), html.Dd(str(value))])
+    return html.Div(
+        [html.Dt([name, *(mark if assumed else [])]), html.Dd(value if isinstance(value, list) else str(value))],
+        title=more,
+    )

@@ -8,6 +8,7 @@ from twin.alarms.acts import State, state_of
 from twin.alarms.kinds import status_of, wants_word
 from ui.figures import Palette
 from ui.live import Props
+from ui.pages.acting import buttons
 from ui.snapshot import Snapshot, number
 from ui.words import ADVISORY_STATES, ALERT_STATES, STATUSES, ago, alert_name, duration, seen
 
@@ -49,7 +50,7 @@ def alerts(snapshot: Snapshot, palette: Palette) -> Props:
         return {"alerts": {"children": [quiet]}, "alert-count": {"children": "none", "className": "count", "title": ""}}
     records = [(state_of(record, snapshot.read_s), record) for record in rows.to_dict("records")]
     records.sort(key=lambda pair: (*_order(*pair), -pair[1]["last_seen_s"]))
-    items = [_alert(state, record, snapshot.read_s) for state, record in records]
+    items = [_alert(state, record, snapshot.read_s, str(snapshot.machine)) for state, record in records]
     return {
         "alerts": {"children": [html.Ul(items)]},
         "alert-count": _summary(records),
@@ -118,7 +119,7 @@ def _count(value: str, name: str, odd: bool) -> Any:
     return html.Div([html.Dt(name), html.Dd(value, className="odd" if odd else "")])
 
 
-def _alert(state: State, record: dict[Any, Any], now_s: float) -> Any:
+def _alert(state: State, record: dict[Any, Any], now_s: float, machine: str) -> Any:
     shape, tone, word = SEVERITIES[record["severity"]]
     advisory = not wants_word(record["severity"])
     told = (ADVISORY_STATES if advisory else ALERT_STATES)[state]
@@ -139,14 +140,16 @@ def _alert(state: State, record: dict[Any, Any], now_s: float) -> Any:
                         className="head",
                     ),
                     html.Div(_place(record), className="place"),
-                    html.Div(record["evidence"]),
+                    html.Div(record["evidence"], className="evidence"),
                     None if over else html.Div([html.Span("Do: "), record["action"]], className="action"),
                     _people(state, record, now_s),
                     html.Div(f"{word}, {STATUSES[status_of(record['kind'])]}; {moments}", className="moments"),
+                    buttons(state, machine, record, alert_name(record["kind"])),
                 ]
             ),
         ],
         className=f"alert {tone} {state}" + (" known" if state in ("acknowledged", "shelved", "cleared") else ""),
+        key=f"{record['build']}/{record['kind']}/{record['occurrence']}",  # a button never becomes another alert's
     )
 
 

@@ -2,15 +2,20 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from dash import dcc, html
 
+from twin.forecast import Field
 from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
+from ui.figures.coloured import DEFAULT, QUANTITIES
 from ui.live import Page, Part, Props
-from ui.pages import band, lists
+from ui.pages import acting, band, because, lists
 from ui.pages.parts import trouble, waiting_panel
 from ui.snapshot import Snapshot, number, read_snapshot
-from ui.words import moment, provenance, seen, unit_of
+from ui.words import alert_name, moment, provenance, seen, unit_of
 
+POOLS = {"half": "cut at mid-track", "whole": "whole"}
 GRAPH = {
     "displaylogo": False,
     "responsive": True,
@@ -28,32 +33,49 @@ def layout() -> Any:
         band.layout(),
         html.Div(
             [
-                _card("timeline", "Melt-pool size", "observed, estimated and forecast over process time", _key()),
-                _card("pool", "Melt pool", "what is above the solidus; drag to turn", _age("pool-age")),
+                _card(
+                    "timeline",
+                    "Melt-pool size",
+                    "observed, estimated and forecast over process time",
+                    _key(),
+                    because.opener(),
+                    over=because.mark(),
+                ),
+                because.layout(),
+                _card(
+                    "pool",
+                    "Melt pool",
+                    "what is above the solidus; drag to turn",
+                    _age("pool-age"),
+                    _choice("pool", "", POOLS),
+                ),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
                 _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
-                _card("layer", "Layer", "planned path, path taken by power, beam now"),
+                _card("layer", "Layer", "planned path, beam now, alerts", _choice("colour", "coloured by", QUANTITIES)),
                 html.Section(
                     [
                         html.Header([html.H2("Alerts"), html.Span("none", id="alert-count", className="count")]),
+                        acting.only_looks(),
+                        acting.said(),
                         html.Div(
                             id="alerts", className="alerts", tabIndex=0, role="region", **{"aria-label": "Alerts"}
                         ),
                     ],
-                    className="card alerts-card",
+                    className="card alerts-card" + ("" if acting.allowed() else " may-look"),
                 ),
             ],
             className="grid",
         ),
+        acting.dialog(),
         html.Dl(id="counts", className="counts"),
         html.Div(id="missed", className="missed", role="region", **{"aria-label": "Messages missed"}),
     ]
 
 
-def _card(name: str, title: str, meaning: str, *more: Any) -> Any:
+def _card(name: str, title: str, meaning: str, *more: Any, over: Any = None) -> Any:
     graph = dcc.Graph(id=name, config=GRAPH, responsive=True, className="graph", figure={"data": [], "layout": {}})
     return html.Section(
-        [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph],
+        [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph, over],
         className=f"card {name}-card",
         **{"aria-label": f"{title}: {meaning}"},
     )
@@ -70,6 +92,12 @@ def _key() -> Any:
     )
 
 
+def _choice(name: str, label: str, values: dict[str, str]) -> Any:
+    """A choice that stands in the page's address; the first is what a page begins with."""
+    options = [html.Option(word, value=value) for value, word in values.items()]
+    return html.Label([html.Span(label), html.Select(options, **{"data-choice": name})], className="choice")
+
+
 def _age(name: str) -> Any:
     """The moment that a picture shows, and when it was made."""
     return html.Span(id=name, className="count")
@@ -77,8 +105,10 @@ def _age(name: str) -> Any:
 
 def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
     fresh, unit = snapshot.fresh, _unit(snapshot)
+    figure = timeline(fresh.frames, fresh.signals, unit, palette, fresh.second, fresh.came)
+    figure.update_layout(meta=because.picks(snapshot, figure))
     return {
-        "timeline": {"figure": timeline(fresh.frames, fresh.signals, unit, palette, fresh.second, fresh.came)},
+        "timeline": {"figure": figure},
         "second-key": {"children": _second(snapshot, unit.name)},
     }
 
@@ -112,17 +142,40 @@ def _field(snapshot: Snapshot, palette: Palette) -> Props:
     }
 
 
-def _pool(snapshot: Snapshot, palette: Palette) -> Props:
+def _pool(snapshot: Snapshot, palette: Palette, cut: str) -> Props:
     field = snapshot.slow.temperature_field
+    figure = melt_pool_3d(field, _unit(snapshot), palette, half=cut != "whole", past=_until(snapshot, field))
     return {
-        "pool": {"figure": melt_pool_3d(field, _unit(snapshot), palette)},
+        "pool": {"figure": figure},
         "pool-age": {"children": moment(field, snapshot.read_s)},
     }
 
 
-def _layer(snapshot: Snapshot, palette: Palette) -> Props:
-    nominal_w = (snapshot.slow.build or {}).get("nominal_beam_power_w")
-    return {"layer": {"figure": layer_map(snapshot.fresh.frames, snapshot.slow.vectors, palette, nominal_w)}}
+def _until(snapshot: Snapshot, field: Field | None) -> pd.DataFrame | None:
+    """The estimates up to the moment that a field shows."""
+    frames = snapshot.fresh.frames
+    if field is None or frames.empty or not np.isfinite(field.time_s):
+        return None
+    return frames[(frames["lead_s"] == 0) & (frames["time_s"] <= field.time_s + 1e-9)]
+
+
+def _layer(snapshot: Snapshot, palette: Palette, by: str) -> Props:
+    build, fresh, slow = snapshot.slow.build or {}, snapshot.fresh, snapshot.slow
+    frames = pd.concat([slow.path, fresh.frames], ignore_index=True) if len(slow.path) else fresh.frames
+    figure = layer_map(
+        frames, slow.vectors, palette, build.get("nominal_beam_power_w"), build.get("nominal_scan_speed_m_per_s"),
+        by=by or DEFAULT, unit=_unit(snapshot), alerts=_open_here(snapshot),
+    )  # fmt: skip
+    return {"layer": {"figure": figure}}
+
+
+def _open_here(snapshot: Snapshot) -> pd.DataFrame:
+    """Alerts whose cause is there, in the build and layer of the map, with their names."""
+    rows, where = snapshot.slow.alerts, snapshot.slow.path_of
+    if rows.empty or where is None:
+        return pd.DataFrame()
+    here = rows[(rows["build"] == where[0]) & (rows["layer"] == where[1]) & rows["cleared_s"].isna()]
+    return here.assign(name=[alert_name(kind) for kind in here["kind"]])
 
 
 def _unit(snapshot: Snapshot) -> Any:
@@ -130,11 +183,11 @@ def _unit(snapshot: Snapshot) -> Any:
 
 
 PARTS = (
-    Part("band", 0.2, band.band),
-    Part("timeline", 0.2, _timeline),
+    Part("band", 0.1, band.band),
+    Part("timeline", 0.1, _timeline),
     Part("field", 0.9, _field),
-    Part("pool", 0.9, _pool),
-    Part("layer", 0.9, _layer),
+    Part("pool", 0.9, _pool, choice="pool"),
+    Part("layer", 0.9, _layer, choice="colour"),
     Part("absorbed", 0.9, _absorbed),
     Part("alerts", 0.9, lists.alerts),
     Part("counts", 0.9, lists.counts),

@@ -14,7 +14,7 @@ import pandas as pd
 
 from twin.course import Course, Here
 from twin.store.port import Store
-from ui.snapshot import FRAMES, INFERRED, SIGNAL_SAMPLES, Fresh, Slow, Snapshot, number
+from ui.snapshot import FRAMES, INFERRED, PATH_FRAMES, SIGNAL_SAMPLES, Fresh, Slow, Snapshot, number
 
 COURSE_KEPT_S = 15.0  # of a build that goes on: so old its timeline may be
 ENDED_KEPT_S = 300.0
@@ -154,12 +154,21 @@ class Recall:
             build=told,
             temperature_field=store.field_at(machine, build, at_s),
             vectors=vectors,
+            path=self._travelled(machine, build, at_s, latest),
+            path_of=None if latest is None else (build, int(latest["layer"])),
             alerts=alerts_then(store.build_alerts(machine, build), wall_s),
             card=card,
             absorptivity=inferred,
             inferred_by=inferred_by,
             calibration=store.calibration(machine, build=build, until_s=at_s, limit=INFERRED),
         )
+
+    def _travelled(self, machine: str, build: str, at_s: float, latest: dict[str, Any] | None) -> pd.DataFrame:
+        """The frames before a moment in the layer of its newest forecast."""
+        if latest is None:
+            return pd.DataFrame()
+        rows = self._store.estimates(machine, build=build, until_s=at_s, limit=PATH_FRAMES)
+        return rows[rows["layer"] == latest["layer"]]
 
     def _path(self, machine: str, build: str, layer: int | None, at_s: float, now_s: float) -> pd.DataFrame | None:
         """Where the beam went in a layer before a moment, as frames with a place alone."""

@@ -40,6 +40,7 @@ def player() -> Any:
             ),
             html.Div(_controls(), className="controls", role="group", **{"aria-label": "Player"}),
             again(),
+            html.P(id="replay-trouble", className="trouble", role="alert"),
             html.P(id="moment-where", className="where", role="status"),
             html.P(id="moment-note", className="layer-note"),
             html.P(

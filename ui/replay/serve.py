@@ -1,7 +1,7 @@
 """Serve: a replay's two questions, each a GET that answers JSON.
 
     /replay/course?machine=&build=                    the timeline, and what one may jump to
-    /replay/moment?machine=&build=&at=&opinion=       every panel as of that process time
+    /replay/moment?machine=&build=&at=&opinion=       every panel as of that process time (and what is chosen of how)
 
 A browser asks for the next moment when it has drawn the last one, so nothing queues; all viewers' questions go one at a
 time through a thread and a store of their own, beside that of the live feed.
@@ -26,6 +26,7 @@ from twin.course import Course
 from twin.store.port import Store, StoreError
 from ui.access.who import need
 from ui.live import PALETTES
+from ui.pages import machine
 from ui.replay import parts
 from ui.replay.moment import Recall
 from ui.replay.words import told
@@ -47,9 +48,12 @@ class Replays:
         """The timeline as JSON; None where there is no such build."""
         return await self._ask(self._course, machine, build, scheme)
 
-    async def moment(self, machine: str, build: str, at_s: float, **more: Any) -> str | None:
+    async def moment(
+        self, machine: str, build: str, at_s: float, *, opinion: str, asked: dict[str, str], scheme: str,
+        seen: dict[str, int],
+    ) -> str | None:  # fmt: skip
         """A moment as JSON: the parts that are not what the viewer holds; None where there is no such build."""
-        return await self._ask(self._moment, machine, build, at_s, *more.values())
+        return await self._ask(self._moment, machine, build, at_s, opinion, asked, scheme, seen)
 
     async def _ask(self, answer: Callable[..., str | None], *about: Any) -> str | None:
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer, *about)
@@ -81,8 +85,9 @@ class Replays:
         return _json(told, {"course": parts.course_part(course, PALETTES[scheme])}, {})
 
     def _moment(
-        self, machine: str, build: str, at_s: float, opinion: str, scheme: str, seen: dict[str, int]
-    ) -> str | None:
+        self, machine: str, build: str, at_s: float, opinion: str, asked: dict[str, str], scheme: str,
+        seen: dict[str, int],
+    ) -> str | None:  # fmt: skip
         recall, now_s = self._recalls(), self._clock.now_s()
         course = recall.course(machine, build, now_s)
         if course.span is None and recall.build(machine, build) is None:
@@ -96,7 +101,7 @@ class Replays:
             "before_s": moment.before_s, "after_s": moment.after_s,
             "operator": str(latest["operator"]) if latest else "",
         }  # fmt: skip
-        return _json(said, parts.drawn(moment, words, PALETTES[scheme]), seen)
+        return _json(said, parts.drawn(moment, words, PALETTES[scheme], asked), seen)
 
 
 def _jumps(course: Course) -> dict[str, Any]:
@@ -145,6 +150,7 @@ def mount_replays(server: FastAPI, replays: Replays) -> None:
         return await _answer(
             replays.moment(
                 asked.get("machine", ""), asked.get("build", ""), at_s, opinion=asked.get("opinion", ""),
+                asked={part.choice: asked.get(part.choice, "") for part in machine.PARTS if part.choice},
                 scheme="dark" if asked.get("scheme") == "dark" else "light", seen=seen,
             )
         )  # fmt: skip
