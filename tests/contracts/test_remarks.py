@@ -79,8 +79,10 @@ def test_a_build_is_good_until_that_is_taken_back_and_all_is_kept(store: Store) 
     store.mark_build("m1", "b1", good=False, by="Ben", note="crack found", now_s=3.0)
     marks = store.build_marks()
     assert [(row.build, row.good, row.by, row.at_s, row.note) for row in marks.itertuples()] == [
-        ("b1", True, "Ada", 1.0, "CT clean"), ("b2", True, "Ada", 2.0, "CT clean"), ("b1", False, "Ben", 3.0, "crack found"),
-    ]  # fmt: skip
+        ("b1", True, "Ada", 1.0, "CT clean"),
+        ("b2", True, "Ada", 2.0, "CT clean"),
+        ("b1", False, "Ben", 3.0, "crack found"),
+    ]
     assert standing(marks)["build"].tolist() == ["b2"]
     assert len(store.build_marks("m1", "b1")) == 2
     store.mark_build("m1", "b1", good=True, by="Ben", note="was the scanner", now_s=4.0)
