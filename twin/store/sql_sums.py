@@ -1,30 +1,35 @@
 """SqlSums: builds and layers added up by SQLite or PostgreSQL; the half of `SqlStore` that answers `Sums`.
 
-Quantiles by window functions, which both have: each value's rank in its layer, then the two about the quantile's rank.
+What is counted is counted there; quantiles are made here of the frames of some layers at a time (`_frames`).
 """
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import and_, case, func, select
 
 from twin.store import packing
 from twin.store.read import Reader
 from twin.store.sums import (
     ARCHIVE,
     BINS,
-    MOST,
     NOT_OK,
     OBSERVED,
     OF_FRAMES,
-    PER_CENT,
     POINTS,
     QUANTITIES,
     SIZES,
     SUMS,
     layer_times,
+    quantiles,
 )
 from twin.store.tables import AlertRow, BuildRow, ForecastRow, LayerRow, MachineRow, MeltPoolRow, SignalRow
+
+FRAMES = {
+    "layer": int, "frame": int, "time_s": float, "outcome": object, "x_m": float, "y_m": float, "width_m": float,
+    "length_m": float, "depth_m": float, "beam_power_w": float,
+}  # fmt: skip
 
 
 class SqlSums(Reader):
@@ -70,11 +75,14 @@ class SqlSums(Reader):
 
     def layer_sums(self, machine: str, build: str, first_layer: int, last_layer: int) -> pd.DataFrame:
         stretch = (machine, build, first_layer, last_layer)
+        frames = self._frames(stretch)
         found: list[tuple[Any, ...]] = []
         for quantity in OF_FRAMES:
-            found += self._quantiles(_values(stretch, quantity), quantity)
+            chosen = frames[frames["ok"]] if quantity in SIZES else frames
+            found += quantiles(chosen["layer"].to_numpy(), chosen[quantity].to_numpy(), quantity)
         for signal, quantity in OBSERVED.items():
-            found += self._quantiles(self._seen(stretch, signal), quantity)
+            seen = self._seen(stretch, signal)
+            found += quantiles(seen["layer"].to_numpy(), seen["value"].to_numpy(), quantity)
         found += self._times(stretch)
         row = ForecastRow
         odd = func.sum(case((row.outcome_kind != "ok", 1), else_=0))
@@ -83,27 +91,48 @@ class SqlSums(Reader):
             found.append((layer, NOT_OK, count, *([int(not_ok) / int(count)] * 3)))
         return packing.table(sorted(found, key=lambda row: (row[0], QUANTITIES.index(row[1]))), SUMS)
 
-    def _quantiles(self, values: "Select[*tuple[Any, ...]]", quantity: str) -> list[tuple[Any, ...]]:
-        """Of rows (layer, value): the two values about each quantile's rank, between which it lies."""
-        value = values.subquery("value").c
-        rank = (func.row_number().over(partition_by=value.layer, order_by=value.value) - 1).label("rank")
-        count = func.count().over(partition_by=value.layer).label("count")
-        ranked = select(value.layer, value.value, rank, count).subquery("ranked").c
-        columns = []
-        for share in PER_CENT:
-            below = (ranked.count - 1) * share // 100
-            columns += [func.max(case((ranked.rank == at, ranked.value))) for at in (below, below + 1)]
-        rows = select(ranked.layer, func.max(ranked.count), *columns).group_by(ranked.layer)
-        found = []
-        for layer, number, *about in self._rows(rows):
-            if quantity == "scan_speed_m_per_s":  # its square was ranked, which a database without roots can do
-                about = [None if each is None else float(each) ** 0.5 for each in about]
-            shares = [(int(number) - 1) * share % 100 / 100 for share in PER_CENT]
-            ends = [about[2 * n : 2 * n + 2] for n in range(len(PER_CENT))]
-            found.append((layer, quantity, number, *(_between(*end, s) for end, s in zip(ends, shares, strict=True))))
-        return found
+    def layer_bins(self, machine: str, build: str, first_layer: int, last_layer: int, *, every: int) -> pd.DataFrame:
+        frames = self._frames((machine, build, first_layer, last_layer))
+        frames.loc[~frames["ok"], list(SIZES)] = float("nan")
+        frames["not_ok_share"], frames["scan_speed_m_per_s"] = ~frames["ok"] + 0.0, frames["scan_speed_m_per_s"] ** 2
+        bins = frames.groupby(["layer", frames["frame"].rename("bin") // every], sort=True)
+        means = bins[[name for name in BINS if name in frames and name != "layer"]].mean()
+        means["frames"], means["scan_speed_m_per_s"] = bins.size(), means["scan_speed_m_per_s"] ** 0.5
+        return means.reset_index()[list(BINS)].astype(BINS)
 
-    def _seen(self, stretch: tuple[str, str, int, int], signal: str) -> "Select[*tuple[Any, ...]]":
+    def layer_points(self, machine: str, build: str, first_layer: int, last_layer: int, *, every: int) -> pd.DataFrame:
+        frames = self._frames((machine, build, first_layer, last_layer), every)
+        chosen = frames[frames["frame"] % every == 0].reset_index(drop=True)
+        chosen.loc[~chosen["ok"], list(SIZES)] = float("nan")
+        row = LayerRow
+        places = self._rows(select(row.layer, row.z_m).where(row.machine == machine, row.build == build))
+        chosen["z_m"] = chosen["layer"].map(dict(map(tuple, places))).astype(float)  # type: ignore[arg-type]
+        return chosen[list(POINTS)].astype(POINTS)
+
+    def _frames(self, stretch: tuple[str, str, int, int], every: int = 1) -> pd.DataFrame:
+        """Frames with the laser on and a melt pool at lead 0, in order; the whole of these layers in memory, or each
+        `every`-th with the one before it. Ranks and neighbours are found here: a database sorts each column anew, which
+        takes three times as long."""
+        row, size = ForecastRow, MeltPoolRow
+        rows = (
+            select(
+                row.layer, row.frame, row.time_s, row.outcome_kind, size.x_m, size.y_m, size.width_m, size.length_m,
+                size.depth_m, size.beam_power_w,
+            )
+            .join(size, and_(size.forecast_id == row.id, size.lead == 0))
+            .where(*_of_record(*stretch), row.laser_on.is_(True), size.x_m.is_not(None))
+        )  # fmt: skip
+        if every > 1:
+            rows = rows.where((row.frame % every).in_((0, every - 1)))
+        frames = packing.table(self._rows(rows.order_by(row.layer, row.frame)), FRAMES)
+        frames["ok"] = frames["outcome"] == "ok"
+        apart = frames[["layer", "frame", "time_s", "x_m", "y_m"]].diff()
+        follows = (apart["layer"] == 0) & (apart["frame"] == 1) & (apart["time_s"] > 0)
+        way_m = np.hypot(apart["x_m"], apart["y_m"])
+        frames["scan_speed_m_per_s"] = (way_m / apart["time_s"]).where(follows)
+        return frames
+
+    def _seen(self, stretch: tuple[str, str, int, int], signal: str) -> pd.DataFrame:
         """Samples of a sensor in these layers, looked for in the time of their layers, thrice as wide."""
         machine, build, first, last = stretch
         row, layer = SignalRow, LayerRow
@@ -116,7 +145,7 @@ class SqlSums(Reader):
         if begin_s is not None:
             room_s = end_s - begin_s + 1.0
             mine.append(row.time_s.between(begin_s - room_s, end_s + room_s))
-        return select(row.layer.label("layer"), row.value.label("value")).where(*mine, row.value.between(0.0, MOST))
+        return packing.table(self._rows(select(row.layer, row.value).where(*mine)), {"layer": int, "value": float})
 
     def _times(self, stretch: tuple[str, str, int, int]) -> list[tuple[Any, ...]]:
         machine, build, first, last = stretch
@@ -128,69 +157,8 @@ class SqlSums(Reader):
             self._rows(mine.where(row.layer >= from_layer, row.layer <= last).order_by(row.layer)), first
         )
 
-    def layer_bins(self, machine: str, build: str, first_layer: int, last_layer: int, *, every: int) -> pd.DataFrame:
-        frame = _frames(machine, build, first_layer, last_layer).subquery("one").c
-        speed = func.avg(frame.speed_squared)
-        number = (frame.frame // every).label("bin")
-        odd = func.avg(case((frame.outcome != "ok", 1.0), else_=0.0))
-        sizes = [func.avg(case((frame.outcome == "ok", frame[name]))) for name in SIZES]
-        rows = select(frame.layer, number, func.count(), *sizes, func.avg(frame.beam_power_w), speed, odd)
-        found = self._rows(rows.group_by(frame.layer, number).order_by(frame.layer, number))
-        return packing.table([(*row[:7], None if row[7] is None else row[7] ** 0.5, row[8]) for row in found], BINS)
-
-    def layer_points(self, machine: str, build: str, first_layer: int, last_layer: int, *, every: int) -> pd.DataFrame:
-        frame, layer = _frames(machine, build, first_layer, last_layer).subquery("one").c, LayerRow
-        here = and_(layer.machine == machine, layer.build == build, layer.layer == frame.layer)
-        sizes = [case((frame.outcome == "ok", frame[name])) for name in SIZES]
-        rows = select(
-            frame.layer, frame.frame, frame.time_s, layer.z_m, frame.x_m, frame.y_m, *sizes, frame.beam_power_w,
-            frame.speed_squared, frame.outcome,
-        ).outerjoin(layer, here).where(frame.frame % every == 0, frame.x_m.is_not(None)).order_by(
-            frame.layer, frame.frame
-        )  # fmt: skip
-        found = [(*row[:10], None if row[10] is None else row[10] ** 0.5, row[11]) for row in self._rows(rows)]
-        return packing.table(found, POINTS)
-
 
 def _of_record(machine: str, build: str, first: int | None = None, last: int | None = None) -> list[Any]:
     row = ForecastRow
     mine: list[Any] = [row.machine == machine, row.build == build, row.opinion == ""]
     return mine if first is None else [*mine, row.layer.between(first, last)]
-
-
-def _frames(machine: str, build: str, first: int, last: int) -> "Select[*tuple[Any, ...]]":
-    """Frames with the laser on and a melt pool at lead 0, with the square of the scan speed in each."""
-    row, size = ForecastRow, MeltPoolRow
-    window: dict[str, Any] = {"partition_by": row.layer, "order_by": row.frame}
-    dx_m, dy_m, dt_s = (c - func.lag(c).over(**window) for c in (size.x_m, size.y_m, row.time_s))
-    follows = and_(row.frame - func.lag(row.frame).over(**window) == 1, dt_s > 0)
-    squared = case((follows, (dx_m * dx_m + dy_m * dy_m) / (dt_s * dt_s)))
-    return (
-        select(
-            row.layer, row.frame, row.time_s, row.outcome_kind.label("outcome"), size.x_m, size.y_m, size.width_m,
-            size.length_m, size.depth_m, size.beam_power_w, squared.label("speed_squared"),
-        )
-        .join(size, and_(size.forecast_id == row.id, size.lead == 0))
-        .where(*_of_record(machine, build, first, last), row.laser_on.is_(True))
-    )  # fmt: skip
-
-
-def _values(stretch: tuple[str, str, int, int], quantity: str) -> "Select[*tuple[Any, ...]]":
-    """(layer, value) of the frames that count for a quantity."""
-    if quantity == "scan_speed_m_per_s":
-        frame = _frames(*stretch).subquery("one").c
-        return select(frame.layer.label("layer"), frame.speed_squared.label("value")).where(
-            frame.speed_squared.between(0.0, MOST)
-        )
-    row, size = ForecastRow, MeltPoolRow
-    value = getattr(size, quantity)
-    counts = [row.outcome_kind == "ok"] if quantity in SIZES else []
-    return (
-        select(row.layer.label("layer"), value.label("value"))
-        .join(size, and_(size.forecast_id == row.id, size.lead == 0))
-        .where(*_of_record(*stretch), row.laser_on.is_(True), *counts, value.between(0.0, MOST))
-    )
-
-
-def _between(low: float, high: float | None, share: float) -> float:
-    return float(low) if high is None or share == 0 else float(low) * (1 - share) + float(high) * share

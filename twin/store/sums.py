@@ -7,16 +7,16 @@ one frame's end to the next one's over its time, so a turn inside a frame makes 
 
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
-PER_CENT = (5, 50, 95)
+SHARES = (0.05, 0.5, 0.95)
 SIZES = ("width_m", "length_m", "depth_m")
 OF_FRAMES = (*SIZES, "beam_power_w", "scan_speed_m_per_s")
 OBSERVED = {f"melt_pool_{size}": f"observed_{size}" for size in SIZES}  # by the name of the signal
 OF_TIMES = ("layer_time_s", "interlayer_time_s")
 NOT_OK = "not_ok_share"
 QUANTITIES = (*OF_FRAMES, *OBSERVED.values(), *OF_TIMES, NOT_OK)
-MOST = 1e9  # what is larger is no number
 SUMS = {"layer": int, "quantity": object, "count": int, "p05": float, "p50": float, "p95": float}
 BINS = {
     "layer": int, "bin": int, "frames": int, "width_m": float, "length_m": float, "depth_m": float,
@@ -65,6 +65,19 @@ class Sums(Protocol):
         """Each `every`-th frame with the laser on, where it was; columns POINTS. Without speed where the frame before
         is not stored, without sizes where it is not in order."""
         ...
+
+
+def quantiles(layers: np.ndarray, values: np.ndarray, quantity: str) -> list[tuple[Any, ...]]:
+    """Rows of SUMS of one quantity, from the layer and the value of each frame in any order; NaN does not count."""
+    known = np.isfinite(values)
+    layers, values = layers[known], values[known]
+    order = np.argsort(layers, kind="stable")
+    numbers, begins = np.unique(layers[order], return_index=True)
+    parts = np.split(values[order], begins[1:]) if len(numbers) else []
+    return [
+        (int(layer), quantity, len(part), *map(float, np.quantile(part, SHARES)))
+        for layer, part in zip(numbers, parts, strict=True)
+    ]
 
 
 def layer_times(rows: Any, first_layer: int) -> list[tuple[Any, ...]]:
