@@ -62,7 +62,7 @@ def stack(
         del each["automargin"], each["fixedrange"]
     scene = {
         **axes, "aspectmode": "manual", "aspectratio": _ratio(x, y, z), "dragmode": "turntable",
-        "camera": {"eye": {"x": 1.25, "y": -1.45, "z": 0.85}}, "bgcolor": "rgba(0,0,0,0)",
+        "camera": {"eye": {"x": 0.95, "y": -1.15, "z": 0.65}}, "bgcolor": "rgba(0,0,0,0)",
     }  # fmt: skip
     return go.Figure(data=data, layout=layout(palette, "stack", margin={"l": 0, "r": 0, "t": 0, "b": 0}, scene=scene))
 

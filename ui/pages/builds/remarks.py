@@ -10,6 +10,7 @@ from ui.access.who import who
 from ui.pages.builds.listing import utc
 from ui.shelf import OneBuild
 from ui.snapshot import number
+from ui.words import where
 
 SHAPES = {"": "the whole layer", "point": "a point", "circle": "a circle", "rectangle": "a rectangle"}
 
@@ -85,22 +86,6 @@ def good_state(one: OneBuild) -> Any:
         return [state]
     lines = [html.Li(f"{utc(m.at_s)}, {m.by}: {'good' if m.good else 'taken back'}: {m.note}") for m in marks[-2::-1]]
     return [state, html.Details([html.Summary(f"before that ({len(lines)})"), html.Ul(lines)])]
-
-
-def where(note: Any) -> str:
-    """`layer 7, circle at x 1.00, y 2.00 mm, radius 0.50 mm`."""
-    layer = number(note.layer)
-    if layer is None:
-        return "the build"
-    told = f"layer {layer:,.0f}"
-    if not note.shape:
-        return told
-    told += f", {note.shape} at x {note.x_m * 1e3:.2f}, y {note.y_m * 1e3:.2f} mm"
-    if note.shape == "circle":
-        told += f", radius {note.radius_m * 1e3:.2f} mm"
-    if note.shape == "rectangle":
-        told += f", to x {note.x1_m * 1e3:.2f}, y {note.y1_m * 1e3:.2f} mm"
-    return told
 
 
 def notes_list(notes: pd.DataFrame) -> Any:
