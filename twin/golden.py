@@ -21,7 +21,7 @@ import pandas as pd
 
 from twin.remarks import standing
 from twin.store.packing import table
-from twin.store.sums import OBSERVED, OF_FRAMES, OF_TIMES
+from twin.store.sums import OBSERVED, OF_FRAMES, OF_TIMES, SUMS
 
 COMPARED = (*OF_FRAMES, *OBSERVED.values(), *OF_TIMES)
 LEAST_FRAMES = 20  # of a layer, below which its quantiles are not made
@@ -95,34 +95,33 @@ def limits(good: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     """Limits by layer and quantity from `Store.layer_sums` of each good build; columns LIMITS. `builds` is how many
     have the layer; low and high are NaN where there is none to be made."""
     rows = [_told(sums).assign(of=number) for number, sums in enumerate(good.values())]
-    every = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+    every = pd.concat(rows, ignore_index=True) if rows else table([], SUMS)
     if every.empty:
         return table([], LIMITS)
-    found = []
-    for quantity, mine in every.groupby("quantity", sort=False):
-        spread = _spread(mine)
-        further = mine["of"].nunique() - 1
-        for layer, some in mine.groupby("layer"):
-            median, builds = float(some["p50"].median()), len(some)
-            widened = 0.0
-            if further:
-                student = STUDENT_95[min(further, len(STUDENT_95)) - 1]
-                widened = student * spread * abs(float(some["p50"].mean())) * (1 + 1 / builds) ** 0.5
-            low = min(float(some["p05"].mean()) - widened, median - NEAREST * abs(median))
-            high = max(float(some["p95"].mean()) + widened, median + NEAREST * abs(median))
-            if quantity in OF_TIMES and not further:
-                low = high = widened = float("nan")
-            found.append((layer, quantity, builds, median, low, high, widened))
-    return table(sorted(found, key=_in_order), LIMITS)
+    every["spread"], every["further"] = _spread(every), every.groupby("quantity")["of"].transform("nunique") - 1
+    means = {name: (name, "mean") for name in ("p05", "p95", "spread", "further")}
+    by = every.groupby(["quantity", "layer"], sort=False)
+    told = by.agg(builds=("of", "size"), median=("p50", "median"), mean=("p50", "mean"), **means).reset_index()
+    further, median = told["further"].to_numpy(int), told["median"].to_numpy(float)
+    student = np.array((0.0, *STUDENT_95))[np.minimum(further, len(STUDENT_95))]
+    widened = student * told["spread"] * told["mean"].abs() * (1 + 1 / told["builds"]) ** 0.5
+    low = np.minimum(told["p05"] - widened, median - NEAREST * np.abs(median))
+    high = np.maximum(told["p95"] + widened, median + NEAREST * np.abs(median))
+    none = (further == 0) & told["quantity"].isin(OF_TIMES)  # a time of one build says nothing of how times differ
+    limited = (each.mask(none, np.nan) for each in (low, high, widened))
+    columns = (told["layer"], told["quantity"], told["builds"], median, *limited)
+    return table(sorted(zip(*columns, strict=True), key=_in_order), LIMITS)
 
 
-def _spread(mine: pd.DataFrame) -> float:
-    """By how much medians of one layer differ between builds, relative, root mean square over all layers."""
-    by_layer = mine.groupby("layer")["p50"]
-    mean, count = by_layer.transform("mean"), by_layer.transform("count")
-    apart = (count > 1) & (mean != 0)
-    free = int((by_layer.count() - 1).clip(lower=0).sum())
-    return float(((mine["p50"] / mean - 1)[apart] ** 2).sum() / free) ** 0.5 if free else 0.0
+def _spread(every: pd.DataFrame) -> pd.Series:
+    """By how much medians of one layer differ between builds, relative, root mean square over all layers of a
+    quantity."""
+    by_layer = every.groupby(["quantity", "layer"])["p50"]
+    mean, count = by_layer.transform("mean"), by_layer.transform("size")
+    square = ((every["p50"] / mean - 1) ** 2).where((count > 1) & (mean != 0), 0.0)
+    of = every["quantity"]
+    free = ((count - 1) / count).groupby(of).transform("sum")  # adds up to builds - 1 of each layer
+    return (square.groupby(of).transform("sum") / free.where(free > 0)).fillna(0.0) ** 0.5
 
 
 def compare(sums: pd.DataFrame, within: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ the page says how far it is. A layer is read again when it has more frames than 
 """
 
 from collections.abc import Callable
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import pandas as pd
@@ -23,6 +24,7 @@ class Layers:
     def __init__(self) -> None:
         self._frames: dict[int, int] = {}
         self._rows: dict[int, pd.DataFrame] = {}
+        self._whole: pd.DataFrame | None = None
 
     def bring(self, counts: dict[int, int], read: Read, frames: int) -> int:
         """Read what is missing, in order, until `frames` are used up; what is left of them."""
@@ -33,18 +35,20 @@ class Layers:
             while stale and many + counts[stale[0]] <= frames:
                 many += counts[stale[0]]
                 some.append(stale.pop(0))
-            rows = read(some[0], some[-1])
+            rows, self._whole = read(some[0], some[-1]), None
             of_layer = dict(tuple(rows.groupby("layer")))
             for layer in some:
                 self._frames[layer], self._rows[layer] = counts[layer], of_layer.get(layer, rows.iloc[:0])
             frames -= max(many, FRAMES // 40)  # a reading of nothing costs too
         return frames
 
-    def rows(self, counts: dict[int, int]) -> pd.DataFrame:
-        """All that is read, by layer."""
-        some = [self._rows[layer] for layer in counts if layer in self._rows]
-        full = [rows for rows in some if len(rows)] or some[:1]
-        return pd.concat(full, ignore_index=True) if full else pd.DataFrame()
+    def rows(self) -> pd.DataFrame:
+        """All that is read, by layer; the same object until more is."""
+        if self._whole is None:
+            some = [self._rows[layer] for layer in sorted(self._rows)]
+            full = [rows for rows in some if len(rows)] or some[:1]
+            self._whole = pd.concat(full, ignore_index=True) if full else pd.DataFrame()
+        return self._whole
 
     def missing(self, counts: dict[int, int]) -> int:
         """How many layers are not read as they are now."""
@@ -56,6 +60,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[Place, str], Layers] = {}
+        self.compared: tuple[tuple[pd.DataFrame, ...], Any, Any] = ((), None, None)  # of what, limits, comparison
         self.counts: dict[Place, tuple[float, dict[int, int]]] = {}
         self.outcomes: dict[Place, tuple[float, float, dict[str, int]]] = {}  # heard_s, when counted
 

@@ -165,7 +165,7 @@ def _read_one(
         here = held.layers(place, f"plane {looked.layer} {every}")
         own = {looked.layer: counts[looked.layer]}
         left = here.bring(own, lambda first, last: store.layer_points(*place, first, last, every=every), left)
-        one = replace(one, plane=here.rows(own), plane_every=every)
+        one = replace(one, plane=here.rows(), plane_every=every)
     sums = {}
     for each in (place, *one.kin.builds):
         own = _counts(store, held, each, each == place and bool(one.row["running"]), now_s)
@@ -173,13 +173,26 @@ def _read_one(
         left = layers.bring(own, lambda first, last, each=each: store.layer_sums(*each, first, last), left)  # type: ignore[misc]
         if layers.missing(own):
             missing.append(f"{layers.missing(own)} of {len(own)} layers of {each[1]}")
-        sums[each] = layers.rows(own)
-    whole = {each: rows for each, rows in sums.items() if each != place and len(rows)}
-    within = limits(whole if not missing else {})
+        sums[each] = layers.rows()
     if len(sums[place]):
-        one = replace(one, comparison=compare(sums[place], within), within=within)
+        good = {each: rows for each, rows in sums.items() if each != place and len(rows) and not missing}
+        within, comparison = _compared(held, sums[place], good)
+        one = replace(one, comparison=comparison, within=within)
     one, undrawn = _draw(store, held, one, counts, looked, left)
     return one, "; ".join([*missing, *undrawn])
+
+
+def _compared(
+    held: Kept, own: pd.DataFrame, good: dict[Place, pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Limits and comparison; those of the last reading where nothing has come since."""
+    of = (own, *good.values())
+    known, within, comparison = held.compared
+    if len(known) != len(of) or any(a is not b for a, b in zip(known, of, strict=True)):
+        within = limits(good)
+        comparison = compare(own, within)
+        held.compared = (of, within, comparison)
+    return within, comparison
 
 
 def _draw(
@@ -193,11 +206,11 @@ def _draw(
             every *= 2
         layers = held.layers(place, f"points {every}")
         layers.bring(counts, lambda first, last: store.layer_points(*place, first, last, every=every), left)
-        one = replace(one, points=layers.rows(counts))
+        one = replace(one, points=layers.rows())
     else:
         every = max(1, -(-max(counts.values(), default=1) // BINS))
         layers = held.layers(place, f"bins {every}")
         layers.bring(counts, lambda first, last: store.layer_bins(*place, first, last, every=every), left)
-        one = replace(one, bins=layers.rows(counts), every_bin=every)
+        one = replace(one, bins=layers.rows(), every_bin=every)
     undrawn = layers.missing(counts)
     return one, [f"{undrawn} of {len(counts)} layers of the picture"] if undrawn else []

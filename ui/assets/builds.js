@@ -161,6 +161,7 @@
     const ticking = setInterval(told, 1000);
     try {
       const answer = await fetch("/file/" + name + "?" + query);
+      if (answer.redirected) { location.assign("/sign-in?to=" + encodeURIComponent(location.pathname + location.search)); return; }
       if (!answer.ok) throw new Error(await answer.text());
       const file = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "")[1];
       const content = await answer.blob();

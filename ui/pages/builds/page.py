@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from dash import dcc, html
 
-from ui.figures import LengthUnit, Palette
+from ui.figures import LengthUnit, Palette, message_figure
 from ui.figures.builds import heat, limits_chart, measure, plane, stack
 from ui.figures.builds.measure import NAMES
 from ui.live import Page, Part, Props
@@ -176,6 +176,11 @@ def _whole(shelf: Shelf, palette: Palette) -> Props:
     one, looked = shelf.one, shelf.looked
     if one is None:
         return {}
+    if shelf.reading and one.points.empty and one.bins.empty:
+        return {
+            ids.WHOLE: {"figure": message_figure("Reading the layers …", palette)},
+            ids.WHOLE_TITLE: {"children": ""},
+        }
     if looked.picture == "heat":
         of = _of_points(_measured(shelf, one, "not_ok_share"), "bins", one)
         figure = heat(one.bins, of, palette, one.every_bin, float(one.row["frame_s"]))
