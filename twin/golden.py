@@ -13,8 +13,9 @@ median is: more than half of its frames are where hardly any of a good build's a
 and cannot tell). Pure functions of rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,5 +156,5 @@ def _told(sums: pd.DataFrame) -> pd.DataFrame:
     return sums[sums["quantity"].isin(COMPARED) & enough]
 
 
-def _in_order(row: tuple) -> tuple[int, int]:  # type: ignore[type-arg]
+def _in_order(row: Sequence[Any]) -> tuple[int, int]:
     return row[0], COMPARED.index(row[1])

@@ -8,6 +8,7 @@ Reading goes on over several readings (`ui.kept`); `reading` says what is still 
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -170,7 +171,7 @@ def _read_one(
     for each in (place, *one.kin.builds):
         own = _counts(store, held, each, each == place and bool(one.row["running"]), now_s)
         layers = held.layers(each, "sums")
-        left = layers.bring(own, lambda first, last, each=each: store.layer_sums(*each, first, last), left)  # type: ignore[misc]
+        left = layers.bring(own, partial(store.layer_sums, *each), left)
         if layers.missing(own):
             missing.append(f"{layers.missing(own)} of {len(own)} layers of {each[1]}")
         sums[each] = layers.rows()

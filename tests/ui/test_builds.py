@@ -1,6 +1,6 @@
 """The builds' page without a browser: what is read when, what is said, and what the figures show."""
 
-from pathlib import Path
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from twin.store.packing import table
 from twin.store.sql import SqlStore
 from twin.store.sums import POINTS
 from ui import kept as keeping
+from ui.access.who import Who, set_who
 from ui.figures import DARK, DED, LIGHT, LPBF
 from ui.figures.builds import MEASURES, heat, limits_chart, measure, plane, stack
-from ui.pages.builds import ids, listing, page, words
+from ui.pages.builds import ids, listing, page, remarks, words
 from ui.shelf import Looked, Shelf, read_shelf
 
 ASKED = {"machine": MACHINE, "build": "lug-3"}
@@ -203,14 +204,23 @@ def test_notes_stand_at_their_places_in_millimetres(store: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("role", "notes", "marks"), [("viewer", False, False), ("operator", True, False), ("engineer", True, True)]
+)
+def test_a_form_is_only_there_for_who_may(role: str, notes: bool, marks: bool) -> None:
+    def laid_out() -> tuple[str, str]:
+        set_who(Who("ada", role, "password"))
+        return text(remarks.note_form()), text(remarks.good_form())
+
+    note, mark = copy_context().run(laid_out)
+    assert ("Keep the note" in note, "Mark as good" in mark) == (notes, marks)
+    assert (f"Your role, {role}, may not" in note, f"Your role, {role}, may not" in mark) == (not notes, not marks)
+    assert "Your name" not in note + mark, "the guard knows who it is"
+
+
 def test_quantities_are_said_in_the_unit_of_the_process() -> None:
     assert measure("width_m", LPBF).say(142e-6) == "142.0 µm"
     assert measure("width_m", DED).say(1.42e-3) == "1.42 mm"
     assert measure("scan_speed_m_per_s", LPBF).say(0.8) == "800 mm/s"
     assert measure("beam_power_w", LPBF).say(-3.0, signed=True) == "−3.0 W"
     assert measure("not_ok_share", LPBF).say(0.05) == "5.0 %"
-
-
-def test_the_page_loads_without_torch() -> None:
-    source = (Path(page.__file__).parents[2] / "shelf.py").read_text()
-    assert "operators" not in source.replace("operators'", "")

@@ -8,7 +8,7 @@
   const asked = () => live().asked();
   const value = (id) => { const field = byId(id); return field ? field.value.trim() : ""; };
   const hooked = new WeakSet();
-  let filtered = "", made = null, withdrawing = null;
+  let filtered = "", made = null, withdrawing = null, layer = null;
 
   function look(changes) {
     const next = Object.assign({}, asked(), changes);
@@ -34,6 +34,10 @@
     if (idle("build-quantity")) byId("build-quantity").value = now.quantity || "width_m";
     if (idle("build-picture")) byId("build-picture").value = now.picture || "stack";
     if (idle("build-layer")) put("build-layer", now.layer || "");
+    if (layer !== (now.layer || "") && byId("note-layer") && !value("note-text")) {  // a note is on what is looked at
+      layer = now.layer || "";
+      put("note-layer", layer);
+    }
     const state = document.querySelector("#build-good .state"), good = state && state.dataset.good === "yes";
     const button = document.querySelector("#good-form .do");
     const words = good ? "Take the mark back" : "Mark as good";
@@ -77,7 +81,12 @@
   }
   function drawn(event) {
     const shape = event.shapes && event.shapes[event.shapes.length - 1];
-    if (!shape) return;
+    if (!shape || !shape.editable) return;
+    if (event.shapes.filter((each) => each.editable).length > 1) {  // the one drawn before gives way
+      const graph = document.querySelector("#build-plane .js-plotly-plot");
+      window.Plotly.relayout(graph, { shapes: [...event.shapes.filter((each) => !each.editable), shape] });
+      return;
+    }
     put("note-layer", asked().layer || "");
     const circle = value("note-shape") === "circle", say = (id, number) => put(id, number.toFixed(3));
     say("note-x", circle ? (shape.x0 + shape.x1) / 2 : shape.x0);

@@ -17,7 +17,11 @@ class Measure:
 
     def say(self, value: float, signed: bool = False) -> str:
         """`142 µm`, `+8 µm`."""
-        return f"{value * self.per_si:{'+' if signed else ''}.{self.digits}f} {self.unit}".replace("-", "−")
+        return f"{self.number(value, signed)} {self.unit}"
+
+    def number(self, value: float, signed: bool = False) -> str:
+        """The same without the unit, where it stands beside."""
+        return f"{value * self.per_si:{'+' if signed else ''}.{self.digits}f}".replace("-", "−")
 
 
 SPEED, POWER, TIME, SHARE = ("mm/s", 1e3, 0), ("W", 1.0, 1), ("s", 1.0, 3), ("%", 100.0, 1)

@@ -18,7 +18,7 @@ def plane(
     placed = notes[notes["shape"] != ""] if len(notes) else notes
     warned = alerts.dropna(subset=["x_m", "y_m"]) if len(alerts) else alerts
     if points.empty and placed.empty and warned.empty:
-        return message_figure("No frame of this layer has a place", palette)
+        return message_figure("No frame of this layer has a place to draw", palette)
     data = _frames(points, of, palette) if len(points) else []
     if len(warned):
         data.append(
@@ -42,10 +42,12 @@ def plane(
                 hovertemplate="%{customdata}<br>%{x:.2f}, %{y:.2f} mm<extra>note %{text}</extra>",
             )
         )  # fmt: skip
+    first = points["layer"].iloc[0] if len(points) else ""
+    revision = f"plane {first} {list(placed['id']) if len(placed) else ''}"  # a shape drawn on another one goes
     return go.Figure(
         data=data,
         layout=layout(
-            palette, "plane", shapes=shapes, margin={"l": 52, "r": 14, "t": 10, "b": 40}, hovermode="closest",
+            palette, revision, shapes=shapes, margin={"l": 52, "r": 14, "t": 10, "b": 40}, hovermode="closest",
             newshape={"line": {"color": palette.forecast, "width": 2}}, dragmode="pan",
             xaxis=axis(palette, "x, mm"), yaxis=axis(palette, "y, mm", scaleanchor="x"),
         ),

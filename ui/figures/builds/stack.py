@@ -35,7 +35,7 @@ def stack(
         data.append(_points(x, y, z, points["layer"], known, marker, hover, "frames"))
     odd = ~known if of is None else ~fine & ~known
     if odd.any():
-        marker = {"size": 3.6, "symbol": "x", "color": palette.caution}
+        marker = {"size": 3.6, "symbol": "square-open", "color": palette.caution}
         data.append(
             _points(x, y, z, points["layer"], odd, marker, "layer %{customdata}: not in order<extra></extra>", "odd")
         )
@@ -46,7 +46,7 @@ def stack(
             go.Scatter3d(
                 x=placed["x_m"] * 1e3, y=placed["y_m"] * 1e3, z=at_m * 1e3, mode="markers", meta="alerts",
                 customdata=placed["layer"], text=placed["kind"],
-                marker={"size": 7, "symbol": "diamond-open", "color": palette.caution, "line": {"width": 3}},
+                marker={"size": 7, "symbol": "diamond", "color": palette.caution},
                 hovertemplate="layer %{customdata}: %{text}<extra>alert</extra>",
             )
         )  # fmt: skip
@@ -62,7 +62,7 @@ def stack(
         del each["automargin"], each["fixedrange"]
     scene = {
         **axes, "aspectmode": "manual", "aspectratio": _ratio(x, y, z), "dragmode": "turntable",
-        "camera": {"eye": {"x": 0.95, "y": -1.15, "z": 0.65}}, "bgcolor": "rgba(0,0,0,0)",
+        "camera": {"eye": {"x": 1.05, "y": -1.3, "z": 0.7}}, "bgcolor": "rgba(0,0,0,0)",
     }  # fmt: skip
     return go.Figure(data=data, layout=layout(palette, "stack", margin={"l": 0, "r": 0, "t": 0, "b": 0}, scene=scene))
 

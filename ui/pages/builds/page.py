@@ -107,7 +107,6 @@ def _withdrawal() -> Any:
                 html.H2("Withdraw a note"),
                 html.P("It stays on record, struck out, with your name and why."),
                 remarks.labelled("Why", dcc.Input(id="withdraw-why", type="text", maxLength=500), "wide"),
-                *remarks.name_field("note")[:0],
                 html.Div(
                     [
                         html.Button("Withdraw", type="submit", className="do"),
@@ -204,7 +203,7 @@ def _plane(shelf: Shelf, palette: Palette) -> Props:
     if one is None:
         return {}
     if looked.layer is None:
-        empty = plane(pd.DataFrame(), None, palette, pd.DataFrame(), pd.DataFrame())
+        empty = message_figure("No layer is chosen", palette)
         return {ids.PLANE: {"figure": empty}, ids.PLANE_TITLE: {"children": "choose one: click it, or type its number"},
                 ids.PLANE_SAID: {"children": ""}}  # fmt: skip
     notes, alerts = one.notes[one.notes["layer"] == looked.layer], one.alerts[one.alerts["layer"] == looked.layer]

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 from dash import dcc, html
 
-from ui.access.roles import Act, may
+from ui.access.roles import LEAST, Act, may
 from ui.access.who import who
+from ui.pages.builds import ids
 from ui.pages.builds.listing import utc
 from ui.shelf import OneBuild
 from ui.snapshot import number
@@ -15,11 +16,19 @@ from ui.words import where
 SHAPES = {"": "the whole layer", "point": "a point", "circle": "a circle", "rectangle": "a rectangle"}
 
 
-def name_field(act: Act) -> list[Any]:
-    """Where nobody signs in, who it is; for a role that may not, why there is no form."""
+def _refusal(act: Act) -> list[Any]:
+    """Why there is no form, for a person whose role may not do this; the server refuses it in any case."""
     person = who()
-    if person is not None and not may(person.role, act):
-        return [html.P(f"Your role, {person.role}, may not do this.", className="quiet")]
+    if person is None or may(person.role, act):
+        return []
+    return [
+        html.P(f"Your role, {person.role}, may not do this: it needs the role {LEAST[act]}.", className="quiet may-not")
+    ]
+
+
+def _name_field(act: Act) -> list[Any]:
+    """Where nobody signs in, who it is."""
+    person = who()
     if person is not None and person.by != "nobody":
         return []
     return [labelled("Your name", dcc.Input(id=f"by-{act}", type="text", maxLength=64, autoComplete="name"), "by")]
@@ -32,14 +41,14 @@ def labelled(text: str, field: Any, kind: str = "") -> Any:
 
 def good_form() -> Any:
     """Mark the build good, or take that back."""
+    fields = _refusal("approve") or [
+        labelled("Why (inspection, by which method)", dcc.Input(id="good-why", type="text", maxLength=500), "wide"),
+        *_name_field("approve"),
+        html.Button("Mark as good", type="submit", className="do"),
+        html.P(className="said", role="status"),
+    ]
     return html.Form(
-        [
-            html.Div(id="build-good"),
-            labelled("Why (inspection, by which method)", dcc.Input(id="good-why", type="text", maxLength=500), "wide"),
-            *name_field("approve"),
-            html.Button("Mark as good", type="submit", className="do"),
-            html.P(className="said", role="status"),
-        ],
+        [html.Div(id=ids.GOOD), *fields],
         id="good-form",
         className="form",
     )
@@ -47,6 +56,8 @@ def good_form() -> Any:
 
 def note_form() -> Any:
     """A note on the build, on the layer that is looked at, or on a place there; coordinates in mm."""
+    if refusal := _refusal("note"):
+        return html.Div(refusal, className="form")
     places = [html.Option(text, value=name) for name, text in SHAPES.items()]
     fields = [
         labelled(text, dcc.Input(id=f"note-{name}", type="number", step="any"), f"at {kind}")
@@ -61,7 +72,7 @@ def note_form() -> Any:
             labelled("Layer (empty: the build)", dcc.Input(id="note-layer", type="number", min=0, step=1)),
             labelled("On", html.Select(places, id="note-shape")),
             *fields,
-            *name_field("note"),
+            *_name_field("note"),
             html.Button("Keep the note", type="submit", className="do"),
             html.P(className="said", role="status"),
         ],

@@ -66,11 +66,12 @@ def outside(one: OneBuild, unit: LengthUnit) -> list[Any]:
 def _item(row: Any, unit: LengthUnit) -> Any:
     of = measure(row.quantity, unit)
     way = "above" if row.by > 0 else "below"
+    limits = f"limits {of.number(row.low)} to {of.number(row.high)}, median {of.say(row.median)}"
     said = [
         html.Span(className="glyph triangle", **{"aria-hidden": "true"}),
         html.B(f"Layer {row.layer:,}"), html.Span(f"{of.name} {of.say(row.value)}", className="what"),
         html.Span(f"{of.say(abs(row.by))} {way} the limit"),
-        html.Span(f"limits {of.say(row.low)} to {of.say(row.high)}, median {of.say(row.median)}", className="moments"),
+        html.Span(limits, className="moments"),
     ]  # fmt: skip
     look = {"data-layer": str(row.layer), "data-quantity": row.quantity}
     return html.Li(html.Button(said, type="button", className="outside", **look))
