@@ -23,12 +23,15 @@ from ui.access.guard import guard
 from ui.desk import Desk
 from ui.doing import Doing, mount_doings
 from ui.doings import alerts, attribution
+from ui.doings import builds as on_builds
+from ui.files import mount_files
 from ui.live import Feed, Page, mount
 from ui.pages import floor, machine
+from ui.pages.builds import page as builds
 from ui.pages.shell import shell
 
-PAGES = (floor.PAGE, machine.PAGE)
-DOINGS: tuple[Doing, ...] = (*alerts.DOINGS, *attribution.DOINGS)  # what people do, on any page
+PAGES = (floor.PAGE, machine.PAGE, builds.PAGE)
+DOINGS: tuple[Doing, ...] = (*alerts.DOINGS, *attribution.DOINGS, *on_builds.DOINGS)  # what people do, on any page
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -144,6 +147,7 @@ def _server(feed: Feed, desk: Desk) -> FastAPI:
 
     mount(server, feed)
     mount_doings(server, DOINGS, desk)
+    mount_files(server, desk)
     return server
 
 
