@@ -23,14 +23,22 @@ from ui.access.guard import guard
 from ui.desk import Desk
 from ui.doing import Doing, mount_doings
 from ui.doings import alerts, attribution
+from ui.doings import builds as on_builds
+from ui.files import mount_files
 from ui.live import Feed, Page, mount
 from ui.pages import floor, machine, replay
+from ui.pages.builds import page as builds
 from ui.pages.shell import shell
 from ui.replay import asking
 from ui.replay.serve import Replays, mount_replays
 
-PAGES = (floor.PAGE, machine.PAGE, replay.PAGE)
-DOINGS: tuple[Doing, ...] = (*alerts.DOINGS, *attribution.DOINGS, *asking.DOINGS)  # what people do, on any page
+PAGES = (floor.PAGE, machine.PAGE, replay.PAGE, builds.PAGE)
+DOINGS: tuple[Doing, ...] = (  # what people do, on any page
+    *alerts.DOINGS,
+    *attribution.DOINGS,
+    *on_builds.DOINGS,
+    *asking.DOINGS,
+)
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -149,6 +157,7 @@ def _server(feed: Feed, desk: Desk, replays: Replays) -> FastAPI:
     mount(server, feed)
     mount_doings(server, DOINGS, desk)
     mount_replays(server, replays)
+    mount_files(server, desk)
     return server
 
 

@@ -243,6 +243,21 @@ def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
     return Provenance("by sensors, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
 
 
+def where(note: Any) -> str:
+    """Where a note of `Store.notes` is: `layer 7, circle at x 1.00, y 2.00 mm, radius 0.50 mm`."""
+    if note.layer is None or pd.isna(note.layer):
+        return "the build"
+    told = f"layer {note.layer:,.0f}"
+    if not note.shape:
+        return told
+    told += f", {note.shape} at x {note.x_m * 1e3:.2f}, y {note.y_m * 1e3:.2f} mm"
+    if note.shape == "circle":
+        told += f", radius {note.radius_m * 1e3:.2f} mm"
+    if note.shape == "rectangle":
+        told += f", to x {note.x1_m * 1e3:.2f}, y {note.y1_m * 1e3:.2f} mm"
+    return told
+
+
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:
     """Micrometres for LPBF, millimetres for DED; when the process is not said, by the size of the pool."""
     if process in ("lpbf", "ded"):

@@ -28,11 +28,13 @@ from twin.store import alerts, packing
 from twin.store import floor as floors
 from twin.store.derive import band_columns
 from twin.store.fake_courses import FakeCourses, field_of, told
+from twin.store.fake_remarks import FakeRemarks
 from twin.store.fake_requests import FakeRequests
+from twin.store.fake_sums import FakeSums
 from twin.store.port import AlertUnknownError, Step, Written
 
 
-class FakeStore(FakeCourses, FakeRequests):
+class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeRequests):
     """Not for one machine's worth of data: every read looks at everything."""
 
     def __init__(self) -> None:

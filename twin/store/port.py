@@ -13,7 +13,9 @@ from twin.alarms.acts import Act
 from twin.course import Courses
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
+from twin.remarks import Remarks
 from twin.store.requests import Requests
+from twin.store.sums import Sums
 
 
 class StoreError(Exception):
@@ -89,7 +91,7 @@ class Written:
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-class Store(Requests, Courses, Protocol):
+class Store(Requests, Remarks, Sums, Courses, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:

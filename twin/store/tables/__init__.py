@@ -23,6 +23,7 @@ from twin.store.tables.heard import (
     SkippedRow,
 )
 from twin.store.tables.people import AccountActRow, AccountRow
+from twin.store.tables.remarks import BuildMarkRow, NoteRow
 from twin.store.tables.sampled import FrameRow, ParametersRow, ScanVectorRow, SignalRow
 from twin.store.tables.told import AlertActRow, AlertRow, CalibrationRow, CardRow, FieldRow, ForecastRow, MeltPoolRow
 
@@ -34,6 +35,7 @@ __all__ = [
     "AlertRow",
     "Base",
     "BirthRow",
+    "BuildMarkRow",
     "BuildRow",
     "CalibrationRow",
     "CardRow",
@@ -47,6 +49,7 @@ __all__ = [
     "LayerRow",
     "MachineRow",
     "MeltPoolRow",
+    "NoteRow",
     "ObservationRow",
     "ParametersRow",
     "RejectRow",
