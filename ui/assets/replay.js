@@ -213,7 +213,8 @@
     p: "alert-before", n: "alert-after", Home: "begin", End: "end",
   };
   function key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !course) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !course) return;
+    if (event.target.closest("#why, #why-mark, dialog")) return;  // they have keys of their own
     const typing = event.target.matches("select, textarea, input:not([type=range]):not([type=checkbox])");
     const pressing = event.key === " " && event.target.matches("button, summary, a, input[type=checkbox]");
     if (typing || pressing) return;
