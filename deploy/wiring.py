@@ -16,6 +16,8 @@ from deploy.errors import DatabaseError, MeltwinError, SettingsError
 from deploy.monitor.logs import configure, without_secrets
 from deploy.monitor.monitor import Monitor
 from deploy.monitor.server import served
+from deploy.reforecast import KIND as REFORECAST
+from deploy.reforecast import Reforecasts
 from deploy.run import Heard, RunLoop
 from deploy.settings import Settings, listed
 from ingest.access import Access
@@ -420,7 +422,7 @@ def run_loop(
     take_up = twins[""].take_up
     attributions = Attributions(store, twins[""])
     attributions.warm()
-    answers = Answers(store, clock, {KIND: attributions})
+    answers = Answers(store, clock, {KIND: attributions}, {REFORECAST: _reforecasts(settings, store, clock, twins)})
     if says is None:
         return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug, answers=answers)
 
@@ -429,6 +431,31 @@ def run_loop(
         says.step(step)
 
     return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, says.tell, answers)
+
+
+def _reforecasts(settings: Settings, store: Store, clock: Clock, twins: "dict[str, Twin]") -> Reforecasts:
+    """Answers what is to be forecast again, by the operators that serve and by others, which are loaded when asked."""
+    from operators.operator import warm
+    from twin.twin import Twin
+
+    loaded = {operator.card["name"]: operator for twin in twins.values() for operator in twin.serving}
+
+    def by_name(name: str) -> "Operator":
+        if name not in loaded:
+            try:
+                loaded[name] = operator_of(settings, name)
+            except MeltwinError as error:
+                raise UnansweredError(f"there is no operator {name}: {error}") from error
+            warm(loaded[name])
+        return loaded[name]
+
+    new_twin = partial(
+        Twin,
+        fallback=loaded["reference"],
+        horizon_frames=settings.horizon_frames,
+        snapshot_frames=settings.snapshot_frames,
+    )
+    return Reforecasts(store, clock, by_name, new_twin)
 
 
 def attribution(settings: Settings, **arguments: Any) -> dict[str, Any]:

@@ -26,12 +26,16 @@ from ui.doings import alerts, attribution
 from ui.doings import builds as on_builds
 from ui.files import mount_files
 from ui.live import Feed, Page, mount
-from ui.pages import floor, machine
+from ui.pages import floor, machine, replay
 from ui.pages.builds import page as builds
 from ui.pages.shell import shell
+from ui.replay import asking
+from ui.replay.serve import Replays, mount_replays
 
-PAGES = (floor.PAGE, machine.PAGE, builds.PAGE)
-DOINGS: tuple[Doing, ...] = (*alerts.DOINGS, *attribution.DOINGS, *on_builds.DOINGS)  # what people do, on any page
+PAGES = (floor.PAGE, machine.PAGE, replay.PAGE, builds.PAGE)
+DOINGS: tuple[Doing, ...] = (  # what people do, on any page
+    *alerts.DOINGS, *attribution.DOINGS, *asking.DOINGS, *on_builds.DOINGS,
+)  # fmt: skip
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -75,7 +79,8 @@ def build_app(
         stale_after_s=stale_after_s,
         waiting_text=_waiting_text(store),
     )
-    server = _server(feed, Desk.over(store, clock))
+    replays = Replays(_opener(store), clock or SystemClock())
+    server = _server(feed, Desk.over(store, clock), replays)
     app = Dash(
         "meltwin",
         server=server,
@@ -124,12 +129,13 @@ def _laid_out(page: Page) -> Callable[..., Any]:
     return lambda **asked: shell(page, PAGES)
 
 
-def _server(feed: Feed, desk: Desk) -> FastAPI:
+def _server(feed: Feed, desk: Desk, replays: Replays) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await feed.close()
         desk.close()
+        replays.close()
 
     # FastAPI's own documentation pages load scripts from another host
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -148,6 +154,7 @@ def _server(feed: Feed, desk: Desk) -> FastAPI:
     mount(server, feed)
     mount_doings(server, DOINGS, desk)
     mount_files(server, desk)
+    mount_replays(server, replays)
     return server
 
 

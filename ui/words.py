@@ -154,7 +154,9 @@ def slow_motion(time_factor: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Three digits at most, with the unit that makes them readable."""
+    """Three digits, with the unit that makes them readable; from 1,000 s on to a tenth of a second."""
+    if seconds >= 999.5:
+        return f"{seconds:,.1f} s"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size * 0.9995 or unit == "µs":
             return f"{seconds / size:.3g} {unit}"

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from twin.alarms.acts import Act
 from twin.forecast import Alert
+from twin.store.course import SqlCourses
 from twin.store.engine import Durability, answering, connect, file_of, told
 from twin.store.port import AlertUnknownError, Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
 from twin.store.sql_remarks import SqlRemarks
@@ -27,7 +28,7 @@ from twin.store.upkeep.schema import revision_of, upgrade
 from twin.store.write import act, write_step
 
 
-class SqlStore(SqlSums, StretchReader, SqlRemarks, SqlRequests):
+class SqlStore(SqlCourses, SqlSums, StretchReader, SqlRemarks, SqlRequests):
     """All halves over one engine; made by `create`, `open_reader` or `open_desk`."""
 
     def __init__(self, engine: Engine, *, writes: bool, guard: DiskGuard | None = None) -> None:
