@@ -29,11 +29,12 @@ from twin.observation import (
 from twin.store import alerts, packing
 from twin.store import floor as floors
 from twin.store.derive import band_columns
+from twin.store.fake_approvals import FakeApprovals
 from twin.store.fake_requests import FakeRequests
 from twin.store.port import AlertUnknownError, Step, Written
 
 
-class FakeStore(FakeRequests):
+class FakeStore(FakeApprovals, FakeRequests):
     """Not for one machine's worth of data: every read looks at everything."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from twin.alarms.acts import Act
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
+from twin.store.approvals import Approvals
 from twin.store.requests import Requests
 
 
@@ -88,7 +89,7 @@ class Written:
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-class Store(Requests, Protocol):
+class Store(Requests, Approvals, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:

@@ -38,6 +38,7 @@ LOST = {
     "0007_bands": {"requests"},
     "0008_requests": {"machine_calibration"},
     "0009_machine_calibration": {"accounts", "account_acts"},
+    "0010_accounts": {"approvals"},
 }
 
 
@@ -59,6 +60,7 @@ def fill(url: str, many: int = 300) -> SqlStore:
     )
     store.acknowledge("m1", "b1", "k3", by="Ada", note="seen", now_s=30.0)
     store.ask("attribution", {"of": "depth"}, who="Ada", now_s=5.0, deadline_s=9.0)
+    store.promote("m1", "asno", sha256="ab", by="Ada", note="better", now_s=7.0)
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
     people = SqlPeople.open(url)
     people.add_account("ada", "engineer", "hash", by="first start", now_s=6.0)
