@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy import maps
 from deploy.answers import KIND, Answers, Attributions, UnansweredError
 from deploy.errors import DatabaseError, MeltwinError, SettingsError
 from deploy.monitor.logs import configure, without_secrets
@@ -452,7 +453,7 @@ def run_loop(
     promoted.look(clock.now_s())
     attributions = Attributions(store, twins[""])
     attributions.warm()
-    answers = Answers(store, clock, {KIND: attributions})
+    answers = Answers(store, clock, {KIND: attributions, maps.KIND: maps.process_maps})
 
     def committed(step: Step, written: Written, forecast_s: float, commit_s: float) -> None:
         heard(step, written, forecast_s, commit_s)

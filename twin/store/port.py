@@ -118,6 +118,12 @@ class Store(Requests, Approvals, Protocol):
         """The newest (or the named) build message of a machine, as a dict: `Build.model_validate` takes it back."""
         ...
 
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        """The newest builds of all machines as they were planned, newest first: machine, build, material,
+        beam_diameter_m, preheat_k, nominal_beam_power_w, nominal_scan_speed_m_per_s, hatch_spacing_m (NaN: not said),
+        layer_thickness_m."""
+        ...
+
     def melt_pool(
         self,
         machine: str,
