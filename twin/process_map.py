@@ -6,9 +6,11 @@ in it each card was trained. Pure; no operator is asked.
     lack of fusion   (h/W)^2 + (t/D)^2 of the W and D that one place in twenty falls short of (Tang 2017; `risks.low`)
     balling          L/W over `BALLING`, an advisory
 
-Sizes are Eagar and Tsai's (1983): constant properties of the solid at the solidus, the absorptivity of a flat melt. The
-field is linear in the power, so one a speed gives all powers. In a keyhole it is shallower than the metal's, so that the
-limit of lack of fusion lies on the safe side there. The map sorts; forecasts do not come from it.
+Sizes are Eagar and Tsai's (1983), constant properties of the solid at the solidus: the width with the absorptivity of a
+flat melt, the length with that of the rule (`operators.reference.rule`); the depth is the flat melt's or, where that is
+larger, BOTTOM of the depth into which the rule puts the heat. Beside the operator's pools that is right within a fifth
+in width, a quarter in depth, two fifths in length (tests/twin/test_process_map.py): enough to sort, and no forecast.
+The field is linear in the power, so one a speed gives all powers.
 """
 
 import math
@@ -28,9 +30,10 @@ from twin.process import Process
 from twin.regime import BALLING, DEEP_KEYHOLE, balling, keyhole_number, lack_of_fusion
 from twin.trust.envelope import Envelope, distance, numbers
 
-POINTS = 28
+POINTS = 24
 PECLET = (0.8, 85.0)  # v d/alpha: what speeds the map shows, and more than any card's
 STRENGTH = (4.0, 150.0)  # P/(k d (Tl - T0)): what powers
+BOTTOM = 0.87  # depth of a keyhole's pool over the depth of its source, which falls to nothing there
 WORST = 99.0  # of a share that may be without end
 SPOTS_M = np.geomspace(10e-6, 5e-3, 400)
 COLDEST_K, STEP_K = 250.0, 5.0
@@ -102,12 +105,17 @@ def _around(process: Process) -> tuple[list[_Near], list[_Near]]:
 
 def _pools(process: Process, speeds: np.ndarray, powers: np.ndarray) -> Iterator[list[tuple[float, float, float]]]:
     """Length, width and depth in m: of each speed, at each power."""
-    grid, solidus, d = WindowGrid(), process.groups().solidus, process.beam_diameter_m
-    per_w = RULE.flat(process.material.minimum_absorptivity) * process.strength(1.0)
-    for speed in speeds:
-        unit = eagar_tsai.steady(1.0, process.peclet(float(speed)), grid)
-        sizes = [grid.sizes(unit * (per_w * power), solidus) for power in powers]
-        yield [(length * d, width * d, depth * d) for length, width, depth in sizes]
+    grid, solidus, d = WindowGrid(behind=45.0, aside=4.5), process.groups().solidus, process.beam_diameter_m
+    flat = RULE.flat(process.material.minimum_absorptivity)
+    for speed in speeds.tolist():
+        unit = eagar_tsai.steady(1.0, process.peclet(speed), grid)
+        sources = [process.source(power, speed) for power in powers.tolist()]
+        calm = [grid.sizes(unit * (flat * process.strength(power)), solidus) for power in powers.tolist()]
+        long = [grid.sizes(unit * source.q, solidus)[0] for source in sources]
+        yield [
+            (length * d, width * d, max(depth, BOTTOM * source.depth if depth > 0 else 0.0) * d)
+            for source, length, (_, width, depth) in zip(sources, long, calm, strict=True)
+        ]
 
 
 def _trained(

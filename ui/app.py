@@ -22,12 +22,13 @@ from ui.access.access import Access
 from ui.access.guard import guard
 from ui.desk import Desk
 from ui.doing import Doing, mount_doings
+from ui.doings import models as model_doings
 from ui.live import Feed, Page, mount
-from ui.pages import floor, machine
+from ui.pages import floor, machine, models
 from ui.pages.shell import shell
 
-PAGES = (floor.PAGE, machine.PAGE)
-DOINGS: tuple[Doing, ...] = ()  # what people do, on any page
+PAGES = (floor.PAGE, machine.PAGE, models.PAGE)
+DOINGS: tuple[Doing, ...] = (*model_doings.DOINGS,)  # what people do, on any page
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place

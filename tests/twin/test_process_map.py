@@ -31,18 +31,38 @@ def test_it_is_json_of_a_size_that_a_page_can_take(told: dict[str, object]) -> N
     assert len(json.dumps(told)) < 100_000
 
 
-@pytest.mark.parametrize(("power", "speed"), [(5, 6), (14, 14), (20, 25)])
-def test_sizes_are_those_of_the_formula_asked_for_one_point(told: dict[str, object], power: int, speed: int) -> None:
+@pytest.mark.parametrize(("power", "speed"), [(2, 17), (2, 19)])
+def test_in_conduction_sizes_are_those_of_the_formula_asked_for_one_point(
+    told: dict[str, object], power: int, speed: int
+) -> None:
     answer = query.melt_pool("IN625", *at(told, power, speed), 100e-6, by="eagar-tsai")
-    for name in ("length_m", "width_m", "depth_m"):
-        assert told[name][power][speed] == pytest.approx(getattr(answer.melt_pool, name), rel=2e-3)  # type: ignore[index]
-    assert told["balling"][power][speed] == pytest.approx(answer.balling, rel=2e-3)  # type: ignore[index]
+    assert answer.regime == "conduction"
+    assert told["width_m"][power][speed] == pytest.approx(answer.melt_pool.width_m, rel=2e-3)  # type: ignore[index]
+    assert told["depth_m"][power][speed] >= 0.998 * answer.melt_pool.depth_m  # type: ignore[index]
+
+
+@pytest.mark.parametrize("case", [("IN625", 100e-6), ("Ti-6Al-4V", 100e-6), ("IN718", 77e-6), ("SS316L", 600e-6)])
+def test_sizes_are_near_enough_to_the_operators_to_sort(case: tuple[str, float]) -> None:
+    """Width within a fifth, depth within a quarter, length within two fifths, in the median; few far off."""
+    alloy, spot_m = case
+    told = process_map(Asked(alloy, spot_m, 298.15, spot_m, 0.4 * spot_m), ENVELOPES)
+    beyond = np.array(told["cards"]["asno-melt-pool"]["beyond"])
+    off = []
+    for power, speed in np.argwhere(beyond < -0.02)[::17]:
+        answer = query.melt_pool(alloy, *at(told, power, speed), spot_m, by="operator")
+        pool = answer.melt_pool
+        if answer.outcome.kind == "ok" and pool.depth_m > 0:
+            exact = np.array([pool.width_m, pool.depth_m, pool.length_m])
+            mine = np.array([told[name][power][speed] for name in ("width_m", "depth_m", "length_m")])
+            off.append(np.abs(mine / exact - 1.0))
+    assert len(off) > 10
+    assert (np.median(off, axis=0) < [0.2, 0.25, 0.4]).all(), np.median(off, axis=0)
 
 
 def test_regimes_and_keyhole_numbers_are_those_of_the_twin(told: dict[str, object]) -> None:
     process, seen = ASKED.process, set()
-    for power in range(0, 28, 3):
-        for speed in range(0, 28, 3):
+    for power in range(0, 24, 3):
+        for speed in range(0, 24, 3):
             point = at(told, power, speed)
             number = told["boiling_number"][power][speed]  # type: ignore[index]
             seen.add(regime(number))
@@ -65,8 +85,8 @@ def test_a_point_is_inside_a_card_just_where_the_twin_finds_nothing_outside(told
     beyond, process = np.array(told["cards"][name]["beyond"]), ASKED.process  # type: ignore[index]
     assert (beyond < 0).any()
     assert (beyond > 0).any()
-    for power in range(0, 28, 4):
-        for speed in range(0, 28, 4):
+    for power in range(0, 24, 4):
+        for speed in range(0, 24, 4):
             found = outside(ENVELOPES[name], process, *at(told, power, speed))
             if abs(beyond[power, speed]) > 1e-6:
                 assert (found is None) == (beyond[power, speed] < 0), at(told, power, speed)

@@ -71,7 +71,7 @@ def stack(history: Sequence[Approval]) -> list[tuple[str, str]]:
     served: list[tuple[str, str]] = []
     for each in history:
         if each.act == "rolled_back":
-            served.pop()
+            served = served[:-1]
         elif not served or served[-1] != (each.card, each.sha256):
             served.append((each.card, each.sha256))
     return served

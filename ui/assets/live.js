@@ -137,7 +137,7 @@
     say("hall-summary", tiles.length + (tiles.length === 1 ? " machine: " : " machines: ") + told.join(", "));
   }
 
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose, look: look, act: act, asked: () => held.asked } });
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose, look: look, act: act, asked: () => held.asked, pulse: () => held.pulse } });
   root.dataset.link = "connecting";
   root.dataset.waiting = "yes";
   root.dataset.fresh = "none";

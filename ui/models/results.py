@@ -58,15 +58,9 @@ class Table:
 
 
 def read_results(folder: Path = FOLDER) -> tuple[Table, ...]:
-    """Every suite that has rows; empty where the folder is not there."""
+    """Every suite that has rows, those of the melt pool first; empty where the folder is not there."""
     paths = sorted(folder.glob("*/results.json")) if folder.is_dir() else []
     return _read(tuple((path, path.stat().st_mtime_ns) for path in paths))
-
-
-def rows_of(suite: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """The rows of one suite as they lie there."""
-    path = folder / suite / "results.json"
-    return _rows(path) if path.is_file() else []
 
 
 def of_card(tables: Iterable[Table], name: str, operator: str) -> list[Table]:
@@ -78,8 +72,8 @@ def of_card(tables: Iterable[Table], name: str, operator: str) -> list[Table]:
 
 @lru_cache(maxsize=4)
 def _read(paths: tuple[tuple[Path, int], ...]) -> tuple[Table, ...]:
-    made = [_table(path.parent.name, _rows(path)) for path, _ in paths if path.parent.name in ABOUT]
-    return tuple(table for table in made if table is not None)
+    made = {path.parent.name: _table(path.parent.name, _rows(path)) for path, _ in paths if path.parent.name in ABOUT}
+    return tuple(table for suite in ABOUT if (table := made.get(suite)) is not None)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -134,7 +128,7 @@ def _line(group: list[dict[str, Any]], columns: Sequence[tuple[str, ...]]) -> tu
     costs = (
         str(len({row["seed"] for row in scored})), f"{one['parameters']:,}" if one["parameters"] else "–",
         f"{seconds:.0f}" if one["kind"] == "learned" and seconds >= 1 else "–",
-        f"{statistics.median(row['latency_ms'] for row in scored):.3g}",
+        _milliseconds(statistics.median(row["latency_ms"] for row in scored)),
     )  # fmt: skip
     return (one["operator"], one["kind"], *cells, *costs)
 

@@ -1,0 +1,1 @@
+"""Doings: what people do on the pages, each one short act through the desk (`ui/doing.py`)."""
