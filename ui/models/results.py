@@ -133,6 +133,10 @@ def _line(group: list[dict[str, Any]], columns: Sequence[tuple[str, ...]]) -> tu
     return (one["operator"], one["kind"], *cells, *costs)
 
 
+def _milliseconds(value: float) -> str:
+    return f"{value:.3g}" if value > 0 else "–"
+
+
 def _cell(values: list[float], percent: bool) -> str:
     if not values:
         return ""
