@@ -23,12 +23,13 @@ from ui.access.guard import guard
 from ui.desk import Desk
 from ui.doing import Doing, mount_doings
 from ui.doings import models as model_doings
+from ui.doings import people as people_doings
 from ui.live import Feed, Page, mount
-from ui.pages import floor, machine, models
+from ui.pages import floor, machine, models, people
 from ui.pages.shell import shell
 
-PAGES = (floor.PAGE, machine.PAGE, models.PAGE)
-DOINGS: tuple[Doing, ...] = (*model_doings.DOINGS,)  # what people do, on any page
+PAGES = (floor.PAGE, machine.PAGE, models.PAGE, people.PAGE)
+DOINGS: tuple[Doing, ...] = (*model_doings.DOINGS, *people_doings.DOINGS)  # what people do, on any page
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -65,14 +66,16 @@ def build_app(
     `allowed_hosts` are the names by which browsers may call it; any other is refused, so that a page elsewhere cannot
     reach a server on this computer by renaming itself. Without `access` nobody signs in.
     """
+    desk = Desk.over(store, clock)
     feed = Feed(
         _opener(store),
         PAGES,
         clock or SystemClock(),
         stale_after_s=stale_after_s,
         waiting_text=_waiting_text(store),
+        people=lambda: desk.people,
     )
-    server = _server(feed, Desk.over(store, clock))
+    server = _server(feed, desk)
     app = Dash(
         "meltwin",
         server=server,
