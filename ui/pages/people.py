@@ -34,8 +34,8 @@ def layout() -> Any:
             [
                 html.H2("Accounts"),
                 html.P(
-                    [html.B(person.name if person else ""), " is you. Your own account is changed by another engineer, or "
-                     "on the server: ", html.Code("./meltwin account"), "."], className="what",
+                    [html.B(person.name if person else ""), " is you. Your own account is changed by another engineer, "
+                     "or on the server: ", html.Code("./meltwin account"), "."], className="what",
                 ),
                 html.Div(id="crew", **{"data-me": person.name if person else ""}),
                 html.P(id="people-said", role="status", className="said"),
@@ -71,8 +71,8 @@ def _nobody_signs_in() -> Any:
         [
             html.H2("Nobody signs in here"),
             html.P(
-                ["The setting ", html.Code("ui_sign_in"), " is ", html.Code("off"), ": whoever reaches this page on this "
-                 "computer is an engineer and says their own name. To know who does what, set ",
+                ["The setting ", html.Code("ui_sign_in"), " is ", html.Code("off"), ": whoever reaches this page on "
+                 "this computer is an engineer and says their own name. To know who does what, set ",
                  html.Code("ui_sign_in = required"), " (meltwin.toml, or MELTWIN_UI_SIGN_IN=required) and start ",
                  html.Code("./meltwin ui"), " again: it makes the account ", html.B("engineer"), " and shows its "
                  "password once. Then people are added on this page, or with ",
