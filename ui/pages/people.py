@@ -26,7 +26,8 @@ def layout() -> Any:
     """The page before any row. Where nobody signs in it says how that is changed, and no more."""
     person = who()
     if person is not None and person.by == "nobody":
-        return [waiting_panel(), trouble(), _nobody_signs_in()]
+        unseen = html.Div([html.Div(id="crew"), html.Div(id="crew-acts")], hidden=True)
+        return [waiting_panel(), trouble(), _nobody_signs_in(), unseen]
     return [
         waiting_panel(),
         trouble(),

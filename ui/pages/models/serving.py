@@ -90,10 +90,9 @@ def _form() -> Any:
     person = who()
     if person is None or not may(person.role, "promote"):
         role = person.role if person else "nobody"
-        return html.P(
-            f"To promote a card or to roll back needs the role {LEAST['promote']}; you are {role}.", id="promote-not",
-            className="quiet",
-        )  # fmt: skip
+        told = f"To promote a card or to roll back needs the role {LEAST['promote']}; you are {role}."
+        unseen = html.Div([html.Select(id="promote-machine"), html.Select(id="promote-card")], hidden=True)
+        return html.Div([html.P(told, id="promote-not", className="quiet"), unseen])
     name = [words("promote-by", "Your name", autoComplete="name")] if person.by == "nobody" else []
     return html.Form(
         [
