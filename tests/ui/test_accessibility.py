@@ -14,9 +14,11 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import need
 from tests.ui.access.laws import CHEAP, access, people
-from tests.ui.synthetic import LPBF_BAY, SyntheticStore
+from tests.ui.shelved import MACHINE, ODD_LAYER, shelve
+from tests.ui.synthetic import LPBF_BAY, SyntheticStore, frame_step, opening_step
 from tests.ui.test_browser import FLAGS, PATIENCE_MS
 from twin.clock import SystemClock
+from twin.store.sql import SqlStore
 from ui.access import passwords
 from ui.app import PAGES, build_app
 from ui.models.cards import read_cards
@@ -26,7 +28,10 @@ BAD = ("serious", "critical")
 SCHEMES = ("dark", "light")
 PLACES = {page.path: page.path for page in PAGES} | {
     "/machine": f"/machine?machine={LPBF_BAY.name}",
+    "alerts": f"/machine?machine={MACHINE}",
     "one card": f"/models?card={read_cards()[0].name}",
+    "one build": f"/builds?machine={MACHINE}&build=odd&layer={ODD_LAYER}",
+    "one replay": f"/replay?machine={MACHINE}&build=odd&layer={ODD_LAYER}",
 }
 RUN = """async () => {
     const found = await axe.run(document, { resultTypes: ["violations"] });
@@ -55,6 +60,22 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with something of everything: a machine at work, builds that are done, one not like the others."""
+    url, source = f"sqlite:///{tmp_path_factory.mktemp('axe') / 'all.db'}", SyntheticStore(now_s=time.time())
+    store = SqlStore.create(url)
+    for number, name in enumerate(("one", "two", "odd")):
+        shelve(store, name, number=number, odd=name == "odd")
+    store.mark_build(MACHINE, "one", good=True, by="Ada", note="CT clean", now_s=source.now_s)
+    store.write(opening_step(source, LPBF_BAY))
+    for _ in range(20):
+        source.advance(1, time.time())
+        store.write(frame_step(source, LPBF_BAY, with_field=True))
+    store.close()
+    return url
+
+
 def violations(page: Any, axe: str) -> list[dict[str, Any]]:
     page.evaluate(axe)
     return [each for each in page.evaluate(RUN) if each["impact"] in BAD]
@@ -62,8 +83,10 @@ def violations(page: Any, axe: str) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
-def test_no_page_has_a_serious_violation(browser: Any, serve: Callable[..., str], axe: str, place: str) -> None:
-    address = serve(SyntheticStore(now_s=time.time()), stale_after_s=600.0)
+def test_no_page_has_a_serious_violation(
+    browser: Any, serve: Callable[..., str], axe: str, url: str, place: str
+) -> None:
+    address = serve(url, stale_after_s=600.0)
     found = {}
     for scheme in SCHEMES:
         page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
