@@ -56,6 +56,7 @@ ALERT_KINDS = {
     "lack_of_fusion": "Too shallow: lack of fusion",
     "balling": "Pool too long: balling",
     "overheating": "Heat piles up",
+    "card_refused": "Promoted model cannot serve",
     "flood": "Many alerts at once",
     "disk_low": "Disk filling up",
     "disk_full": "Disk full: nothing is taken",

@@ -16,6 +16,8 @@ from twin.observation import Build, Layer, Message, Observation, Plan, Signal, S
 from twin.remarks import NOTES
 from twin.store import packing
 from twin.store.course import RECORDINGS
+from twin.store.fake_approvals import FakeApprovals
+from twin.store.fake_requests import FakeRequests
 from twin.store.floor import floor
 from twin.store.packing import CALIBRATION, table
 from twin.store.port import Step
@@ -59,7 +61,7 @@ def ellipsoid_field(width_m: float, solidus_k: float = SOLIDUS_K, peak_k: float 
 
 
 @dataclass
-class SyntheticStore:
+class SyntheticStore(FakeApprovals, FakeRequests):
     """Answers the `Store` port's questions at frame `self.frame`; `advance` moves time on."""
 
     machine_list: tuple[Machine, ...] = (LPBF_BAY, DED_CELL)
@@ -72,6 +74,13 @@ class SyntheticStore:
     followed: bool = False
     banded: bool = False
     reads: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        told = [(self.build(m.name) or {}) | {"machine": m.name, "hatch_spacing_m": None} for m in self.machine_list]
+        return packing.table([[row[name] for name in packing.NOMINALS] for row in told[:limit]], packing.NOMINALS)
 
     def advance(self, frames: int, now_s: float) -> None:
         self.frame, self.now_s = self.frame + frames, now_s

@@ -27,6 +27,7 @@ from twin.observation import (
 from twin.store import alerts, packing
 from twin.store import floor as floors
 from twin.store.derive import band_columns
+from twin.store.fake_approvals import FakeApprovals
 from twin.store.fake_courses import FakeCourses, field_of, told
 from twin.store.fake_remarks import FakeRemarks
 from twin.store.fake_requests import FakeRequests
@@ -34,7 +35,7 @@ from twin.store.fake_sums import FakeSums
 from twin.store.port import AlertUnknownError, Step, Written
 
 
-class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeRequests):
+class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests):
     """Not for one machine's worth of data: every read looks at everything."""
 
     def __init__(self) -> None:
@@ -254,6 +255,20 @@ class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeRequests):
         }
         chosen = [kept for name, kept in named.items() if build in (None, name)]
         return max(chosen, key=lambda kept: kept[:3])[3].model_dump() if chosen else None
+
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        named: dict[tuple[str, str], tuple[float, float, Build]] = {}
+        for received_s, observation in self._observations.values():
+            message = observation.message
+            if isinstance(message, Build):
+                known = named.get((observation.machine, message.build))
+                if known is None or (received_s, message.time_s) >= known[:2]:
+                    named[observation.machine, message.build] = (received_s, message.time_s, message)
+        newest = sorted(named.items(), key=lambda item: item[0][1], reverse=True)
+        newest.sort(key=lambda item: item[0][0])
+        newest.sort(key=lambda item: item[1][:2], reverse=True)
+        rows = [({"machine": machine} | told.model_dump()) for (machine, _), (_, _, told) in newest[:limit]]
+        return packing.table([[row[name] for name in packing.NOMINALS] for row in rows], packing.NOMINALS)
 
     def _of(self, machine: str, opinion: str = "") -> list[Forecast]:
         """A machine's forecasts of one opinion, the newest last."""

@@ -14,6 +14,7 @@ from twin.course import Courses
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
 from twin.remarks import Remarks
+from twin.store.approvals import Approvals
 from twin.store.requests import Requests
 from twin.store.sums import Sums
 
@@ -91,7 +92,7 @@ class Written:
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-class Store(Requests, Remarks, Sums, Courses, Protocol):
+class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:
@@ -118,6 +119,12 @@ class Store(Requests, Remarks, Sums, Courses, Protocol):
 
     def build(self, machine: str, build: str | None = None) -> dict[str, Any] | None:
         """The newest (or the named) build message of a machine, as a dict: `Build.model_validate` takes it back."""
+        ...
+
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        """The newest builds of all machines as they were planned, newest first: machine, build, material,
+        beam_diameter_m, preheat_k, nominal_beam_power_w, nominal_scan_speed_m_per_s, hatch_spacing_m (NaN: not said),
+        layer_thickness_m."""
         ...
 
     def melt_pool(

@@ -144,6 +144,11 @@ class Reader:
         columns = {name: value for name, value in row._mapping.items() if name not in ("machine", "received_s")}
         return {"version": 1, "kind": "build", **columns, "assumed": json.loads(row.assumed)}
 
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        rows = select(*(getattr(BuildRow, name) for name in packing.NOMINALS))
+        order = (BuildRow.received_s.desc(), BuildRow.time_s.desc(), BuildRow.machine, BuildRow.build.desc())
+        return packing.table(self._rows(rows.order_by(*order).limit(limit)), packing.NOMINALS)
+
     def _forecast_build(self, machine: str) -> str | None:
         of_record = select(ForecastRow.build).where(ForecastRow.machine == machine, ForecastRow.opinion == "")
         row = self._first(of_record.order_by(*_NEWEST))

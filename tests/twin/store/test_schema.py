@@ -40,6 +40,7 @@ LOST = {
     "0008_requests": {"machine_calibration"},
     "0009_machine_calibration": {"accounts", "account_acts"},
     "0010_accounts": {"notes", "build_marks"},
+    "0011_notes": {"approvals"},
 }
 
 
@@ -64,6 +65,7 @@ def fill(url: str, many: int = 300) -> SqlStore:
     noted = store.note(Note("m1", "b1", "spatter", "Ada", 5.0, 1, "point", 1e-3, 2e-3))
     store.withdraw_note(noted, by="Ben", why="a shadow", now_s=6.0)
     store.mark_build("m1", "b1", good=True, by="Ada", note="CT clean", now_s=6.0)
+    store.promote("m1", "asno", sha256="ab", by="Ada", note="better", now_s=7.0)
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
     people = SqlPeople.open(url)
     people.add_account("ada", "engineer", "hash", by="first start", now_s=6.0)

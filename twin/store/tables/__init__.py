@@ -8,6 +8,7 @@ message (`parameters`), and so are fields. Tables that are read by ranges are cl
 (`sqlite_with_rowid=False`): one tree to write, one to read.
 """
 
+from twin.store.tables.approved import ApprovalRow
 from twin.store.tables.asked import CounterRow, RequestRow
 from twin.store.tables.base import SCHEMA_REVISION, Base
 from twin.store.tables.heard import (
@@ -33,6 +34,7 @@ __all__ = [
     "AccountRow",
     "AlertActRow",
     "AlertRow",
+    "ApprovalRow",
     "Base",
     "BirthRow",
     "BuildMarkRow",
