@@ -95,7 +95,8 @@ def _key() -> Any:
 def _choice(name: str, label: str, values: dict[str, str]) -> Any:
     """A choice that stands in the page's address; the first is what a page begins with."""
     options = [html.Option(word, value=value) for value, word in values.items()]
-    return html.Label([html.Span(label), html.Select(options, **{"data-choice": name})], className="choice")
+    named = {} if label else {"aria-label": f"How the {name} is drawn"}
+    return html.Label([html.Span(label), html.Select(options, **{"data-choice": name}, **named)], className="choice")
 
 
 def _age(name: str) -> Any:
