@@ -17,6 +17,7 @@ from twin.golden import COMPARISON, LIMITS, Kin, compare, kin, limits, outside
 from twin.remarks import NOTES, standing
 from twin.store import packing
 from twin.store.port import Store
+from twin.store.sums import NOT_OK, SUMS
 from ui.figures.builds import MEASURES
 from ui.kept import FRAMES, Kept, Place, kept
 
@@ -27,7 +28,7 @@ POINTS = 6000  # of the whole part, which a tablet turns smoothly; and of one la
 BINS = 60  # of a layer's time
 PICTURES = ("stack", "heat")
 OUTCOME, ALERTS = "outcome", "alerts"
-CHOICES = (*(name for name in MEASURES if name not in ("layer_time_s", "interlayer_time_s")), OUTCOME, ALERTS)
+CHOICES = (*(name for name in MEASURES if name != NOT_OK), OUTCOME, ALERTS)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Looked:
     def of(cls, asked: dict[str, str]) -> "Looked":
         quantity, picture, layer = asked.get("quantity", ""), asked.get("picture", ""), asked.get("layer", "")
         return cls(
-            quantity if quantity in (*MEASURES, OUTCOME, ALERTS) else "width_m",
+            quantity if quantity in CHOICES else "width_m",
             picture if picture in PICTURES else "stack",
             int(layer) if layer.isdecimal() and len(layer) < 9 else None,
         )
@@ -56,6 +57,7 @@ class OneBuild:
     layers: tuple[int, ...] = ()
     kin: Kin = field(default_factory=lambda: Kin((), ""))
     comparison: pd.DataFrame = field(default_factory=lambda: packing.table([], COMPARISON))
+    shares: pd.DataFrame = field(default_factory=lambda: packing.table([], SUMS))  # of frames not in order, by layer
     within: pd.DataFrame = field(default_factory=lambda: packing.table([], LIMITS))
     marks: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: pd.DataFrame = field(default_factory=lambda: packing.table([], NOTES))
@@ -178,7 +180,8 @@ def _read_one(
     if len(sums[place]):
         good = {each: rows for each, rows in sums.items() if each != place and len(rows) and not missing}
         within, comparison = _compared(held, sums[place], good)
-        one = replace(one, comparison=comparison, within=within)
+        shares = sums[place][sums[place]["quantity"] == NOT_OK]
+        one = replace(one, comparison=comparison, within=within, shares=shares)
     one, undrawn = _draw(store, held, one, counts, looked, left)
     return one, "; ".join([*missing, *undrawn])
 

@@ -48,13 +48,15 @@ def limits_chart(comparison: pd.DataFrame, of: Measure, palette: Palette, chosen
             )
         )  # fmt: skip
     shapes = [] if chosen is None else [_here(chosen, palette)]
-    told = "" if np.isfinite(low).any() else "no limits: see above"
+    title = f"{of.name}, {of.unit}".strip(", ")
+    told = "" if np.isfinite(low).any() else "no limits"
     return go.Figure(
         data=data,
         layout=layout(
             palette, f"limits {of.column}", shapes=shapes, margin={"l": 58, "r": 14, "t": 10, "b": 40},
             annotations=[note(told, palette, xref="paper", yref="paper", x=1, y=1, xanchor="right")] if told else [],
-            xaxis=axis(palette, "layer", tickformat=",d"), yaxis=axis(palette, f"{of.name}, {of.unit}"),
+            xaxis=axis(palette, "layer", tickformat=",d"),
+            yaxis=axis(palette, title, rangemode="normal" if of.unit else "tozero"),
         ),
     )  # fmt: skip
 
