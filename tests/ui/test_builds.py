@@ -171,6 +171,15 @@ def test_the_chart_draws_limits_and_what_is_beyond(store: Any) -> None:
     assert figure.layout.shapes[0].x0 == ODD_LAYER
 
 
+def test_a_layer_without_a_value_is_a_hole_in_the_line(store: Any) -> None:
+    one = whole(store, ASKED).one
+    assert one is not None
+    some = one.comparison[~one.comparison["layer"].isin([2, 3])]
+    line = next(t for t in limits_chart(some, measure("width_m", LPBF), LIGHT).data if t.meta == "build")
+    assert line.x.tolist() == [1, 2, 3, 4, 5, 6]
+    assert np.isnan(line.y).tolist() == [False, True, True, False, False, False]
+
+
 def test_outcomes_and_alerts_by_layer_are_counted_and_have_no_limits(store: Any) -> None:
     for quantity, wanted in (("outcome", [0, 0, 0, 100 / 12, 0, 0]), ("alerts", [0, 0, 0, 1, 0, 0])):
         shelf = whole(store, ASKED | {"quantity": quantity})
