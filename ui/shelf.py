@@ -22,6 +22,7 @@ from ui.figures.builds import MEASURES
 from ui.kept import FRAMES, Kept, Place, kept
 
 PERIOD_S = 1.0
+ARCHIVE_S = 5.0  # between two looks at all builds, which counts their layers
 RECOUNT_S = 30.0  # of a build that is not its machine's current one
 OUTCOMES = 4  # builds whose frames are counted in one reading
 POINTS = 6000  # of the whole part, which a tablet turns smoothly; and of one layer
@@ -110,7 +111,8 @@ def read_shelf(store: Store, asked: dict[str, str], before: Shelf, now_s: float)
     """The list, or the build that is asked for; None while there is no build."""
     if now_s - before.rows_s < PERIOD_S and not before.reading:
         return replace(before, read_s=now_s, trouble="")
-    builds, marks, held = store.archive(), store.build_marks(), kept(store)
+    held = kept(store)
+    builds, marks = _archive(store, held, now_s), store.build_marks()
     if builds.empty:
         return None
     shelf = Shelf(now_s, builds=builds, good=standing(marks), looked=Looked.of(asked), rows_s=now_s)
@@ -126,6 +128,14 @@ def read_shelf(store: Store, asked: dict[str, str], before: Shelf, now_s: float)
     one, reading = _read_one(store, held, shelf, OneBuild(row, marks=marks), marks, now_s)
     _count_outcomes(store, held, found, now_s)
     return replace(shelf, one=one, wanted=wanted, reading=reading, outcomes={wanted: held.outcomes[wanted][-1]})
+
+
+def _archive(store: Store, held: Kept, now_s: float) -> pd.DataFrame:
+    read_s, builds = held.archive
+    if builds is None or builds.empty or not 0 <= now_s - read_s < ARCHIVE_S:
+        builds = store.archive()
+        held.archive = (now_s, builds)
+    return builds
 
 
 def _count_outcomes(store: Store, held: Kept, builds: pd.DataFrame, now_s: float) -> int:
