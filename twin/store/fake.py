@@ -256,7 +256,7 @@ class FakeStore(FakeApprovals, FakeRequests):
         return max(chosen, key=lambda kept: kept[:3])[3].model_dump() if chosen else None
 
     def nominals(self, limit: int = 200) -> pd.DataFrame:
-        named = {}
+        named: dict[tuple[str, str], tuple[float, float, Build]] = {}
         for received_s, observation in self._observations.values():
             message = observation.message
             if isinstance(message, Build):
