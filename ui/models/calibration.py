@@ -48,8 +48,8 @@ class Family:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of one card. `uneven`: by how much the share of draws in distribution at or below a p-value exceeds it, at most; an
-    even p-value has 0. `false_alarms`: the share of those draws at or below `alarm_at`."""
+    """Of one card. `uneven`: by how much the share of draws in distribution at or below a p-value exceeds it, at most;
+    an even p-value has 0. `false_alarms`: the share of those draws at or below `alarm_at`."""
 
     wanted: float
     budget: str
