@@ -66,8 +66,9 @@ def process_map(asked: Asked, envelopes: Mapping[str, Envelope]) -> dict[str, An
     (negative inside), and what it spans in the user's units."""
     process = asked.process
     alpha, d = process.diffusivity_m2_per_s, process.beam_diameter_m
-    speeds = np.geomspace(PECLET[0] * alpha / d, PECLET[1] * alpha / d, POINTS)
-    powers = np.linspace(STRENGTH[0], STRENGTH[1], POINTS) / process.strength(1.0)
+    slow, fast = (number * alpha / d for number in PECLET)
+    weak, strong = (strength / process.strength(1.0) for strength in STRENGTH)
+    speeds, powers = np.geomspace(slow, fast, POINTS), np.linspace(weak, strong, POINTS)
     at = [[(float(power), float(speed)) for speed in speeds] for power in powers]
     pools = np.array(list(_pools(process, speeds, powers))).transpose(1, 0, 2)  # power, speed, (length, width, depth)
     low = [[risks.low(MeltPool(*map(float, pool))) for pool in row] for row in pools]

@@ -13,11 +13,12 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import need
-from tests.ui.access.laws import CHEAP, access, people
+from tests.ui.access.laws import CHEAP, PASSWORD, access, people
 from tests.ui.shelved import MACHINE, ODD_LAYER, shelve
 from tests.ui.synthetic import LPBF_BAY, SyntheticStore, frame_step, opening_step
 from tests.ui.test_browser import FLAGS, PATIENCE_MS
 from twin.clock import SystemClock
+from twin.store.people import SqlPeople
 from twin.store.sql import SqlStore
 from ui.access import passwords
 from ui.app import PAGES, build_app
@@ -125,3 +126,24 @@ def test_the_sign_in_page_has_none(
     page.wait_for_selector("#error", timeout=PATIENCE_MS)
     assert violations(page, axe) == []
     page.close()
+
+
+@pytest.mark.timeout(120)
+def test_the_accounts_have_none(
+    browser: Any, running: Callable[[Any], str], axe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "COST", CHEAP)
+    url = f"sqlite:///{tmp_path}/a.db"
+    SqlStore.create(url).close()
+    port = people(SqlPeople.open(url))
+    port.set_disabled("vera", True, by="ella", now_s=2.0)
+    address = running(build_app(url, access=access(port, SystemClock())).server)
+    for scheme in SCHEMES:
+        page = browser.new_context(color_scheme=scheme).new_page()
+        page.goto(address + "/people")
+        page.fill("#name", "ella")
+        page.fill("#password", PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#crew tr:has-text('vera')", timeout=PATIENCE_MS)
+        assert violations(page, axe) == [], scheme
+        page.close()

@@ -31,7 +31,7 @@
 
   setInterval(() => {
     const page = live(), pulse = page && page.pulse && page.pulse();
-    if (!pulse || !pulse.fields || !byId("map-form") || !page.asked().card) return;
+    if (!pulse || !pulse.fields || !pulse.fields.material || !byId("map-form") || !page.asked().card) return;
     fill(pulse.fields);
     if (pulse.map === "unasked" && asked !== key(pulse.fields)) ask(pulse.fields);
   }, 250);

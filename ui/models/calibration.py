@@ -48,15 +48,15 @@ class Family:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of one card. `quantiles`: of the p-values of draws in distribution, evenly spaced; an even p-value has them on a
-    straight line. `false_alarms`: the share of those draws at or below `alarm_at`."""
+    """Of one card. `uneven`: by how much the share of draws in distribution at or below a p-value exceeds it, at most;
+    an even p-value has 0. `false_alarms`: the share of those draws at or below `alarm_at`."""
 
     wanted: float
     budget: str
     made: str
     held: tuple[Held, ...]
     families: tuple[Family, ...]
-    quantiles: tuple[float, ...]
+    uneven: float
     alarm_at: float
     false_alarms: float
 
@@ -88,7 +88,7 @@ def calibration(card: Card, folder: Path = FOLDER) -> Calibration | None:
             Family(name, int(each["draws"]), each["error ratio"], each["auroc"])
             for name, each in rows.get("combined", {"errors": {}})["errors"].items()
         ),
-        tuple(alarms.get("quantiles", ())),
+        float(alarms.get("largest excess over even", 0.0)),
         float(alarms.get("at", 0.0)),
         float(alarms.get("false alarms", 0.0)),
     )

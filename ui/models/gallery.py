@@ -106,7 +106,7 @@ def read_gallery(store: Store, asked: dict[str, str], before_: Gallery, now_s: f
         approvals=approvals.head(SHOWN),
         builds=builds[builds["material"] == fields["material"]],
         fields=fields,
-        map=newest_map(store, wanted.arguments(fields, cards)) if asked.get("card") else None,
+        map=_map(store, wanted.arguments(fields, cards), before_) if asked.get("card") else None,
         rows_s=now_s,
     )
 
@@ -115,6 +115,14 @@ def newest_map(store: Store, arguments: dict[str, Any]) -> Request | None:
     """The newest request for a map: one that is answered, if there is one."""
     every = [each for each in store.requests(kind=wanted.KIND, limit=REQUESTS) if each.arguments == arguments]
     return next((each for each in every if each.state == "done"), every[0] if every else None)
+
+
+def _map(store: Store, arguments: dict[str, Any], before_: Gallery) -> Request | None:
+    """What is answered once does not change."""
+    known = before_.map
+    if known is not None and known.state == "done" and known.arguments == arguments:
+        return known
+    return newest_map(store, arguments)
 
 
 def _serving(store: Store, approvals: pd.DataFrame) -> tuple[Serving, ...]:

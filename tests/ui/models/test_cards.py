@@ -117,6 +117,8 @@ def test_calibration_is_of_these_weights_and_says_what_does_not_hold() -> None:
     told = " ".join(limits(card, found))
     for group, size in missed:
         assert f"{size} of {group}" in told
+    about = json.loads((FOLDER / "trust" / "results.json").read_text())["about"][found.budget]["alarms"]
+    assert (found.uneven, found.false_alarms) == (about["largest excess over even"], about["false alarms"])
     blind = [family.name for family in found.families if family.missed]
     assert blind
     assert all(name in told for name in blind)

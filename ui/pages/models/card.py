@@ -1,8 +1,11 @@
 """One card: what it is, what it was trained on, its envelope in the user's units over the process map, how good it is,
 and what it may not claim. Every figure says where it comes from."""
 
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+import plotly.graph_objects as go
 from dash import dcc, html
 
 from twin.material import MATERIALS
@@ -111,6 +114,19 @@ def _bands(card: Card) -> list[Any]:
     return [html.P(none if card.trust is None else "There are no results of its calibration here.")]
 
 
+@dataclass(frozen=True)
+class _Answered:
+    """A map by its request: what is answered once does not change."""
+
+    request: str
+    told: dict[str, Any] | None = field(compare=False)
+
+
+@lru_cache(maxsize=16)
+def _figure(answered: _Answered, name: str, points: tuple[Point, ...], palette: Palette, waiting: str) -> go.Figure:
+    return process_map(answered.told, name, points, palette, waiting)
+
+
 def drawn_map(gallery: Gallery, palette: Palette) -> Props:
     """The map and what of it the card was trained on."""
     card, asked = gallery.card, gallery.map
@@ -119,12 +135,13 @@ def drawn_map(gallery: Gallery, palette: Palette) -> Props:
     told = asked.answer if asked is not None and asked.state == "done" else None
     state = asked.state if asked is not None else "unasked"
     waiting = STATES.get(state, "") + (asked.error if asked is not None and state == "failed" else "")
-    points = [
+    points = tuple(
         Point(row.machine, row.build, row.nominal_beam_power_w, row.nominal_scan_speed_m_per_s, row.beam_diameter_m)
         for row in gallery.builds.itertuples()
-    ]
+    )
+    answered = _Answered(f"{asked.id} {asked.answered_s} {asked.arguments}" if asked is not None else "", told)
     return {
-        "process-map": {"figure": process_map(told, card.name, points, palette, waiting)},
+        "process-map": {"figure": _figure(answered, card.name, points, palette, waiting)},
         "map-age": {"children": _of(gallery)},
         "map-sources": {"children": _sources(told) if told else ""},
         "card-spans": {"children": _spans(told, card) if told else html.P(waiting)},

@@ -87,7 +87,7 @@ def _suites(gallery: Gallery) -> Any:
 PARTS = (
     Part("listing", 0.9, listing),
     Part("serving", 0.9, serving.draw),
-    Part("card", 0.9, card.head),
-    Part("map", 0.4, card.drawn_map),
+    Part("card", 20.0, card.head),  # of files
+    Part("map", 0.9, card.drawn_map),
 )
 PAGE = Page("models", "/models", "Models", layout, Gallery(0.0), read_gallery, PARTS)

@@ -67,7 +67,7 @@ def families(found: Calibration) -> Any:
     caption = [
         "Families of faults: how many times larger the error is than in distribution (median), and how well the scores "
         f"tell them apart (AUROC). In distribution {found.false_alarms:.1%} of forecasts raise an alarm, at p ≤ "
-        f"{found.alarm_at:g}.",
+        f"{found.alarm_at:g}; p-values exceed evenness by at most {found.uneven:.3f}.",
     ]  # fmt: skip
     return table("Faults noticed", ("family", "draws", "error, times", "AUROC", ""), rows, caption)
 
