@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deploy.run import Opinions, RunLoop
+from deploy.advance import Opinions
+from deploy.run import RunLoop
 from twin.store.port import Store
 
 SIZES = ("length_m", "width_m", "depth_m")

@@ -13,13 +13,17 @@ forecast are counted as skipped. A replay skips nothing.
 """
 
 import gc
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Protocol
 
+from deploy.advance import Advance
+from deploy.batch import Batch, ranges
 from deploy.lag import Lag
+from deploy.patience import Patience
+from deploy.poison import MOST, Poison
 from deploy.report import Tally
 from ingest import acks
 from ingest.births import Births
@@ -33,19 +37,15 @@ from twin.alarms.acts import Act
 from twin.alarms.flood import SPAN_S, Flood
 from twin.alarms.kinds import of_the_twin
 from twin.clock import Clock
-from twin.forecast import Alert, Forecast
-from twin.observation import Build, Observation, Rejected, Skipped, State, Window
-from twin.store.packing import digest
+from twin.forecast import Alert
+from twin.observation import Build, Observation, Rejected, State, Window
 from twin.store.port import Step, Store, StoreUnavailableError, Written
 from twin.watch import Watch
 
 _Said = Observation | Rejected | Act | None
 _Item = tuple[Delivery | None, _Said]  # what is read, and what to acknowledge with it
-ContextOf = Callable[[str, str], Build]  # (machine, build) -> what stays constant in it
 RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again
-RETRY_S, RETRY_MAX_S = 0.25, 15.0  # between tries to reach a store that is away: doubled from the first to the last
 NAP_S = 0.1
-MAX_POISON = 2000
 
 
 def settle() -> None:
@@ -56,39 +56,6 @@ def settle() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-class Advance(Protocol):
-    """Twin.advance."""
-
-    def __call__(
-        self, windows: Sequence[Window], context_of: ContextOf, now_s: float
-    ) -> tuple[list[Forecast], list[Alert]]: ...
-
-
-class Opinions:
-    """Several twins over the same windows, the one of record under no name. `took_s` adds up what each has taken, in
-    wall seconds, and `windows` what all of them were given."""
-
-    def __init__(self, twins: Mapping[str, Advance], clock: Clock) -> None:
-        self._twins = dict(twins)
-        self._clock = clock
-        self.took_s = dict.fromkeys(self._twins, 0.0)
-        self.windows = 0
-
-    def __call__(
-        self, windows: Sequence[Window], context_of: ContextOf, now_s: float
-    ) -> tuple[list[Forecast], list[Alert]]:
-        forecasts: list[Forecast] = []
-        alerts: list[Alert] = []
-        self.windows += len(windows)
-        for name, advance in self._twins.items():
-            begun_s = self._clock.now_s()
-            told, warned = advance(windows, context_of, now_s)
-            self.took_s[name] += self._clock.now_s() - begun_s
-            forecasts += told
-            alerts += warned
-        return forecasts, alerts
-
-
 class Heard(Protocol):
     """Is told of each committed step, and how long the twin and the store took. It may not fail."""
 
@@ -97,24 +64,6 @@ class Heard(Protocol):
 
 def _by_nobody(step: Step, written: Written, forecast_s: float, commit_s: float) -> None:
     return None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """How much goes into one transaction.
-
-    `windows`: in a replay one message may close many; what is left of a batch waits for the next step. `backlog`: of a
-    machine that is not replayed so many frames of a step are forecast, the newest; only the newest one while more
-    waits behind it, as a full batch says or messages `behind_s` later than usual, until they no longer are; None: all.
-    `most`: windows that one step holds in memory.
-    """
-
-    messages: int = 500
-    wait_s: float = 0.05
-    windows: int = 128
-    backlog: int | None = 128
-    behind_s: float = 3.0
-    most: int = 8192
 
 
 @dataclass
@@ -165,10 +114,9 @@ class RunLoop:
         self._more_waits = False
         self._lag = Lag()
         self._work: _Work | None = None
-        self._tries, self._retry_s, self._away = 0, -float("inf"), ""
-        self._away_since_s = 0.0
+        self._patience = Patience()
         self._recovered: dict[str, str] = {}  # what was waited for before this step, for the record
-        self._poison: dict[str, None] = {}  # digests of what was not readable so far, by topic and payload
+        self._poison = Poison()
         self._sparkplug = sparkplug or Stage()
         self._answers = answers
         self._builds: dict[tuple[str, str], Build] = {}
@@ -178,7 +126,7 @@ class RunLoop:
     @property
     def waits(self) -> Mapping[str, str]:
         """What the loop waits for now, by kind (`broker`, `store`, `take_over`), and why; empty when all is well."""
-        return ({"store": self._away} if self._away else {}) | self._line()
+        return ({"store": self._patience.why} if self._patience.why else {}) | self._line()
 
     def _line(self) -> dict[str, str]:
         trouble = self._source.trouble
@@ -198,9 +146,9 @@ class RunLoop:
         self._watch.take_up(alerts)
         self._sparkplug.take_up(alerts)
         self._take_up([alert for alert in alerts if of_the_twin(alert.kind)])
-        for row in self._store.rejects(limit=MAX_POISON).itertuples():
+        for row in self._store.rejects(limit=MOST).itertuples():
             if row.reingested_s != row.reingested_s:  # NaN: not yet
-                self._remember_poison(row.topic, row.payload)
+                self._poison.remember(row.topic, row.payload)
         layers = self._store.open_layers()
         passed = {layer: self._passed(*layer) for layer in layers}
         messages = chain.from_iterable(self._store.replay_messages(*layer) for layer in layers)
@@ -233,8 +181,8 @@ class RunLoop:
         0 without a message, and while the store is away: then `waits` says so.
         """
         now_s = self._clock.now_s()
-        if now_s < self._retry_s:
-            self._clock.sleep_s(min(NAP_S, self._retry_s - now_s))
+        if now_s < self._patience.next_s:
+            self._clock.sleep_s(min(NAP_S, self._patience.next_s - now_s))
             return 0
         try:
             if self._work is None:
@@ -245,7 +193,8 @@ class RunLoop:
                 self._answer()
             return committed
         except StoreUnavailableError as error:
-            self._put_off(str(error))
+            self._patience.put_off(str(error), self._clock.now_s())
+            self.tally.store_tries += 1
             return 0
 
     def _answer(self) -> None:
@@ -341,7 +290,10 @@ class RunLoop:
         now_s: float,
         acts: Sequence[Act] = (),
     ) -> _Work:
-        windows = self._newest_first(windows)
+        machines = {window.machine for window in windows}
+        replayed = {each for each in machines if self._replayed(each)}
+        behind = {each for each in machines if self._lag.behind(each, self._batch.behind_s)}
+        windows = self._batch.newest_first(windows, replayed, behind, self._more_waits)
         began_s = self._clock.now_s()
         forecasts, alerts = self.advance(windows, self._context_of, now_s)
         made_s = self._clock.now_s()  # its own time counts: a page that shows now_s would claim a forecast in no time
@@ -359,40 +311,11 @@ class RunLoop:
             self._flood.step(alerts, now_s),
             acts,
             births=births,
-            skipped=list(_ranges(windows, now_s)),
-            reingested=self._cured(observations, rejects),
+            skipped=list(ranges(windows, now_s)),
+            reingested=self._poison.cured(observations, rejects),
             received_s=now_s,
         )
         return _Work(step, windows, taken, forecast_s=made_s - began_s)
-
-    def _newest_first(self, windows: list[Window]) -> list[Window]:
-        """Marks those as skipped that are too many. Of each machine the newest are forecast."""
-        backlog = self._batch.backlog
-        if backlog is None:
-            return windows
-        late = {each: self._lag.behind(each, self._batch.behind_s) for each in {window.machine for window in windows}}
-        left = Counter[str]()
-        marked: list[Window] = []
-        for window in reversed(windows):
-            left[window.machine] += 1
-            most = 1 if self._more_waits or late[window.machine] else backlog
-            skip = left[window.machine] > most and not self._replayed(window.machine)
-            marked.append(replace(window, skipped=True) if skip else window)
-        return marked[::-1]
-
-    def _cured(self, observations: list[Observation], rejects: list[Rejected]) -> list[Rejected]:
-        """Messages that can be read and are kept as rejects. They leave the memory when this is committed."""
-        for reject in rejects:
-            self._remember_poison(reject.topic, reject.payload)
-        if not self._poison:
-            return []
-        said = (Rejected(each.topic, each.payload, "") for each in observations)
-        return [each for each in said if _name(each.topic, each.payload) in self._poison]
-
-    def _remember_poison(self, topic: str, payload: bytes) -> None:
-        self._poison[_name(topic, payload)] = None
-        if len(self._poison) > MAX_POISON:
-            del self._poison[next(iter(self._poison))]
 
     def _commit(self, work: _Work) -> int:
         step = work.step
@@ -405,26 +328,14 @@ class RunLoop:
                 self.tally.add(work.windows, step.forecasts, written, committed_s)
                 self.tally.alerts.update(alert.kind for alert in step.alerts if alert.raised)
                 self._heard(step, written, work.forecast_s, committed_s - began_s)
-        for reject in step.reingested:
-            self._poison.pop(_name(reject.topic, reject.payload), None)
+        self._poison.forget(step.reingested)
         self._sparkplug.ask()
         self._source.ack(work.deliveries)
         self.tally.messages_taken += len(work.deliveries)
-        if self._tries:
-            away_s = self._clock.now_s() - self._away_since_s
-            self._recovered = {"store": f"the database did not answer for {away_s:.0f} s; {self._tries} tries"}
-        self._work, self._tries, self._retry_s, self._away = None, 0, -float("inf"), ""
+        if recovered := self._patience.reached(self._clock.now_s()):
+            self._recovered = {"store": recovered}
+        self._work = None
         return len(work.deliveries)
-
-    def _put_off(self, why: str) -> None:
-        now_s = self._clock.now_s()
-        self._away_since_s = now_s if self._tries == 0 else self._away_since_s
-        delay_s = min(RETRY_S * 2.0**self._tries, RETRY_MAX_S)
-        self._tries += 1
-        self._retry_s = now_s + delay_s
-        waited_s = now_s - self._away_since_s
-        self._away = f"{why} (for {waited_s:.0f} s, tried {self._tries} times, next in {delay_s:.2g} s)"
-        self.tally.store_tries += 1
 
     def _rewrite(self, windows: list[Window], now_s: float) -> None:
         forecasts, alerts = self.advance(windows, self._context_of, now_s)
@@ -444,30 +355,6 @@ class RunLoop:
 
     def _context_of(self, machine: str, build: str) -> Build:
         return self._builds[machine, build]
-
-
-def _name(topic: str, payload: bytes) -> str:
-    return digest(topic.encode("utf-8", "replace"), payload)
-
-
-def _ranges(windows: Sequence[Window], now_s: float) -> Iterator[Skipped]:
-    """The frames that were skipped, as ranges without a hole."""
-    begun: Skipped | None = None
-    for window in windows:
-        if not window.skipped:
-            continue
-        place = (window.machine, window.build, window.layer)
-        if begun is not None and (begun.machine, begun.build, begun.layer, begun.last_frame + 1) == (
-            *place,
-            window.index,
-        ):
-            begun = replace(begun, last_frame=window.index)
-            continue
-        if begun is not None:
-            yield begun
-        begun = Skipped(*place, window.index, window.index, now_s)
-    if begun is not None:
-        yield begun
 
 
 def _alert(row: dict[Any, Any]) -> Alert:

@@ -51,9 +51,12 @@ class Settings(BaseSettings):
         Field(description="full: a commit survives a power cut; normal: a crash of the program"),
     ] = "normal"
     keep_days: Annotated[
-        dict[Literal["fields", "parameters", "signals", "observations", "frames"], Annotated[float, Field(ge=0)]],
+        dict[
+            Literal["fields", "parameters", "signals", "observations", "frames", "requests"],
+            Annotated[float, Field(ge=0)],
+        ],
         Field(description="days after which `db prune` deletes rows of a kind; not named or 0: never"),
-    ] = {"fields": 30.0, "frames": 30.0, "parameters": 365.0, "signals": 365.0, "observations": 365.0}
+    ] = {"fields": 30.0, "frames": 30.0, "parameters": 365.0, "signals": 365.0, "observations": 365.0, "requests": 90.0}
     disk_spare_mib: Annotated[
         float, Field(ge=0, description="free MiB on the store's disk below which fields and pictures are not kept")
     ] = 2048.0

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.advance import Advance, Opinions
 from deploy.answers import KIND, Answers, Attributions, UnansweredError
+from deploy.batch import Batch
 from deploy.errors import DatabaseError, MeltwinError, SettingsError
 from deploy.monitor.logs import configure, without_secrets
 from deploy.monitor.monitor import Monitor
 from deploy.monitor.server import served
-from deploy.run import Advance, Batch, Heard, Opinions, RunLoop
+from deploy.run import Heard, RunLoop
 from deploy.settings import Settings, listed
 from ingest.access import Access
 from ingest.broker import EmbeddedBroker

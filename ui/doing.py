@@ -8,7 +8,6 @@
 Who did it is the guard's word; only where nobody signs in does a person say their own name (`by`).
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,10 +23,10 @@ from twin.people import PeopleError
 from twin.store.port import AlertUnknownError, StoreError
 from ui.access.roles import Act
 from ui.access.who import Who, need
+from ui.body import NotJsonError, TooLongError, said
 from ui.desk import Desk
 
 Said = dict[str, Any]
-MOST_BYTES = 65_536
 _log = logging.getLogger(__name__)
 
 
@@ -54,19 +53,13 @@ def mount_doings(server: FastAPI, doings: Iterable[Doing], desk: Desk) -> None:
         if doing is None:
             return PlainTextResponse(f"There is nothing called {name!r} to do.", 404)
         person = need(doing.act)
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MOST_BYTES:
-                return PlainTextResponse("That is too long.", 413)
         try:
-            said = json.loads(body) if _is_json(request) else None
-        except ValueError:
-            said = None
-        if not isinstance(said, dict):
-            return PlainTextResponse("A JSON object is wanted.", 415)
-        try:
-            done = await run_in_threadpool(doing.do, desk, name_of(person, said), said)
+            words = await said(request)
+            done = await run_in_threadpool(doing.do, desk, name_of(person, words), words)
+        except TooLongError as error:
+            return PlainTextResponse(str(error), 413)
+        except NotJsonError as error:
+            return PlainTextResponse(str(error), 415)
         except (RefusedError, BadActError, PeopleError, AlertUnknownError) as error:
             return PlainTextResponse(str(error), 422)
         except (StoreError, SQLAlchemyError) as error:
@@ -99,7 +92,3 @@ def number(said: Said, key: str, *, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise RefusedError(f"{key} must be a number from {low:g} to {high:g}")
     return float(value)
-
-
-def _is_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").split(";")[0].strip() == "application/json"

@@ -15,18 +15,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 from zlib import crc32
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from plotly.io.json import to_json_plotly
 from sqlalchemy.exc import SQLAlchemyError
 
 from twin.clock import Clock
 from twin.store.port import Store, StoreError, StoreMissingError
+from ui.body import NotJsonError, TooLongError, said
 from ui.figures import DARK, LIGHT
 
 Props = dict[str, dict[str, Any]]  # component id -> what to set on it
 Asked = dict[str, str]  # what stands in a page's address behind the `?`
 
-READ_PERIOD_S = 0.25
+READ_PERIOD_S = 0.1
+MOST_BYTES = 60_000  # of the parts in one update; one that is larger goes alone
 FORGET_AFTER_S = 5.0  # nobody asked for this long: not read any more
 DEFAULT = "machine"  # the page of whoever does not say which
 MOST_ASKED = 8
@@ -137,11 +139,11 @@ class Feed:
             if self._task is not None and not self._task.cancelled():
                 self._task.result()  # a mistake in drawing is shown to whoever asked, not swallowed
             self._task = asyncio.create_task(self._run())
-        waiter = asyncio.ensure_future(self._ticked.wait())
-        await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        waiter.cancel()
-        held = {part.name: self._drawn[piece] for part, piece in self._pieces(watch) if piece in self._drawn}
-        newer = {name: drawn for name, drawn in held.items() if seen.get(name) != drawn.stamp}
+        if not self._newer(watch, seen):
+            waiter = asyncio.ensure_future(self._ticked.wait())
+            await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            waiter.cancel()
+        newer = self._newer(watch, seen)
         parts = ",".join(f'"{name}":{{"stamp":{part.stamp},"props":{part.json}}}' for name, part in newer.items())
         return f'{{"pulse":{self._pulse(subject)},"parts":{{{parts}}}}}'
 
@@ -185,9 +187,11 @@ class Feed:
     def _refresh(self, watches: list[_Watch]) -> None:
         for subject in {subject for subject, _, _ in watches}:
             self._views[subject] = self._read(subject)
+        drawn = dict(self._drawn)
         for watch in watches:
             for part, piece in self._pieces(watch):
-                self._draw(part, piece)
+                self._draw(part, piece, drawn)
+        self._drawn = drawn  # at once: viewers look at it meanwhile
 
     def _read(self, subject: _Subject) -> View:
         now_s, page = self._clock.now_s(), self._pages[subject[0]]
@@ -203,15 +207,28 @@ class Feed:
         except (StoreError, SQLAlchemyError) as error:
             return before.troubled(str(error).splitlines()[0], now_s)
 
-    def _draw(self, part: Part, piece: _Piece) -> None:
+    def _draw(self, part: Part, piece: _Piece, drawn: dict[_Piece, _Drawn]) -> None:
         subject, scheme, _, chosen = piece
-        view, last = self._views[subject], self._drawn.get(piece)
+        view, last = self._views[subject], drawn.get(piece)
         if last is not None and view.read_s - last.at_s < part.period_s:
             return
         palette = PALETTES[scheme]
         props = part.draw(view, palette, chosen) if part.choice else part.draw(view, palette)
         text = to_json_plotly(props)
-        self._drawn[piece] = _Drawn(view.read_s, crc32(text.encode()), text)
+        drawn[piece] = _Drawn(view.read_s, crc32(text.encode()), text)
+
+    def _newer(self, watch: _Watch, seen: Mapping[str, int]) -> dict[str, _Drawn]:
+        """The parts that a viewer does not hold, those that were drawn first before the others, up to `MOST_BYTES`."""
+        every = [(part.name, self._drawn[piece]) for part, piece in self._pieces(watch) if piece in self._drawn]
+        newer = [(name, drawn) for name, drawn in every if seen.get(name) != drawn.stamp]
+        chosen: dict[str, _Drawn] = {}
+        size = 0
+        for name, drawn in sorted(newer, key=lambda each: each[1].at_s):
+            size += len(drawn.json)
+            if chosen and size > MOST_BYTES:
+                break
+            chosen[name] = drawn
+        return chosen
 
     def _pulse(self, subject: _Subject) -> str:
         view = self._views.get(subject, self._pages[subject[0]].empty)
@@ -220,7 +237,19 @@ class Feed:
 
 
 def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
-    """Serve `feed` to pages of this very host; a page from elsewhere is turned away."""
+    """Serve `feed` to pages of this very host; a page from elsewhere is turned away. Where no websocket comes through,
+    the same asks come as requests."""
+
+    @server.post(path)
+    async def polled(request: Request) -> Response:
+        try:
+            ask = await said(request)
+        except (TooLongError, NotJsonError) as error:
+            return Response(str(error), 415)
+        page, scheme = _page_of(ask)
+        if not feed.knows(page):
+            return Response(status_code=404)
+        return Response(await feed.next(page, _asked(ask), scheme, _seen(ask)), media_type="application/json")
 
     @server.websocket(path)
     async def live(socket: WebSocket) -> None:
@@ -231,13 +260,22 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
         try:
             while True:
                 ask = json.loads(await socket.receive_text())
-                page, scheme = str(ask.get("page") or DEFAULT), "dark" if ask.get("scheme") == "dark" else "light"
+                page, scheme = _page_of(ask)
                 if not feed.knows(page):
                     await socket.close(code=1008)
                     return
-                await socket.send_text(await feed.next(page, _asked(ask), scheme, ask.get("seen") or {}))
+                await socket.send_text(await feed.next(page, _asked(ask), scheme, _seen(ask)))
         except (WebSocketDisconnect, json.JSONDecodeError):
             return
+
+
+def _page_of(ask: dict[str, Any]) -> tuple[str, str]:
+    return str(ask.get("page") or DEFAULT), "dark" if ask.get("scheme") == "dark" else "light"
+
+
+def _seen(ask: dict[str, Any]) -> dict[str, int]:
+    seen = ask.get("seen")
+    return seen if isinstance(seen, dict) else {}
 
 
 def _asked(ask: dict[str, Any]) -> Asked:

@@ -18,7 +18,7 @@ _POWERS_W = (300.0, 330.0, 360.0, 390.0, 420.0)
 FINE = (0.945, 0.945)  # of the camera's sizes: its cells are coarse for so shallow a pool
 
 
-def ded_wall(seed: int, run: str = "", name: str = "ded-1") -> SimulatedMachine:
+def ded_wall(seed: int, run: str = "", name: str = "ded-1", absorbs: float = ABSORBS) -> SimulatedMachine:
     """360 W and slow steps around it on IN718; frames of 20 ms, in which the beam travels a quarter of its diameter."""
     build = Build(
         source=name,
@@ -34,7 +34,7 @@ def ded_wall(seed: int, run: str = "", name: str = "ded-1") -> SimulatedMachine:
         frame_s=0.020,
         part="single-bead wall",
     )
-    design = Design("ded", "simulated, in real time", 1.0, build, 2e-3, 1, _pass, ABSORBS, 10, FINE)
+    design = Design("ded", "simulated, in real time", 1.0, build, 2e-3, 1, _pass, absorbs, 10, FINE)
     return SimulatedMachine(name, design, seed, run)
 
 

@@ -24,7 +24,7 @@ _POWERS_W = (160.0, 175.0, 195.0, 215.0, 230.0)
 FINE = (1.015, 1.02)  # of the camera's sizes: its cells are coarse
 
 
-def lpbf_hatch(seed: int, run: str = "", name: str = "lpbf-1") -> SimulatedMachine:
+def lpbf_hatch(seed: int, run: str = "", name: str = "lpbf-1", absorbs: float = ABSORBS) -> SimulatedMachine:
     """195 W and steps around it on IN625; hatch 100 um, vectors of 3 mm, each turned against the one before."""
     build = Build(
         source=name,
@@ -42,7 +42,7 @@ def lpbf_hatch(seed: int, run: str = "", name: str = "lpbf-1") -> SimulatedMachi
         part="hatched square",
     )
     note = f"simulated, in slow motion: one millisecond of the process takes {1e-3 / TIME_FACTOR:g} s"
-    design = Design("lpbf", note, TIME_FACTOR, build, 5e-6, 4, _hatch, ABSORBS, 2, FINE)
+    design = Design("lpbf", note, TIME_FACTOR, build, 5e-6, 4, _hatch, absorbs, 2, FINE)
     return SimulatedMachine(name, design, seed, run)
 
 

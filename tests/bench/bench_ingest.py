@@ -27,7 +27,8 @@ from shutil import which
 from statistics import median
 from typing import Any, NamedTuple
 
-from deploy.run import Batch, RunLoop, settle
+from deploy.batch import Batch
+from deploy.run import RunLoop, settle
 from ingest.broker import EmbeddedBroker
 from ingest.decode import encode
 from ingest.mqtt import MqttPublisher, MqttSource, answers, take_turns

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from deploy.run import Batch, RunLoop
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from ingest.broker import EmbeddedBroker
 from ingest.decode import encode
 from ingest.machines.ded import ded_wall

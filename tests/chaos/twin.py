@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from deploy.run import Batch, RunLoop
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from ingest.errors import BrokerError
 from ingest.mqtt import MqttSource
 from ingest.order import Order

@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy import wiring
+from deploy.batch import Batch
 from deploy.cli import app
 from deploy.ports import free_port
-from deploy.run import Batch, RunLoop
+from deploy.run import RunLoop
 from deploy.settings import Settings
 from ingest.broker import EmbeddedBroker
 from ingest.herald import Herald
@@ -144,13 +145,14 @@ def test_nothing_is_said_before_it_is_committed() -> None:
 def test_a_flood_over_all_raisers_is_grouped_and_goes_on_after_a_restart() -> None:
     """Gaps of many sources and a twin's own alerts pass one gate; a restart in the middle loses no count."""
     store, clock = FakeStore(), FakeClock(100.0)
-    store.write(Step(alerts=[case.alert(f"k{n}", first_seen_s=95.0, last_seen_s=95.0) for n in range(BEGINS)]))
+    kinds = [case.alert(f"k{n}", first_seen_s=95.0, last_seen_s=95.0, severity="medium") for n in range(BEGINS)]
+    store.write(Step(alerts=kinds))
     source = FakeSource(stretch())
     run = loop(source, store, clock, Seeing())
     run.resume()
     turned(run, source, clock)
     assert set(store.alerts(open_only=True).kind) >= {"flood", "keyhole"}
-    assert store.alerts(open_only=True).set_index("kind").loc["flood", "evidence"].startswith(f"{BEGINS + 1} alerts")
+    assert store.alerts(open_only=True).set_index("kind").loc["flood", "evidence"].startswith(f"{BEGINS + 1} alarms")
 
 
 def invoke(*arguments: object, code: int = 0) -> str:

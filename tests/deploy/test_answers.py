@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from deploy.answers import KIND, LOOK_S, REST, Answers, Attributions
-from deploy.run import Batch, RunLoop
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from ingest.order import Order
 from ingest.source import FakeSource
 from operators import card

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from deploy.run import Batch, RunLoop
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from ingest.codecs import columns
 from ingest.decode import encode
 from ingest.order import Order

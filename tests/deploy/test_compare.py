@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from deploy.advance import Opinions
 from deploy.compare import compared, told
 from deploy.report import Tally
-from deploy.run import Opinions
 from tests.contracts import store_cases as case
 from twin.clock import FakeClock
 from twin.forecast import MeltPool, Outcome

@@ -6,9 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy import wiring
+from deploy.batch import Batch
 from deploy.cli import app
 from deploy.ports import free_port
-from deploy.run import Batch, RunLoop
+from deploy.run import RunLoop
 from ingest.broker import EmbeddedBroker
 from ingest.mqtt import MqttSource
 from ingest.order import Order

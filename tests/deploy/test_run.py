@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploy.run import Batch, RunLoop
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from ingest.order import Order
 from ingest.source import FakeSource
 from tests.deploy.fakes import advance, stretch

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from deploy.run import Batch, RunLoop
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from ingest.order import Order
 from ingest.source import FakeSource
 from tests.conftest import need

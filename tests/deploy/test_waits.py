@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from deploy.batch import Batch
 from deploy.lag import Lag
-from deploy.run import RETRY_MAX_S, Batch, RunLoop
+from deploy.patience import RETRY_MAX_S
+from deploy.run import RunLoop
 from deploy.session import drain
 from ingest.order import Order
 from ingest.source import Delivery, FakeSource

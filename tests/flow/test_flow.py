@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy import wiring
-from deploy.run import Batch, RunLoop
+from deploy.batch import Batch
+from deploy.run import RunLoop
 from deploy.settings import Settings
 from ingest.decode import encode
 from ingest.machines.machine import Machine

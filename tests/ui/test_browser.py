@@ -125,6 +125,19 @@ def test_a_silent_machine_and_a_dead_server_show_as_stale(
 
 
 @pytest.mark.timeout(120)
+def test_where_no_websocket_comes_through_the_page_asks_by_requests(browser: Any, serve: Callable[..., str]) -> None:
+    store = SyntheticStore(now_s=time.time())
+    page = browser.new_page()
+    page.route_web_socket("**/live", lambda socket: socket.close())
+    page.goto(f"{serve(store)}/machine?machine={LPBF_BAY.name}")
+    page.wait_for_function(f"({WIDTH})() !== null", timeout=PATIENCE_MS)
+    before = page.evaluate(WIDTH)
+    store.advance(5, time.time())
+    page.wait_for_function(f"(before) => ({WIDTH})() !== before", arg=before, timeout=PATIENCE_MS)
+    page.wait_for_function("document.documentElement.dataset.link === 'ok'", timeout=PATIENCE_MS)
+
+
+@pytest.mark.timeout(120)
 def test_a_second_opinion_and_what_is_absorbed_are_shown_with_age_unit_and_source(
     browser: Any, serve: Callable[..., str]
 ) -> None:

@@ -15,8 +15,9 @@ from twin.store.fake import FakeStore
 from twin.store.port import StoreUnavailableError
 from ui.access.guard import guard
 from ui.access.who import LOCAL, Who
+from ui.body import MOST_BYTES
 from ui.desk import Desk
-from ui.doing import MOST_BYTES, Doing, RefusedError, mount_doings, name_of, number, text
+from ui.doing import Doing, RefusedError, mount_doings, name_of, number, text
 
 Running = Callable[[Any], str]
 

@@ -1,6 +1,7 @@
 """Flood: when too many alerts of one machine come, those of one kind are grouped under one, with a count.
 
-    begins     more than BEGINS alerts of a machine in SPAN_S (ISA-18.2: ten alarms in ten minutes)
+    begins     more than BEGINS alarms of a machine in SPAN_S (ISA-18.2: ten alarms in ten minutes); an advisory, which
+               asks for nothing, does not count
     meanwhile  nothing is cleared: what is over and comes back is not raised anew, its alert counts it
     ends       fewer than ENDS in SPAN_S; then what is over is cleared
 
@@ -12,7 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from twin.alarms.kinds import FLOOD
+from twin.alarms.kinds import FLOOD, wants_word
 from twin.forecast import Alert
 
 BEGINS, ENDS = 10, 5
@@ -40,7 +41,8 @@ class Flood:
                 continue
             if alert.cleared_s is None:
                 self._open[alert.key] = alert
-            self._raised[alert.machine] += [alert.first_seen_s, *[alert.last_seen_s] * (alert.count - 1)]
+            if wants_word(alert.severity):
+                self._raised[alert.machine] += [alert.first_seen_s, *[alert.last_seen_s] * (alert.count - 1)]
         for machine, times in self._raised.items():
             self._raised[machine] = deque(sorted(times))
 
@@ -58,12 +60,12 @@ class Flood:
     def _said(self, alert: Alert, now_s: float) -> Alert:
         key, known = alert.key, self._open.get(alert.key)
         if known is None:
-            self._raised[alert.machine].append(now_s)
+            self._count(alert, now_s)
         else:
             over = self._over.get(key)
             again = over is not None and alert.first_seen_s > over.last_seen_s
             if again:
-                self._raised[alert.machine].append(now_s)
+                self._count(alert, now_s)
                 del self._over[key]
             first_s, layer, x_m, y_m = known.first_seen_s, known.layer, known.x_m, known.y_m
             count = known.count + again
@@ -75,6 +77,10 @@ class Flood:
         else:
             self._open.pop(key, None)
         return alert
+
+    def _count(self, alert: Alert, now_s: float) -> None:
+        if wants_word(alert.severity):
+            self._raised[alert.machine].append(now_s)
 
     def _judged(self, machine: str, now_s: float) -> list[Alert]:
         times, flood = self._raised[machine], self._floods.get(machine)
@@ -107,4 +113,4 @@ def _last(alert: Alert) -> float:
 
 
 def _evidence(count: int) -> str:
-    return f"{count} alerts in {SPAN_S / 60:.0f} minutes: those of one kind are grouped under one, with a count"
+    return f"{count} alarms in {SPAN_S / 60:.0f} minutes: those of one kind are grouped under one, with a count"

@@ -4,12 +4,14 @@
   "use strict";
   const LOST_AFTER_S = 3;      // no pulse for this long: the page says so
   const GIVE_UP_AFTER_S = 15;  // no answer for this long: connect anew
+  const REFUSALS = 2;          // so many sockets that never opened: something between here and there lets none through
+  const POLL_MS = 500, SOCKET_AGAIN_S = 60;
   const MOST_BUTTONS = 8;
   const root = document.documentElement;
   const held = { asked: Object.fromEntries(new URLSearchParams(location.search)), seen: {}, pulse: null };
   const inHand = new Set();  // what a person turns or drags now is not drawn anew under the hand
   const asLeft = {};  // id: what makes of new props those that keep the picture as the person left it
-  let socket = null, heardAt = 0, askedAt = 0, retryMs = 300, quietS = 0, tickedAt = 0;
+  let socket = null, heardAt = 0, askedAt = 0, retryMs = 300, quietS = 0, tickedAt = 0, refused = 0;
 
   const now = () => performance.now() / 1000;
   const byId = (id) => document.getElementById(id);
@@ -21,21 +23,39 @@
   function connect() {
     if (!ready()) { setTimeout(connect, 60); return; }
     socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/live");
-    socket.onopen = () => { retryMs = 300; held.seen = {}; ask(); };
+    socket.onopen = () => { retryMs = 300; refused = 0; held.seen = {}; ask(); };
     socket.onmessage = (event) => { receive(JSON.parse(event.data)); };
     socket.onclose = (event) => {
       if (event.code === 4401) { location.assign("/sign-in?to=" + encodeURIComponent(location.pathname + location.search)); return; }
+      if (heardAt === 0 || refused) refused += 1;
+      if (refused >= REFUSALS) { socket = null; poll(now() + SOCKET_AGAIN_S); return; }
       setTimeout(connect, retryMs); retryMs = Math.min(retryMs * 2, 4000);
     };
   }
 
+  /* without a websocket: the same asks as requests, one at a time; now and then the socket is tried again */
+  async function poll(until) {
+    const begun = now();
+    try {
+      askedAt = begun;
+      const answer = await fetch("/live", { method: "POST", headers: { "Content-Type": "application/json" }, body: asking(),
+                                            signal: AbortSignal.timeout(1000 * GIVE_UP_AFTER_S) });
+      if (answer.status === 401) { location.assign("/sign-in?to=" + encodeURIComponent(location.pathname + location.search)); return; }
+      if (answer.ok) receive(await answer.json(), true);
+    } catch (error) { askedAt = 0; }
+    if (now() > until) { refused = 1; connect(); return; }
+    setTimeout(() => poll(until), Math.max(POLL_MS - 1000 * (now() - begun), 50));
+  }
+
+  const asking = () => JSON.stringify({ page: page(), asked: held.asked, scheme: scheme(), seen: held.seen });
+
   function ask() {
     if (!socket || socket.readyState !== WebSocket.OPEN) return;
     askedAt = now();
-    socket.send(JSON.stringify({ page: page(), asked: held.asked, scheme: scheme(), seen: held.seen }));
+    socket.send(asking());
   }
 
-  function receive(update) {
+  function receive(update, polled) {
     heardAt = now();
     quietS = 0;
     askedAt = 0;
@@ -49,7 +69,7 @@
     }
     showMachines(update.pulse);
     tick();
-    requestAnimationFrame(() => setTimeout(ask, 0));  // a hidden page draws nothing and asks for nothing
+    if (!polled) requestAnimationFrame(() => setTimeout(ask, 0));  // a hidden page draws nothing and asks for nothing
   }
 
   let shown = "";

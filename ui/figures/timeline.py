@@ -73,6 +73,7 @@ def timeline(
             "timeline",
             annotations=notes,
             shapes=shapes,
+            meta={"frame": int(estimate["frame"].iloc[-1])},  # the newest that is drawn
             hovermode="closest",
             margin={"l": 54, "r": 12, "t": 24, "b": 40},
             **axes,

@@ -183,8 +183,8 @@ def _unit(snapshot: Snapshot) -> Any:
 
 
 PARTS = (
-    Part("band", 0.2, band.band),
-    Part("timeline", 0.2, _timeline),
+    Part("band", 0.1, band.band),
+    Part("timeline", 0.1, _timeline),
     Part("field", 0.9, _field),
     Part("pool", 0.9, _pool, choice="pool"),
     Part("layer", 0.9, _layer, choice="colour"),

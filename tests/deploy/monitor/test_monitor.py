@@ -11,11 +11,12 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.batch import Batch
 from deploy.monitor.metrics import MOST_MACHINES, OTHERS
 from deploy.monitor.monitor import Monitor
 from deploy.monitor.readiness import PARTS, PROBE_S, STUCK_S
 from deploy.monitor.server import answers
-from deploy.run import Batch, RunLoop
+from deploy.run import RunLoop
 from ingest.order import Order
 from ingest.source import FakeSource
 from tests.deploy.fakes import advance, stretch

@@ -29,7 +29,16 @@ def test_ten_in_ten_minutes_are_no_flood_and_eleven_are_and_it_is_said() -> None
     told = many(flood, BEGINS + 1)
     (said,) = [alert for alert in told if alert.kind == "flood"]
     assert (said.raised, said.machine, said.build) == (True, "m", "b")
-    assert said.evidence.startswith("11 alerts in 10 minutes")
+    assert said.evidence.startswith("11 alarms in 10 minutes")
+
+
+def test_advisories_make_no_flood() -> None:
+    flood, told = Flood(), list[Alert]()
+    for n in range(5 * BEGINS):
+        told += flood.step([replace(raised(f"k{n}", float(n)), severity="low")], float(n))
+    again = Flood()
+    again.take_up(told)
+    assert [alert.kind for alert in (*told, *again.step([], 5.0 * BEGINS)) if alert.kind == "flood"] == []
 
 
 def test_in_a_flood_what_comes_back_is_counted_and_not_raised() -> None:

@@ -75,7 +75,7 @@ def test_what_is_old_goes_and_the_rest_stays(store: SqlStore, url: str) -> None:
         name: before[name] for name in FOR_EVER if name in before
     }
     gone = {part.table: part.rows for part in done}
-    assert gone == {"fields": 2, "parameters": 2, "scan_vectors": 6, "signals": 4, "observations": 6} | (
+    assert gone == {"fields": 2, "parameters": 2, "scan_vectors": 6, "signals": 4, "observations": 6, "requests": 0} | (
         {"frames": 0} if "frames" in before else {}
     )
     assert all(before[name] - after[name] == rows for name, rows in gone.items())
@@ -86,6 +86,22 @@ def test_what_is_old_goes_and_the_rest_stays(store: SqlStore, url: str) -> None:
     assert len(store.melt_pool("m1", build="old")) == 8, "sizes are for ever"
     assert agrees_with_its_counters(store)
     assert prune(url, ALL, NOW_S) == [pruning.Pruned(p.kind, p.table) for p in done], "nothing is left to go"
+
+
+def test_requests_go_once_they_are_old_and_over(store: SqlStore, url: str) -> None:
+    old_s = NOW_S - 40 * DAY_S
+    for at_s in (old_s, old_s, NOW_S - DAY_S):
+        store.ask("attribution", {}, who="ada", now_s=at_s, deadline_s=at_s + 10)
+    store.ask("attribution", {}, who="ada", now_s=old_s, deadline_s=NOW_S + 10)
+    waits = store.requests()[0].id
+    for _ in range(2):
+        claimed = store.claim(("attribution",), now_s=old_s, lease_s=1.0)
+        assert claimed is not None
+        store.answer(claimed, {"sentence": "x"}, now_s=old_s + 1)
+    told = preview(url, {"requests": 30.0}, NOW_S)
+    assert prune(url, {"requests": 30.0}, NOW_S) == told == [pruning.Pruned("requests", "requests", 2, 0)]
+    assert waits in {each.id for each in store.requests()}, "what still waits is not old"
+    assert len(store.requests()) == 2
 
 
 def test_bytes_are_told(store: SqlStore, url: str) -> None:

@@ -5,6 +5,7 @@
     signals        .. and sensors' samples, by when the layer was last heard of
     observations   messages kept whole (parameters, plan, signal, frame), by when they were received
     frames         pictures, by when they were received
+    requests       what pages asked and was answered, by when it was asked
 
 Never: forecasts and their sizes, alerts, notes, acknowledgements, gaps, rejects, and messages that say what a build or
 a layer is. Nothing of a build that a person has marked as kept, and nothing that a restart needs: the layers that are
@@ -22,10 +23,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, f
 from twin.store import bulk, tables
 from twin.store.engine import answering, connect, writing
 from twin.store.read import Reader
+from twin.store.requests import ENDED
 from twin.store.tables import Base, BuildRow, CounterRow, FieldRow, KeptBuildRow, LayerRow
 
 PRUNED = "pruned_"  # before the name of a counter, which itself goes down by as many
-KINDS = ("fields", "parameters", "signals", "observations", "frames")
+KINDS = ("fields", "parameters", "signals", "observations", "frames", "requests")
 DAY_S = 86_400.0
 ROWS = 2000  # deleted in one transaction: meanwhile whoever writes has to wait
 LAYERS = 50  # the same of tables whose key does not begin with the layer: a build is passed through once for so many
@@ -117,6 +119,8 @@ class _Pruning:
         """What goes of a table, in parts that do not overlap."""
         if self._kind in _OF_LAYERS:
             return self._layers(table)
+        if self._kind == "requests":
+            return [and_(table.c.asked_s < self._before_s, table.c.state.in_(ENDED))]
         kept = _kept(table.c.machine, _build_of(table))
         at_s = table.c.issued_s if self._kind == "fields" else table.c.received_s
         condition = and_(at_s < self._before_s, not_(kept))
@@ -168,7 +172,8 @@ class _Pruning:
                         return
                     some = tuple_(*key).in_(keys) if len(key) > 1 else key[0].in_([row[0] for row in keys])
                 rows, size = self._sizes(connection, table, some)
-                self._count(connection, table, some)
+                if self._kind != "requests":  # nobody counts them
+                    self._count(connection, table, some)
                 gone = connection.execute(delete(table).where(some)).rowcount
                 assert gone == rows, "rows that were counted and rows that went are the same ones"
                 told.add(rows, size)
