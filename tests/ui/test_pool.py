@@ -127,8 +127,9 @@ def test_the_frozen_track_lies_behind_the_beam_as_wide_and_deep_as_the_pool_was(
     assert (y.min(), y.max()) == pytest.approx((-70e-6, 70e-6))
     assert (z.min(), z.max()) == pytest.approx((-80e-6, 0.0), abs=1e-12)
     assert len(found.triangles) == 19 * 2 * (ACROSS - 1)
-    half = track(straight(heading=heading), BOX, half=True)
-    assert half.points_m[:, 1].min() == pytest.approx(0.0, abs=1e-9)
+    half = track(straight(heading=heading), BOX, from_m=0.0)
+    assert (half.points_m[:, 1].min(), half.points_m[:, 1].max()) == pytest.approx((0.0, 70e-6), abs=1e-9)
+    assert track(straight(heading=heading), BOX, from_m=71e-6) is None, "in front of the cut nothing is left"
 
 
 def test_no_track_is_drawn_where_the_laser_was_off_a_frame_is_missing_or_the_beam_turned():

@@ -105,7 +105,7 @@ def melt_pool_3d(
         return message_figure("Nothing is molten now", palette)
     known = past is not None and len(past) > 1
     room = _room(mesh, BEHIND if known else 1.1)
-    frozen = track(past, room[:3], half=half) if known and past is not None else None
+    frozen = track(past, room[:3], from_m=mesh.middle_m if half else None) if known and past is not None else None
     points = (mesh.points_m * unit.per_m).astype(np.float32)
     corner = mesh.triangles.astype(np.uint16 if len(points) < 2**16 else np.int32)
     low, high, side, deep = (length * unit.per_m for length in room)
