@@ -1,12 +1,13 @@
 """Answers: the run process answers what pages ask, between two turns of its loop.
 
 Live forecasting comes first: one request at a time, and after each at least nine times as long for the loop as it took.
-So no forecast waits for more than one answer, and answers take a tenth of the time at most. What a request wants is
+So no forecast waits for more than one answer, and answers take a tenth of the time at most. One that takes long is
+answered in pieces, each as an answer of its own in this; quick ones are answered between them. What a request wants is
 rebuilt from what is stored, by a twin of its own over the loaded operators; streams that are live are not touched.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from twin.attribution.because import OFS, sentence, table
 from twin.clock import Clock
 from twin.observation import Build, Window
 from twin.store.port import Store, StoreUnavailableError
+from twin.store.requests import Request
 
 if TYPE_CHECKING:
     from twin.twin import Retraced, Twin
 
+Pieces = Generator[float, None, dict[str, Any]]  # yields the share that is done, gives the answer
 KIND = "attribution"
 LEASE_S = 30.0
 LOOK_S = 0.1  # between two looks at the table
@@ -132,32 +135,74 @@ class Answers:
     """What the run loop calls between two turns."""
 
     def __init__(
-        self, store: Store, clock: Clock, answer: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
-    ) -> None:  # fmt: skip
-        self._store, self._clock, self._answer = store, clock, answer
+        self,
+        store: Store,
+        clock: Clock,
+        answer: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]],
+        in_pieces: Mapping[str, Callable[[dict[str, Any]], Pieces]] | None = None,
+    ) -> None:
+        self._store, self._clock, self._answer, self._in_pieces = store, clock, answer, in_pieces or {}
         self._next_s = -math.inf
+        self._work: tuple[Request, Pieces] | None = None  # what is answered in pieces now
 
     def __call__(self) -> float | None:
-        """Answer the oldest request, if it is time to; the wall seconds that it took."""
+        """Answer the oldest request, or the next piece of one, if it is time to; the wall seconds that it took."""
         began_s = self._clock.now_s()
         if began_s < self._next_s:
             return None
         self._next_s = began_s + LOOK_S
         try:
-            request = self._store.claim(tuple(self._answer), now_s=began_s, lease_s=LEASE_S)
-            if request is None:
+            kinds = tuple(self._answer) if self._work else (*self._answer, *self._in_pieces)
+            request = self._store.claim(kinds, now_s=began_s, lease_s=LEASE_S)
+            if request is None and self._work is None:
                 return None
-            answer, error = None, ""
-            try:
-                answer = self._answer[request.kind](request.arguments)
-            except KeyError as missing:
-                error = f"no {missing} in the arguments"
-            except (UnansweredError, TypeError, ValueError, ArithmeticError, RuntimeError) as wrong:  # torch's too
-                error = str(wrong) or type(wrong).__name__  # a question may fail; forecasting goes on
-            ended_s = self._clock.now_s()
-            self._store.answer(request, answer, now_s=ended_s, error=error)
+            if request is not None and request.kind in self._answer:
+                quick = self._answer[request.kind]
+                self._end(request, *_tried(lambda: quick(request.arguments)))
+            else:
+                self._piece(request)
         except StoreUnavailableError:
+            self._work = None
             return None  # the lease runs out, and it is taken up again
+        ended_s = self._clock.now_s()
         took_s = ended_s - began_s
         self._next_s = ended_s + max(LOOK_S, REST * took_s)
         return took_s
+
+    def _end(self, request: Request, answer: dict[str, Any] | None, error: str) -> None:
+        self._store.answer(request, answer, now_s=self._clock.now_s(), error=error)
+
+    def _piece(self, begun: Request | None) -> None:
+        """One piece of the work in hand, or of one that begins; it is let go of where its lease has been lost."""
+        request, work = self._work or (None, None)
+        if begun is not None:
+            request, work = begun, self._in_pieces[begun.kind](begun.arguments)
+        if request is None or work is None:
+            return
+        self._work = (request, work)
+        done, error = _tried(lambda: _next(work))
+        if isinstance(done, float):
+            if not self._store.report(request, done, now_s=self._clock.now_s(), lease_s=LEASE_S):
+                work.close()
+                self._work = None
+            return
+        self._work = None
+        self._end(request, done, error)
+
+
+def _next(work: Pieces) -> float | dict[str, Any]:
+    """The share that is done after one more piece, or the answer."""
+    try:
+        return next(work)
+    except StopIteration as end:
+        return dict(end.value)
+
+
+def _tried(answer: Callable[[], Any]) -> tuple[Any, str]:
+    """(answer, why there is none): a question may fail; forecasting goes on."""
+    try:
+        return answer(), ""
+    except KeyError as missing:
+        return None, f"no {missing} in the arguments"
+    except (UnansweredError, TypeError, ValueError, ArithmeticError, RuntimeError) as wrong:  # torch's too
+        return None, str(wrong) or type(wrong).__name__

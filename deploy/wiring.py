@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy import maps
 from deploy.advance import Advance, Opinions
 from deploy.answers import KIND, Answers, Attributions, UnansweredError
 from deploy.batch import Batch
@@ -16,6 +17,8 @@ from deploy.errors import DatabaseError, MeltwinError, SettingsError
 from deploy.monitor.logs import configure, without_secrets
 from deploy.monitor.monitor import Monitor
 from deploy.monitor.server import served
+from deploy.reforecast import KIND as REFORECAST
+from deploy.reforecast import Reforecasts
 from deploy.run import Heard, RunLoop
 from deploy.settings import Settings, listed
 from ingest.access import Access
@@ -37,6 +40,7 @@ from ingest.sparkplug.topics import subscription
 from ingest.topics import every_kind
 from twin.clock import Clock, SystemClock
 from twin.people import People
+from twin.store.approvals import Approval
 from twin.store.holdings import Holdings
 from twin.store.people import SqlPeople
 from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
@@ -48,9 +52,12 @@ from twin.store.upkeep.schema import revision_at
 
 if TYPE_CHECKING:
     from operators.operator import Operator
+    from twin.promoted import Promoted
     from twin.sensors.calibration import Estimate
     from twin.twin import Twin
     from ui.access.access import Access as PageAccess
+
+MOST_APPROVALS = 10_000
 
 
 def open_store(settings: Settings) -> Store:
@@ -368,11 +375,40 @@ def warm_twins(settings: Settings, store: Store | None = None, clock: Clock | No
     by_machine = {machine: every[name] for machine, name in settings.operators.items()}
     following = Following(settings.follow_machines, partial(_estimated, store) if store is not None else nobody)
     budget = Budget(clock, patience_s=settings.stale_s) if clock else None
-    twins = {"": new(every[settings.operator], operators=by_machine, following=following, budget=budget)}
+    promoted = _promoted(settings, store, every.values())
+    twins = {
+        "": new(every[settings.operator], operators=by_machine, following=following, budget=budget, promoted=promoted)
+    }
     for name in settings.opinions:
         opinion = every[name].card["name"]
         twins[opinion] = new(every[name], opinion=opinion)
     return twins
+
+
+def _promoted(settings: Settings, store: Store | None, here: "Iterable[Operator]" = ()) -> "Promoted":
+    """What people have promoted, as the store says; without one nothing is. `here`: what is loaded already."""
+    from operators.operator import warm
+    from twin.promoted import CardRefusedError, Promoted
+
+    if store is None:
+        return Promoted()
+
+    def read() -> list[Approval]:
+        return [Approval(**row) for row in store.approvals(limit=MOST_APPROVALS).iloc[::-1].to_dict("records")]  # type: ignore[misc]
+
+    shared = {operator.card["name"]: operator for operator in here}
+
+    def loaded(name: str) -> "Operator":
+        if name in shared:
+            return shared[name]
+        try:
+            operator = operator_of(settings, name)
+        except MeltwinError as error:
+            raise CardRefusedError(str(error).split(";")[0]) from error
+        warm(operator)
+        return operator
+
+    return Promoted(read, loaded, lambda cards: store.write(Step(cards=cards)))
 
 
 def _estimated(store: Store, machine: str, build: str) -> "Estimate | None":
@@ -417,18 +453,53 @@ def run_loop(
     twins = warm_twins(settings, store, clock)
     store.write(Step(cards=_cards(twins)))
     advance = Opinions({name: twin.advance for name, twin in twins.items()}, clock)
-    take_up = twins[""].take_up
+    take_up, promoted = twins[""].take_up, twins[""].promoted
+    promoted.look(clock.now_s())
     attributions = Attributions(store, twins[""])
     attributions.warm()
-    answers = Answers(store, clock, {KIND: attributions})
-    if says is None:
-        return RunLoop(source, order, advance, store, clock, batch, heard, take_up, sparkplug, answers=answers)
+    answers = Answers(
+        store,
+        clock,
+        {KIND: attributions, maps.KIND: maps.process_maps},
+        {REFORECAST: _reforecasts(settings, store, clock, twins)},
+    )
 
     def committed(step: Step, written: Written, forecast_s: float, commit_s: float) -> None:
         heard(step, written, forecast_s, commit_s)
-        says.step(step)
+        if says is not None:
+            says.step(step)
 
-    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, says.tell, answers)
+    def turned(now_s: float) -> None:
+        promoted.look(now_s)
+        if says is not None:
+            says.tell(now_s)
+
+    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, turned, answers)
+
+
+def _reforecasts(settings: Settings, store: Store, clock: Clock, twins: "dict[str, Twin]") -> Reforecasts:
+    """Answers what is to be forecast again, by the operators that serve and by others, which are loaded when asked."""
+    from operators.operator import warm
+    from twin.twin import Twin
+
+    loaded = {operator.card["name"]: operator for twin in twins.values() for operator in twin.serving}
+
+    def by_name(name: str) -> "Operator":
+        if name not in loaded:
+            try:
+                loaded[name] = operator_of(settings, name)
+            except MeltwinError as error:
+                raise UnansweredError(f"there is no operator {name}: {error}") from error
+            warm(loaded[name])
+        return loaded[name]
+
+    new_twin = partial(
+        Twin,
+        fallback=loaded["reference"],
+        horizon_frames=settings.horizon_frames,
+        snapshot_frames=settings.snapshot_frames,
+    )
+    return Reforecasts(store, clock, by_name, new_twin)
 
 
 def attribution(settings: Settings, **arguments: Any) -> dict[str, Any]:
@@ -436,8 +507,13 @@ def attribution(settings: Settings, **arguments: Any) -> dict[str, Any]:
     from twin.twin import Twin
 
     by_machine = {machine: operator_of(settings, name) for machine, name in settings.operators.items()}
-    own = Twin(operator_of(settings), operators=by_machine, horizon_frames=settings.horizon_frames)
     with stored(settings) as store:
+        promoted = _promoted(settings, store)
+        promoted.keep = lambda cards: None  # nothing is written here
+        promoted.look(SystemClock().now_s())
+        own = Twin(
+            operator_of(settings), operators=by_machine, horizon_frames=settings.horizon_frames, promoted=promoted
+        )
         try:
             return Attributions(store, own)(arguments)
         except UnansweredError as error:

@@ -12,13 +12,14 @@ from twin import telling, trust
 from twin.ahead import ahead
 from twin.alarms.alarms import Alarms
 from twin.alarms.defects import Defects
-from twin.alarms.kinds import FAULT
+from twin.alarms.kinds import FAULT, REFUSED
 from twin.alarms.steady import steady_pool
 from twin.budget import Budget
 from twin.forecast import Alert, Field, Forecast, MeltPool, Outcome
 from twin.observation import Build, Frame, Path, Window
 from twin.place import Place, outside, placed, power_and_speed, process_of, setting
 from twin.process import Process
+from twin.promoted import Promoted
 from twin.regime import keyhole_number, regime
 from twin.sensors.following import Following
 from twin.sensors.pairing import passed_on
@@ -52,11 +53,11 @@ class Work:
 
 
 class Twin:
-    """Forecasts by `operator`, or by the one of `operators` that a machine has. A layer that is planned outside its
-    envelope is forecast by the `fallback`, from its first window on, so that its heat is whole; any other window
-    outside carries no forecast; so does the rest of a layer on which the fallback passes its `budget`. With an
-    `opinion` its forecasts are second ones under that name, and it warns of nothing; operators may be shared with the
-    twin of record."""
+    """Forecasts by `operator`, or by the one of `operators` that a machine has, or by what people have `promoted` for
+    it when a layer begins. A layer that is planned outside its envelope is forecast by the `fallback`, from its first
+    window on, so that its heat is whole; any other window outside carries no forecast; so does the rest of a layer on
+    which the fallback passes its `budget`. With an `opinion` its forecasts are second ones under that name, and it
+    warns of nothing; operators may be shared with the twin of record."""
 
     def __init__(
         self,
@@ -69,11 +70,14 @@ class Twin:
         horizon_frames: int = 8,
         snapshot_frames: int = 10,
         following: Following | None = None,
+        promoted: Promoted | None = None,
     ) -> None:
         self._following = following or Following(deaf=bool(opinion))
         self._operator = operator
         self._fallback = fallback
         self._of_machine = dict(operators or {})
+        self.promoted = promoted or Promoted()  # `look` is called between steps
+        self._owner: dict[str, Operator] = {}  # whose a stream is, as long as it is inside that one's envelope
         self._opinion = opinion
         self._leads = sorted({max(1, round(horizon_frames * part)) for part in (0.25, 0.5, 1.0)})
         self._snapshot_frames = snapshot_frames
@@ -88,7 +92,8 @@ class Twin:
     def take_up(self, alerts: Sequence[Alert]) -> None:
         """Alerts that an earlier run left open: they are updated and cleared like those of this one."""
         self._following.take_up(alerts)
-        self._alarms.take_up([alert for alert in alerts if not alert.kind.startswith(FAULT)])
+        self.promoted.take_up(alerts)
+        self._alarms.take_up([a for a in alerts if not a.kind.startswith(FAULT) and a.kind != REFUSED])
 
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
@@ -100,13 +105,13 @@ class Twin:
         for places in self._by_stream(passed_on(windows), context_of):
             process = places[-1].process
             if process is None:
-                operator = self._own(places[0].window.machine)
+                operator = self._own(places[0].window)
                 kept = [place for place in places if not place.window.skipped]
                 forecasts += [
                     replace(telling.unusable(place, operator, now_s), opinion=self._opinion) for place in kept
                 ]
                 continue
-            ended += self._turn_layer(places[0], process)
+            ended += self._turn_layer(places[0], process, now_s)
             operator = self._serving[self._name(places[0].window)]
             kept = [place for place in places if not place.window.skipped]
             if (given_up := self._too_slow(places[-1].window, operator, now_s)) is not None:
@@ -120,22 +125,24 @@ class Twin:
             forecasts += self._following.compare(
                 work.places, work.process, work.operator, self._tell(work, looks, now_s)
             )
+        alerts: list[Alert] = []
+        if not self._opinion:
+            alerts = self._warn(forecasts, context_of, now_s) + self._following.alerts(forecasts, now_s)
         for stream in ended:
             self._forget(stream)
-        if self._opinion:
-            return forecasts, []
-        return forecasts, self._warn(forecasts, context_of, now_s) + self._following.alerts(forecasts, now_s)
+        return forecasts, alerts + self.promoted.alerts()
 
     def retrace(self, windows: Sequence[Window], context_of: ContextOf) -> Retraced:
         """What would be told of the newest of these windows of one layer; nothing is looked at, and nothing changes.
         ValueError where nothing can be said about the build."""
         own = copy(self)
-        own._layers, own._start_s, own._serving = {}, {}, {}
+        own._layers, own._start_s, own._serving, own._owner = {}, {}, {}, {}
+        own.promoted = self.promoted.aside()
         (places,) = own._by_stream(windows, context_of)
         newest, process = places[-1], places[-1].process
         if process is None:
             raise ValueError(newest.unusable)
-        own._turn_layer(places[0], process)
+        own._turn_layer(places[0], process, newest.window.sent_s or 0.0)
         name = own._name(newest.window)
 
         def told(path: Path) -> np.ndarray:
@@ -149,12 +156,12 @@ class Twin:
     @property
     def serving(self) -> list[Operator]:
         """Every operator that may forecast here, each once."""
-        every = [self._operator, *self._of_machine.values(), self._fallback]
+        every = [self._operator, *self._of_machine.values(), *self._owner.values(), self._fallback]
         return list({id(operator): operator for operator in every if operator is not None}.values())
 
-    def _own(self, machine: str) -> Operator:
-        """The operator of a machine, as long as a layer is inside its envelope."""
-        return self._of_machine.get(machine, self._operator)
+    def _own(self, window: Window) -> Operator:
+        """The operator of a layer, as long as that is inside its envelope."""
+        return self._owner.get(self._name(window)) or self._of_machine.get(window.machine, self._operator)
 
     def _name(self, window: Window) -> str:
         """Of a stream, as operators know it."""
@@ -186,8 +193,9 @@ class Twin:
             streams[window.machine, window.build, window.layer].append(placed(window, build))
         return list(streams.values())
 
-    def _turn_layer(self, place: Place, process: Process) -> list[str]:
-        """A new layer starts on a cold plate, with the operator that may serve it. Gives the stream that has ended."""
+    def _turn_layer(self, place: Place, process: Process, now_s: float) -> list[str]:
+        """A new layer starts on a cold plate, with the operator that may serve it to its end. Gives the stream that
+        has ended."""
         window, build = place.window, place.build
         key = (window.machine, window.build)
         if self._layers.get(key) == window.layer:
@@ -195,7 +203,10 @@ class Twin:
         ended = [self._stream(*key, self._layers[key])] if key in self._layers else []
         self._layers[key] = window.layer
         self._start_s[self._name(window)] = window.start_s
-        own = self._own(window.machine)
+        at_s = now_s if window.sent_s is None else window.sent_s
+        promoted = None if self._opinion else self.promoted.begin(*key, window.layer, at_s, now_s)
+        own = promoted or self._of_machine.get(window.machine, self._operator)
+        self._owner[self._name(window)] = own
         planned = outside(own, process, build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
         slow = process.peclet(build.nominal_scan_speed_m_per_s) < SLOWEST_PECLET
         fallback = self._fallback if planned is not None and not slow else None
@@ -205,7 +216,7 @@ class Twin:
     def _too_slow(self, window: Window, operator: Operator, now_s: float) -> Outcome | None:
         """Whether the fallback is given up on a layer, now or before; its heat is then let go."""
         name = self._name(window)
-        if self._budget is None or operator is not self._fallback or operator is self._own(window.machine):
+        if self._budget is None or operator is not self._fallback or operator is self._own(window):
             return None
         if name in self._given_up:
             late_s = now_s - window.sent_s if window.sent_s is not None else 0.0
@@ -221,6 +232,7 @@ class Twin:
             operator.forget(stream)
         self._start_s.pop(stream, None)
         self._serving.pop(stream, None)
+        self._owner.pop(stream, None)
         self._followed.pop(stream, None)
         self._given_up.pop(stream, None)
         if self._budget:
@@ -234,7 +246,7 @@ class Twin:
         if place.window.gap:
             missing = place.window.end_s - place.window.start_s
             return Outcome("stale", "parameters missing", missing, "s")
-        own = self._own(place.window.machine)
+        own = self._own(place.window)
         return outside(own, process, place.beam_power_w, place.scan_speed_m_per_s) or place.window.told
 
     def _task(self, places: list[Place], process: Process) -> Task:
@@ -298,7 +310,7 @@ class Twin:
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
             sizes = np.array([operator.grid.sizes(look.theta, solidus) for _, look in mine])
             departed = self._followed_of(window).take(window.path, window.plan, d)
-            judged_for = setting(place, process, self._own(window.machine))
+            judged_for = setting(place, process, self._own(window))
             told = trust.judged(operator.card, judged_for, [look for _, look in mine], sizes, outcome, departed)
             outcome = told.outcome
             leads = zip(mine, sizes, told.bands, strict=True)
@@ -353,7 +365,8 @@ class Twin:
         time is short, is not asked."""
         process, _ = process_of(build)
         nominal = (build.nominal_beam_power_w, build.nominal_scan_speed_m_per_s)
-        operator = self._own(forecast.machine)
+        stream = self._stream(forecast.machine, forecast.build, forecast.layer)
+        operator = self._owner.get(stream) or self._of_machine.get(forecast.machine, self._operator)
         if process is None or forecast.operator != operator.card["name"]:
             return None
         if outside(operator, process, *nominal) or process.peclet(nominal[1]) < SLOWEST_PECLET:

@@ -23,12 +23,21 @@ from ui.access.guard import guard
 from ui.desk import Desk
 from ui.doing import Doing, mount_doings
 from ui.doings import alerts, attribution
+from ui.doings import builds as on_builds
+from ui.doings import models as on_models
+from ui.doings import people as on_people
+from ui.files import mount_files
 from ui.live import Feed, Page, mount
-from ui.pages import floor, machine
+from ui.pages import floor, machine, models, people, replay
+from ui.pages.builds import page as builds
 from ui.pages.shell import shell
+from ui.replay import asking
+from ui.replay.serve import Replays, mount_replays
 
-PAGES = (floor.PAGE, machine.PAGE)
-DOINGS: tuple[Doing, ...] = (*alerts.DOINGS, *attribution.DOINGS)  # what people do, on any page
+PAGES = (floor.PAGE, machine.PAGE, replay.PAGE, builds.PAGE, models.PAGE, people.PAGE)
+DOINGS: tuple[Doing, ...] = (  # what people do, on any page
+    *alerts.DOINGS, *attribution.DOINGS, *asking.DOINGS, *on_builds.DOINGS, *on_models.DOINGS, *on_people.DOINGS,
+)  # fmt: skip
 LOOPBACK = ("127.0.0.1", "localhost")
 
 # plotly.js compiles its shaders' bindings with `new Function` and styles elements in place
@@ -65,14 +74,17 @@ def build_app(
     `allowed_hosts` are the names by which browsers may call it; any other is refused, so that a page elsewhere cannot
     reach a server on this computer by renaming itself. Without `access` nobody signs in.
     """
+    desk = Desk.over(store, clock)
     feed = Feed(
         _opener(store),
         PAGES,
         clock or SystemClock(),
         stale_after_s=stale_after_s,
         waiting_text=_waiting_text(store),
+        people=lambda: desk.people,
     )
-    server = _server(feed, Desk.over(store, clock))
+    replays = Replays(_opener(store), clock or SystemClock())
+    server = _server(feed, desk, replays)
     app = Dash(
         "meltwin",
         server=server,
@@ -121,12 +133,13 @@ def _laid_out(page: Page) -> Callable[..., Any]:
     return lambda **asked: shell(page, PAGES)
 
 
-def _server(feed: Feed, desk: Desk) -> FastAPI:
+def _server(feed: Feed, desk: Desk, replays: Replays) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await feed.close()
         desk.close()
+        replays.close()
 
     # FastAPI's own documentation pages load scripts from another host
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -144,6 +157,8 @@ def _server(feed: Feed, desk: Desk) -> FastAPI:
 
     mount(server, feed)
     mount_doings(server, DOINGS, desk)
+    mount_files(server, desk)
+    mount_replays(server, replays)
     return server
 
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 from zlib import crc32
 
 from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
@@ -20,7 +20,10 @@ from plotly.io.json import to_json_plotly
 from sqlalchemy.exc import SQLAlchemyError
 
 from twin.clock import Clock
+from twin.people import People
 from twin.store.port import Store, StoreError, StoreMissingError
+from ui.access.roles import Act, may
+from ui.access.who import Who, who
 from ui.body import NotJsonError, TooLongError, said
 from ui.figures import DARK, LIGHT
 
@@ -75,15 +78,18 @@ class Part:
 @dataclass(frozen=True)
 class Page:
     """A page by its name: `read` gives its view of the store for what is asked (a machine, say) after the last one,
-    None while there is nothing to show; `empty` is the view before any reading."""
+    None while there is nothing to show; `empty` is the view before any reading. `act`: what one must be allowed to do
+    to see it; `source`: what it reads, the store or the people."""
 
     name: str
     path: str
     title: str
     layout: Callable[[], Any]
     empty: View
-    read: Callable[[Store, Asked, Any, float], View | None]
+    read: Callable[[Any, Asked, Any, float], View | None]
     parts: tuple[Part, ...]
+    act: Act = "read"
+    source: Literal["store", "people"] = "store"
 
 
 @dataclass
@@ -112,8 +118,9 @@ class Feed:
         *,
         stale_after_s: float,
         waiting_text: str,
+        people: Callable[[], People] | None = None,
     ) -> None:
-        self._open_store, self._clock = open_store, clock
+        self._open_store, self._clock, self._people = open_store, clock, people
         self._pages = {page.name: page for page in pages}
         self._stale_after_s, self._waiting_text = stale_after_s, waiting_text
         self._store: Store | None = None
@@ -124,9 +131,10 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._ticked = asyncio.Event()
 
-    def knows(self, page: str) -> bool:
-        """Whether there is a page of that name."""
-        return page in self._pages
+    def shows(self, page: str, person: Who | None) -> bool:
+        """Whether there is a page of that name, and this person may see it."""
+        found = self._pages.get(page)
+        return found is not None and person is not None and may(person.role, found.act)
 
     async def next(self, page: str, asked: Mapping[str, str], scheme: str, seen: Mapping[str, int]) -> str:
         """The next update as JSON: a pulse always, and each part that is not what the viewer holds."""
@@ -197,15 +205,22 @@ class Feed:
         now_s, page = self._clock.now_s(), self._pages[subject[0]]
         before = self._views.get(subject, page.empty)
         try:
-            if self._store is None:
-                self._store = self._open_store()
-            return page.read(self._store, dict(subject[1]), before, now_s) or page.empty.waits(
+            return page.read(self._source(page), dict(subject[1]), before, now_s) or page.empty.waits(
                 self._waiting_text, now_s
             )
         except StoreMissingError:
             return page.empty.waits(self._waiting_text, now_s)
         except (StoreError, SQLAlchemyError) as error:
             return before.troubled(str(error).splitlines()[0], now_s)
+
+    def _source(self, page: Page) -> Store | People:
+        if page.source == "people":
+            if self._people is None:
+                raise StoreMissingError("this store keeps no people")
+            return self._people()
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
 
     def _draw(self, part: Part, piece: _Piece, drawn: dict[_Piece, _Drawn]) -> None:
         subject, scheme, _, chosen = piece
@@ -247,7 +262,7 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
         except (TooLongError, NotJsonError) as error:
             return Response(str(error), 415)
         page, scheme = _page_of(ask)
-        if not feed.knows(page):
+        if not feed.shows(page, who()):
             return Response(status_code=404)
         return Response(await feed.next(page, _asked(ask), scheme, _seen(ask)), media_type="application/json")
 
@@ -261,7 +276,7 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
             while True:
                 ask = json.loads(await socket.receive_text())
                 page, scheme = _page_of(ask)
-                if not feed.knows(page):
+                if not feed.shows(page, who()):
                     await socket.close(code=1008)
                     return
                 await socket.send_text(await feed.next(page, _asked(ask), scheme, _seen(ask)))

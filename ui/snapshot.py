@@ -28,6 +28,7 @@ class Fresh:
     signals: pd.DataFrame = field(default_factory=pd.DataFrame)
     opinion: str = ""  # the operator that gives a second one; empty: none
     second: pd.DataFrame = field(default_factory=pd.DataFrame)  # its frames, as `frames`
+    came: pd.DataFrame = field(default_factory=pd.DataFrame)  # looking back: what came after now (time_s, name, value)
 
 
 @dataclass(frozen=True)

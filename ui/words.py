@@ -56,6 +56,7 @@ ALERT_KINDS = {
     "lack_of_fusion": "Too shallow: lack of fusion",
     "balling": "Pool too long: balling",
     "overheating": "Heat piles up",
+    "card_refused": "Promoted model cannot serve",
     "flood": "Many alerts at once",
     "disk_low": "Disk filling up",
     "disk_full": "Disk full: nothing is taken",
@@ -154,7 +155,9 @@ def slow_motion(time_factor: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Three digits at most, with the unit that makes them readable."""
+    """Three digits, with the unit that makes them readable; from 1,000 s on to a tenth of a second."""
+    if seconds >= 999.5:
+        return f"{seconds:,.1f} s"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size * 0.9995 or unit == "µs":
             return f"{seconds / size:.3g} {unit}"
@@ -239,6 +242,21 @@ def _sensed(newest: "pd.Series[Any]", read_s: float) -> Provenance:
     if newest["followed"]:
         return Provenance("by sensors, followed", f"Forecasts are made with it. {whole}")
     return Provenance("by sensors, not followed", f"Forecasts go by the nominal one (setting follow_machines). {whole}")
+
+
+def where(note: Any) -> str:
+    """Where a note of `Store.notes` is: `layer 7, circle at x 1.00, y 2.00 mm, radius 0.50 mm`."""
+    if note.layer is None or pd.isna(note.layer):
+        return "the build"
+    told = f"layer {note.layer:,.0f}"
+    if not note.shape:
+        return told
+    told += f", {note.shape} at x {note.x_m * 1e3:.2f}, y {note.y_m * 1e3:.2f} mm"
+    if note.shape == "circle":
+        told += f", radius {note.radius_m * 1e3:.2f} mm"
+    if note.shape == "rectangle":
+        told += f", to x {note.x1_m * 1e3:.2f}, y {note.y1_m * 1e3:.2f} mm"
+    return told
 
 
 def unit_of(process: str | None, frames: pd.DataFrame) -> LengthUnit:

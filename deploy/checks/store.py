@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from deploy.monitor.logs import without_secrets
 from deploy.settings import Settings
 from deploy.wiring import open_store, read_store
 from twin.clock import SystemClock
+from twin.store.approvals import BY_SETTINGS
 from twin.store.engine import connect, file_of
 from twin.store.port import StoreError
 from twin.store.tables import SCHEMA_REVISION
@@ -23,6 +25,8 @@ from twin.store.upkeep.schema import revision_at
 NETWORK = ("nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "glusterfs", "ceph")
 SKEW_S = 1.0
 now_s = SystemClock().now_s
+WITHOUT_WEIGHTS = ("reference", "conservative")
+REMEDY = "promote a card that is here, or roll back, on the page Models"
 
 
 def store(settings: Settings) -> Iterator[Finding]:
@@ -106,6 +110,39 @@ def _machines(settings: Settings) -> Iterator[Finding]:
         if row.last_sent_s == row.last_sent_s and row.last_sent_s - here_s > SKEW_S:
             told = f"{row.last_sent_s - here_s:.1f} s ahead of ours"
             yield Finding(f"clock of {row.machine}", "look", told, "keep the machine's clock by NTP")
+
+
+def serving(settings: Settings) -> Iterator[Finding]:
+    """Which card serves which machine, and who let it; whether it can."""
+    from operators import card
+
+    try:
+        reader = read_store(settings)
+    except (DatabaseError, SettingsError, StoreError, SQLAlchemyError):
+        return  # told by `store`
+    try:
+        approvals = {str(name): reader.approval(str(name)) for name in reader.machines()["machine"]}
+    finally:
+        reader.close()
+    for machine, approval in sorted(approvals.items()):
+        if approval is None or approval.card == BY_SETTINGS:
+            named = settings.operators.get(machine, settings.operator)
+            yield Finding(f"serves {machine}", "ok", f"{named}, by the settings")
+            continue
+        told = f"{approval.card}, {approval.act.replace('_', ' ')} by {approval.by} on {_date(approval.at_s)}"
+        try:
+            sha256 = "" if approval.card in WITHOUT_WEIGHTS else card.load(approval.card)[1]["sha256"]
+        except card.CardError as error:
+            yield Finding(f"serves {machine}", "look", f"{told}: {error}", REMEDY)
+            continue
+        same = sha256 == approval.sha256
+        yield Finding(
+            f"serves {machine}", "ok" if same else "look", told if same else f"{told}, with other weights", REMEDY
+        )
+
+
+def _date(moment_s: float) -> str:
+    return f"{datetime.fromtimestamp(moment_s, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def weights() -> Iterator[Finding]:

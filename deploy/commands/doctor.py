@@ -18,7 +18,8 @@ def doctor(
         Path | None, typer.Option(help="mosquitto.conf, where the broker is not found by itself", dir_okay=False)
     ] = None,
 ) -> None:
-    """Look at this computer: packages, device, ports, disk, clock, database, broker, credentials, weights, programs.
+    """Look at this computer: packages, device, ports, disk, clock, database, broker, credentials, weights,
+    what serves which machine, programs.
 
     A line each: what, what was found, what to do. `LOSES` is what would lose data as it stands, `UNSAFE` lets strangers
     in, `MISSING` stops a start; with any of the three the exit code is 1. `look` asks for a person's judgement, also
@@ -59,5 +60,6 @@ def findings(settings: "Settings", broker_config: Path | None = None) -> Iterato
     else:
         yield from broker.external(settings, access(settings), broker_config)
     yield from store.weights()
+    yield from store.serving(settings)
     yield from system.programs()
     yield system.rendering()

@@ -53,6 +53,7 @@ def report(
     from deploy.settings import load
     from twin.clock import SystemClock
     from ui.report import Stamp, document, read, stretch_of
+    from ui.report.made import program, sealed, with_pool
 
     settings = load(database=database)
     if verify is not None:
@@ -72,12 +73,12 @@ def report(
     with wiring.stored(settings) as store, _Line() as line:
         chosen = build if build is not None else _newest(store, machine)
         rows = read(store, stretch_of(store, machine, chosen, _numbers(layers), from_s, to_s), line)
-    rows = _with_pool(rows, no_pool)
+    rows = rows if no_pool else with_pool(rows)
     beside = out.with_suffix(".3d.html") if view_3d else None
     if beside is not None and not _view(rows, beside):
         beside = None
-    stamp = Stamp(SystemClock().now_s(), by or _person(), _program(), beside.name if beside else "")
-    content = _content(document(rows, stamp), rows, out.suffix)
+    stamp = Stamp(SystemClock().now_s(), by or _person(), program(), beside.name if beside else "")
+    content = sealed(document(rows, stamp), rows, out.suffix[1:])
     part = out.with_name(f".{out.name}.part")
     part.write_bytes(content)
     part.replace(out)
@@ -85,26 +86,6 @@ def report(
     print(f"{out}: {of}, {len(content):,} bytes; data {rows.said.data_hash[:12]}…")
     if beside is not None:
         print(f"{beside}: {beside.stat().st_size:,} bytes")
-
-
-def _content(page: str, rows: "Rows", ending: str) -> bytes:
-    if ending == ".html":
-        return page.encode()
-    from ui.report import pdf
-    from ui.report.seal import about, close_pdf
-
-    return close_pdf(pdf(page), about(rows))
-
-
-def _with_pool(rows: "Rows", left_out: bool) -> "Rows":
-    from dataclasses import replace
-
-    from ui.report.drawing.pool import picture
-
-    if rows.snapshot is None or left_out:
-        return rows
-    drawn, reason = picture(rows.snapshot.field)
-    return replace(rows, pool_png=drawn, no_pool=reason)
 
 
 def _view(rows: "Rows", path: Path) -> bool:
@@ -177,15 +158,6 @@ def _person() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return "nobody named"
-
-
-def _program() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"meltwin {version('meltwin')}"
-    except PackageNotFoundError:
-        return "meltwin, from source"
 
 
 class _Line:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from ingest.order import HORIZON_FRAMES, Order
 from twin.clock import Clock
 from twin.forecast import Alert, Forecast
-from twin.observation import Build, Window
+from twin.observation import Build, Observation, Window
 from twin.store.port import Step
 
 if TYPE_CHECKING:
@@ -76,12 +76,18 @@ def forecast_again(
 
 
 def windows_of(
-    store: "Store", machine: str, build: str, layer: int, horizon_frames: int = HORIZON_FRAMES
+    store: "Store",
+    machine: str,
+    build: str,
+    layer: int,
+    horizon_frames: int = HORIZON_FRAMES,
+    change: Callable[[Observation], Observation] = lambda observation: observation,
 ) -> Iterator[Window]:
-    """The windows of a stored layer, those of the run that it is from."""
+    """The windows of a stored layer, those of the run that it is from; or, with a `change` of what was said, those of
+    a machine that had said that."""
     order = Order(horizon_frames=max(HORIZON_FRAMES, horizon_frames))
     for observation in store.replay_messages(machine, build, layer):
-        yield from order.resume(observation, 0.0)
+        yield from order.resume(change(observation), 0.0)
     yield from order.finish(0.0)
 
 

@@ -5,21 +5,16 @@ Three things are told, each as an outcome of the first frame after it, by how ma
     clock_skew  the process time steps back; or it runs away from the publisher's own clock by more than `SKEW_S` wall
                 seconds between two messages (live and simulated machines that say `sent_s`; a replay skips pauses);
                 or `sent_s` lies more than `SKEW_S` ahead of our clock
-    silence     a layer begins later after the one before than `SILENT` times the median of the last `LAYERS` intervals
+    silence     a layer begins much later after the one before than is usual (`twin.cadence`)
 
 Of the Peregrine log's 1,818 layers these rules find its step of -10.7 s and its gap of 1,475 s, and nothing else.
 """
 
-from collections import deque
-from statistics import median
-
+from twin.cadence import Cadence
 from twin.forecast import Outcome
 from twin.observation import Parameters, State
 
 SKEW_S = 5.0
-SILENT = 4.0
-LAYERS = 16
-FEWEST = 4  # intervals before a cadence is known
 _SAME_S = 1e-9
 
 
@@ -31,7 +26,7 @@ class Pace:
         self._sent_s: float | None = None
         self._place: tuple[str, int] | None = None
         self._begun_s = 0.0
-        self._intervals_s: deque[float] = deque(maxlen=LAYERS)
+        self._cadence = Cadence()
         self._ahead = False
 
     def take(self, message: Parameters, state: State | None, received_s: float) -> Outcome | None:
@@ -58,11 +53,8 @@ class Pace:
     def _layer(self, message: Parameters, start_s: float) -> Outcome | None:
         if self._place is None or self._place == (message.build, message.layer):
             return None
-        interval_s, known = start_s - self._begun_s, len(self._intervals_s) >= FEWEST
-        usual_s = median(self._intervals_s) if self._intervals_s else 0.0
-        silent = known and interval_s > SILENT * usual_s > 0
-        if not silent and interval_s > 0:
-            self._intervals_s.append(interval_s)
+        interval_s = start_s - self._begun_s
+        silent = self._cadence.take(interval_s)
         return Outcome("silence", "the machine between two layers", interval_s, "s") if silent else None
 
     def _wall(self, message: Parameters, received_s: float) -> Outcome | None:

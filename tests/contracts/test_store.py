@@ -44,6 +44,9 @@ EVERYTHING: list[Callable[[Store], Any]] = [
     lambda store: store.alerts("m1", standing_only=True),
     lambda store: store.outcomes(),
     lambda store: store.rejects(),
+    lambda store: store.recordings(),
+    lambda store: store.build_alerts("m1", "b1"),
+    lambda store: store.forecast_at("m1", "b1", 1.0),
     lambda store: store.gaps("m1"),
     lambda store: store.open_layers(),
     lambda store: [observation.message for observation in store.replay_messages("m1", "b1", 1)],
@@ -804,3 +807,15 @@ def test_pictures_are_messages_too_in_each_life_of_their_source(store: Store) ->
     newest = store.frame("m1")
     assert newest is not None
     assert newest.source == "m1"
+
+
+def test_builds_are_told_as_they_were_planned_the_newest_first(store: Store) -> None:
+    assert store.nominals().empty
+    store.write(Step([heard(case.build("old", 0), "m1")], received_s=1.0))
+    store.write(Step([heard(case.build("new", 0, "m2", hatch_spacing_m=None), "m2")], received_s=2.0))
+    store.write(Step([heard(case.build("old", 1, nominal_beam_power_w=250.0), "m1")], received_s=3.0))
+    found = store.nominals()
+    assert found["build"].tolist() == ["old", "new"]
+    assert found["nominal_beam_power_w"].tolist()[0] == 250.0
+    assert found["hatch_spacing_m"].isna().tolist() == [True, True]
+    assert store.nominals(limit=1)["machine"].tolist() == ["m1"]

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twin import course
 from twin.alarms.acts import state_of
 from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
 from twin.store import packing
+from twin.store.course import RECORDINGS
+from twin.store.fake_approvals import FakeApprovals
+from twin.store.fake_requests import FakeRequests
 from twin.store.floor import floor
 from twin.store.packing import CALIBRATION, table
 from twin.store.port import Step
@@ -56,7 +60,7 @@ def ellipsoid_field(width_m: float, solidus_k: float = SOLIDUS_K, peak_k: float 
 
 
 @dataclass
-class SyntheticStore:
+class SyntheticStore(FakeApprovals, FakeRequests):
     """Answers the `Store` port's questions at frame `self.frame`; `advance` moves time on."""
 
     machine_list: tuple[Machine, ...] = (LPBF_BAY, DED_CELL)
@@ -70,11 +74,23 @@ class SyntheticStore:
     banded: bool = False
     reads: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        told = [(self.build(m.name) or {}) | {"machine": m.name, "hatch_spacing_m": None} for m in self.machine_list]
+        return packing.table([[row[name] for name in packing.NOMINALS] for row in told[:limit]], packing.NOMINALS)
+
     def advance(self, frames: int, now_s: float) -> None:
         self.frame, self.now_s = self.frame + frames, now_s
 
     def _find(self, name: str) -> Machine | None:
         return next((m for m in self.machine_list if m.name == name), None)
+
+    def _last(self, machine: Machine, until_s: float | None) -> int:
+        """The newest frame, or the newest not later than a process time."""
+        newest = self._frame_of(machine)
+        return newest if until_s is None else min(newest, int(until_s / machine.frame_s + 1e-9))
 
     def _frame_of(self, machine: Machine) -> int:
         return self.frame if machine.process == "lpbf" else self.frame * 2
@@ -134,14 +150,15 @@ class SyntheticStore:
         return [self.opinion] if self.opinion and self._find(machine) else []
 
     def absorptivity(
-        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, until_s: float | None = None, limit: int = 2000,
+        opinion: str = "",
+    ) -> pd.DataFrame:  # fmt: skip
         columns = ["frame", "layer", "time_s", "issued_s", "absorptivity", "nominal_absorptivity", "camera_frames",
                    "ledger_defect", "outcome", "operator"]  # fmt: skip
         m = self._find(machine)
         if m is None or not self.inferring:
             return pd.DataFrame(columns=columns)
-        last = self._frame_of(m)
+        last = self._last(m, until_s)
         frame = np.arange(max(last - limit + 1, 0), last + 1)
         table = pd.DataFrame({"frame": frame, "layer": 3, "time_s": frame * m.frame_s})
         table["issued_s"] = self.now_s - (last - frame) * 0.02
@@ -151,12 +168,13 @@ class SyntheticStore:
         return table.assign(outcome=self.outcome, operator="hfluxno-melt-pool")
 
     def calibration(
-        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", until_s: float | None = None,
+        limit: int = 2000,
+    ) -> pd.DataFrame:  # fmt: skip
         m = self._find(machine)
         if m is None or not self.sensing:
             return table([], CALIBRATION)
-        last = self._frame_of(m)
+        last = self._last(m, until_s)
         at = np.arange(max(last - 64 * 5, 0), last + 1, 64)
         half = 0.2 / np.sqrt(1 + np.arange(len(at)))
         rows = pd.DataFrame({"quantity": quantity, "time_s": at * m.frame_s, "made_s": self.now_s - (last - at) * 0.02})
@@ -171,10 +189,11 @@ class SyntheticStore:
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
-        frames = self.melt_pool(machine, limit=limit, opinion=opinion)
+        frames = self.melt_pool(machine, until_s=until_s, limit=limit, opinion=opinion)
         return frames[frames["lead_s"] == 0].reset_index(drop=True)
 
     def melt_pool(
@@ -183,6 +202,7 @@ class SyntheticStore:
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
@@ -191,7 +211,7 @@ class SyntheticStore:
         if m is None:
             return pd.DataFrame(columns=["frame", "issued_s", "time_s", "lead_s", "length_m", "width_m", "depth_m",
                                          "x_m", "y_m", "beam_power_w", "layer", "outcome", "operator"])  # fmt: skip
-        last = self._frame_of(m)
+        last = self._last(m, until_s)
         frame = np.repeat(np.arange(max(last - limit + 1, 0), last + 1), HORIZON + 1)
         lead = np.tile(np.arange(HORIZON + 1), len(frame) // (HORIZON + 1))
         time_s = (frame + lead) * m.frame_s
@@ -221,12 +241,15 @@ class SyntheticStore:
         return table.sort_values("time_s", kind="stable", ignore_index=True)
 
     def signals(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, until_s: float | None = None,
+        limit: int = 5000,
+    ) -> pd.DataFrame:  # fmt: skip
         m = self._find(machine)
         if m is None:
             return pd.DataFrame(columns=["time_s", "name", "value", "layer"])
-        time_s = np.arange(max(self._frame_of(m) - 120, 0), self._frame_of(m) + 1) * m.frame_s
+        last = self._last(m, until_s)
+        time_s = np.arange(max(last - 120, 0), last + 1) * m.frame_s
+        time_s = time_s[time_s > (since_s if since_s is not None else -1.0)]
         noise = np.random.default_rng(0).normal(0, 0.08, 4000)[(np.arange(len(time_s)) * 7) % 4000]
         return pd.DataFrame(
             {"time_s": time_s, "name": "melt_pool_width_m", "value": self._width(m, time_s) * (1 + noise), "layer": 3}
@@ -247,10 +270,46 @@ class SyntheticStore:
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
         m = self._find(machine)
+        return None if m is None else self.field_at(machine, "", self._frame_of(m) * m.frame_s)
+
+    def forecast_at(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> dict[str, Any] | None:
+        m, newest = self._find(machine), self.latest_forecast(machine)
+        if m is None or newest is None or at_s < 0:
+            return None
+        frame = self._last(m, at_s)
+        return newest | {"frame": frame, "time_s": frame * m.frame_s, "operator": opinion or newest["operator"]}
+
+    def beside(self, machine: str, build: str, at_s: float, *, opinion: str = "") -> tuple[float | None, float | None]:
+        m = self._find(machine)
+        if m is None:
+            return None, None
+        before, after = int(np.ceil(at_s / m.frame_s - 1e-6)) - 1, int(np.floor(at_s / m.frame_s + 1e-6)) + 1
+        return before * m.frame_s if before >= 0 else None, after * m.frame_s if after <= self._frame_of(m) else None
+
+    def field_at(self, machine: str, build: str, at_s: float, lead_s: float | None = None) -> Field | None:
+        m = self._find(machine)
         if m is None:
             return None
-        width = max(float(self._width(m, np.array([self._frame_of(m) * m.frame_s]))[0]), 0.3 * m.width_m)
-        return ellipsoid_field(width)
+        return ellipsoid_field(max(float(self._width(m, np.array([at_s]))[0]), 0.3 * m.width_m))
+
+    def course(self, machine: str, build: str) -> course.Course:
+        m = self._find(machine)
+        end_s = self._frame_of(m) * m.frame_s if m else 0.0
+        layers = table([(3, 0.0, "", 0.0, end_s, False, self.now_s)] if m else [], course.LAYERS)
+        runs = course.runs([(3, 0, 0.0, self.outcome, 0.0), (3, self.frame, end_s, self.outcome, 0.0)] if m else [])
+        nothing = (table([], columns) for columns in (course.SKIPPED, course.ALERTS, course.GAPS))
+        return course.Course(machine, build, layers, course.breaks(layers), runs, *nothing)
+
+    def recordings(self, limit: int = 500) -> pd.DataFrame:
+        rows = [
+            (m.name, f"{m.process}-demo", "", m.material, 60, 1, 3, 3, self.now_s, 0.0, self._frame_of(m) * m.frame_s,
+             self.now_s, "simulated", "asno-small-1", 0)
+            for m in self.machine_list
+        ]  # fmt: skip
+        return table(rows, RECORDINGS)
+
+    def build_alerts(self, machine: str, build: str) -> pd.DataFrame:
+        return self.alerts(machine)
 
     def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
         m = self._find(machine)

@@ -16,6 +16,7 @@ from twin.forecast import OutcomeKind, Severity
 
 Status = Literal["failure", "function_check", "out_of_specification", "maintenance_required"]
 FLOOD = "flood"
+REFUSED = "card_refused"  # a promoted card cannot serve
 ADVISORY: Severity = "low"
 RISKS = ("keyhole", "lack_of_fusion", "balling", "overheating")
 OF_FORECASTS = frozenset(get_args(OutcomeKind)) | set(RISKS)  # what `Alarms` raises; others are raised elsewhere
@@ -44,6 +45,7 @@ STATUS: Mapping[str, Status] = {
     "take_over": "function_check",
     "disk_low": "maintenance_required",
     "disk_full": "failure",
+    REFUSED: "function_check",
     FLOOD: "function_check",
 }
 
@@ -54,8 +56,8 @@ def status_of(kind: str) -> Status:
 
 
 def of_the_twin(kind: str) -> bool:
-    """Whether the twin raises it, by its forecasts and their sensors."""
-    return kind in OF_FORECASTS or kind.startswith(FAULT)
+    """Whether the twin raises it, by its forecasts, their sensors and the cards that it was given."""
+    return kind in OF_FORECASTS or kind.startswith(FAULT) or kind == REFUSED
 
 
 def wants_word(severity: str) -> bool:

@@ -4,10 +4,8 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from twin.alarms.acts import Act, state_of
@@ -29,11 +27,15 @@ from twin.observation import (
 from twin.store import alerts, packing
 from twin.store import floor as floors
 from twin.store.derive import band_columns
+from twin.store.fake_approvals import FakeApprovals
+from twin.store.fake_courses import FakeCourses, field_of, told
+from twin.store.fake_remarks import FakeRemarks
 from twin.store.fake_requests import FakeRequests
+from twin.store.fake_sums import FakeSums
 from twin.store.port import AlertUnknownError, Step, Written
 
 
-class FakeStore(FakeRequests):
+class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests):
     """Not for one machine's worth of data: every read looks at everything."""
 
     def __init__(self) -> None:
@@ -254,6 +256,20 @@ class FakeStore(FakeRequests):
         chosen = [kept for name, kept in named.items() if build in (None, name)]
         return max(chosen, key=lambda kept: kept[:3])[3].model_dump() if chosen else None
 
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        named: dict[tuple[str, str], tuple[float, float, Build]] = {}
+        for received_s, observation in self._observations.values():
+            message = observation.message
+            if isinstance(message, Build):
+                known = named.get((observation.machine, message.build))
+                if known is None or (received_s, message.time_s) >= known[:2]:
+                    named[observation.machine, message.build] = (received_s, message.time_s, message)
+        newest = sorted(named.items(), key=lambda item: item[0][1], reverse=True)
+        newest.sort(key=lambda item: item[0][0])
+        newest.sort(key=lambda item: item[1][:2], reverse=True)
+        rows = [({"machine": machine} | told.model_dump()) for (machine, _), (_, _, told) in newest[:limit]]
+        return packing.table([[row[name] for name in packing.NOMINALS] for row in rows], packing.NOMINALS)
+
     def _of(self, machine: str, opinion: str = "") -> list[Forecast]:
         """A machine's forecasts of one opinion, the newest last."""
         chosen = [f for f in self._forecasts.values() if (f.machine, f.opinion) == (machine, opinion)]
@@ -263,11 +279,14 @@ class FakeStore(FakeRequests):
         return next((forecast.build for forecast in reversed(self._of(machine))), None)
 
     def _frames(
-        self, machine: str, build: str | None, since_s: float | None, limit: int, opinion: str
-    ) -> list[Forecast]:
+        self, machine: str, build: str | None, since_s: float | None, limit: int, opinion: str,
+        until_s: float | None = None,
+    ) -> list[Forecast]:  # fmt: skip
         chosen = build or self._forecast_build(machine)
         mine = [f for f in self._of(machine, opinion) if f.build == chosen]
-        later = [f for f in mine if since_s is None or f.time_s > since_s]
+        later = [
+            f for f in mine if (since_s is None or f.time_s > since_s) and (until_s is None or f.time_s <= until_s)
+        ]
         return sorted(later, key=lambda f: (f.time_s, f.layer, f.frame))[-limit:] if limit else []
 
     def opinions(self, machine: str, build: str | None = None) -> list[str]:
@@ -276,9 +295,10 @@ class FakeStore(FakeRequests):
         return sorted({f.opinion for f in mine} - {""})
 
     def absorptivity(
-        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
-    ) -> pd.DataFrame:
-        frames = self._frames(machine, build, None, limit, opinion)
+        self, machine: str, *, build: str | None = None, until_s: float | None = None, limit: int = 2000,
+        opinion: str = "",
+    ) -> pd.DataFrame:  # fmt: skip
+        frames = self._frames(machine, build, None, limit, opinion, until_s)
         rows = [
             (f.frame, f.layer, f.time_s, f.issued_s, f.absorbed.absorptivity, f.absorbed.nominal,
              f.absorbed.camera_frames, f.ledger_defect, f.outcome.kind, f.operator)
@@ -288,9 +308,10 @@ class FakeStore(FakeRequests):
         return packing.table(rows, packing.ABSORPTIVITY)
 
     def calibration(
-        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
-    ) -> pd.DataFrame:
-        frames = self._frames(machine, build, None, 10**9, "")
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", until_s: float | None = None,
+        limit: int = 2000,
+    ) -> pd.DataFrame:  # fmt: skip
+        frames = self._frames(machine, build, None, 10**9, "", until_s)
         rows = sorted(
             (f.issued_s, f.time_s, tuple({"time_s": f.time_s, "made_s": f.issued_s, **vars(c)}[n] for n in columns))
             for columns in [packing.CALIBRATION]
@@ -306,10 +327,11 @@ class FakeStore(FakeRequests):
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
-        frames = self._frames(machine, build, since_s, limit, opinion)
+        frames = self._frames(machine, build, since_s, limit, opinion, until_s)
         rows = [_size(forecast, lead) for forecast in frames for lead in forecast.leads]
         return packing.table(rows, packing.MELT_POOL)
 
@@ -319,22 +341,24 @@ class FakeStore(FakeRequests):
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
-        frames = self._frames(machine, build, since_s, limit, opinion)
+        frames = self._frames(machine, build, since_s, limit, opinion, until_s)
         return packing.table([_size(f, f.leads[0]) for f in frames if f.leads], packing.MELT_POOL)
 
     def signals(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, until_s: float | None = None,
+        limit: int = 5000,
+    ) -> pd.DataFrame:  # fmt: skip
         chosen = build if build is not None else self._current_build(machine)
         rows = sorted(
             (time_s, message.name, message.source, message.sequence, sample, value, message.layer)
             for _, observation in self._heard(machine)
             if isinstance(message := observation.message, Signal) and message.build == chosen
             for sample, (time_s, value) in enumerate(zip(message.sample_time_s, message.value, strict=True))
-            if since_s is None or time_s > since_s
+            if (since_s is None or time_s > since_s) and (until_s is None or time_s <= until_s)
         )
         newest = rows[-limit:] if limit else []
         return packing.table([(row[0], row[1], row[5], row[6]) for row in newest], packing.SIGNALS)
@@ -362,27 +386,13 @@ class FakeStore(FakeRequests):
 
     def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
         forecasts = self._of(machine, opinion)
-        if not forecasts:
-            return None
-        newest = forecasts[-1]
-        apart = ("leads", "fields", "outcome", "absorbed", "calibrated")
-        columns = {name: value for name, value in vars(newest).items() if name not in apart}
-        columns |= {name: getattr(newest.absorbed, own, None) for name, own in packing.ABSORBED.items()}
-        outcome = {f"outcome_{name}": value for name, value in asdict(newest.outcome).items() if name != "kind"}
-        return columns | outcome | {"outcome": newest.outcome.kind, "withheld": not newest.leads}
+        return told(forecasts[-1]) if forecasts else None
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
         forecasts = [forecast for forecast in self._of(machine) if forecast.fields]
         if not forecasts:
             return None
-        newest = forecasts[-1]
-        nearest = min(newest.fields, key=lambda field: abs(field.lead_s - (lead_s or 0.0)))
-        return replace(
-            nearest,
-            temperature_k=np.asarray(nearest.temperature_k, dtype=np.float32),
-            time_s=newest.time_s + nearest.lead_s,
-            issued_s=newest.issued_s,
-        )
+        return field_of(forecasts[-1], lead_s)
 
     def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
         plans = [

@@ -76,6 +76,13 @@ FRAMES = {
 GAPS = {"noticed_s": float, "source": object, "channel": object, "first_sequence": int, "last_sequence": int}
 
 
+NOMINALS: dict[str, type] = {
+    "machine": object, "build": object, "material": object, "beam_diameter_m": float, "preheat_k": float,
+    "nominal_beam_power_w": float, "nominal_scan_speed_m_per_s": float, "hatch_spacing_m": float,
+    "layer_thickness_m": float,
+}  # fmt: skip
+
+
 def table(rows: Sequence[Sequence[Any]], columns: Mapping[str, type]) -> pd.DataFrame:
     """Rows as a DataFrame with these columns and types, also when there are none; a missing number is NaN."""
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)

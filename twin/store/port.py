@@ -10,9 +10,13 @@ from typing import Any, Protocol
 import pandas as pd
 
 from twin.alarms.acts import Act
+from twin.course import Courses
 from twin.forecast import Alert, Field, Forecast
 from twin.observation import Birth, Frame, Gap, Observation, Rejected, Skipped
+from twin.remarks import Remarks
+from twin.store.approvals import Approvals
 from twin.store.requests import Requests
+from twin.store.sums import Sums
 
 
 class StoreError(Exception):
@@ -88,7 +92,7 @@ class Written:
     duplicate_keys: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-class Store(Requests, Protocol):
+class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:
@@ -117,22 +121,30 @@ class Store(Requests, Protocol):
         """The newest (or the named) build message of a machine, as a dict: `Build.model_validate` takes it back."""
         ...
 
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        """The newest builds of all machines as they were planned, newest first: machine, build, material,
+        beam_diameter_m, preheat_k, nominal_beam_power_w, nominal_scan_speed_m_per_s, hatch_spacing_m (NaN: not said),
+        layer_thickness_m."""
+        ...
+
     def melt_pool(
         self,
         machine: str,
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
         """Estimated and forecast sizes of the newest `limit` frames, by process time of the frame, then by lead.
 
         One build, because process time may begin again with the next: the named one, or that of the newest forecast of
-        record. `since_s`: only frames whose own process time is later. `opinion`: the forecasts of record, or the
-        second opinions of that name. Columns: frame, issued_s, time_s (of the size), lead_s,
-        length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator, length_low_m, length_high_m,
-        width_low_m, width_high_m, depth_low_m, depth_high_m, coverage (NaN where no band is claimed), credibility.
+        record. `since_s`, `until_s`: only frames whose own process time is later than the one, and not later than the
+        other. `opinion`: the forecasts of record, or the second opinions of that name. Columns: frame, issued_s, time_s
+        (of the size), lead_s, length_m, width_m, depth_m, x_m, y_m, beam_power_w, layer, outcome, operator,
+        length_low_m, length_high_m, width_low_m, width_high_m, depth_low_m, depth_high_m, coverage (NaN where no band
+        is claimed), credibility.
         """
         ...
 
@@ -142,6 +154,7 @@ class Store(Requests, Protocol):
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
@@ -153,27 +166,32 @@ class Store(Requests, Protocol):
         ...
 
     def absorptivity(
-        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
-    ) -> pd.DataFrame:
-        """What operators inferred, among the newest `limit` frames of a build, by process time: frame, layer, time_s,
+        self, machine: str, *, build: str | None = None, until_s: float | None = None, limit: int = 2000,
+        opinion: str = "",
+    ) -> pd.DataFrame:  # fmt: skip
+        """What operators inferred, among the newest `limit` frames of a build (not later than `until_s` of process
+        time), by process time: frame, layer, time_s,
         issued_s, absorptivity, nominal_absorptivity, camera_frames (that it was inferred from), ledger_defect, outcome,
         operator. No row where nothing was inferred."""
         ...
 
     def calibration(
-        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", until_s: float | None = None,
+        limit: int = 2000,
+    ) -> pd.DataFrame:  # fmt: skip
         """The newest `limit` estimates of a quantity of a machine in a build (None: that of the newest forecast of
-        record), in the order in which they were made: quantity, time_s (process time of the frame), made_s (wall
-        clock), nominal, estimate, low, high (95 %), signals, frames, identifiable, consistent, followed."""
+        record; not later than `until_s` of process time), in the order in which they were made: quantity, time_s
+        (process time of the frame), made_s (wall clock), nominal, estimate, low, high (95 %), signals, frames,
+        identifiable, consistent, followed."""
         ...
 
     def signals(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, until_s: float | None = None,
+        limit: int = 5000,
+    ) -> pd.DataFrame:  # fmt: skip
         """Observed samples of one build (None: the machine's current one): time_s, name, value, layer.
 
-        The newest `limit` that are later than `since_s`, in time order.
+        The newest `limit` that are later than `since_s` and not later than `until_s`, in time order.
         """
         ...
 

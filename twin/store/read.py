@@ -144,6 +144,11 @@ class Reader:
         columns = {name: value for name, value in row._mapping.items() if name not in ("machine", "received_s")}
         return {"version": 1, "kind": "build", **columns, "assumed": json.loads(row.assumed)}
 
+    def nominals(self, limit: int = 200) -> pd.DataFrame:
+        rows = select(*(getattr(BuildRow, name) for name in packing.NOMINALS))
+        order = (BuildRow.received_s.desc(), BuildRow.time_s.desc(), BuildRow.machine, BuildRow.build.desc())
+        return packing.table(self._rows(rows.order_by(*order).limit(limit)), packing.NOMINALS)
+
     def _forecast_build(self, machine: str) -> str | None:
         of_record = select(ForecastRow.build).where(ForecastRow.machine == machine, ForecastRow.opinion == "")
         row = self._first(of_record.order_by(*_NEWEST))
@@ -155,10 +160,11 @@ class Reader:
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
-        return self._sizes(machine, build, since_s, limit, opinion, first_lead_only=False)
+        return self._sizes(machine, build, since_s, until_s, limit, opinion, first_lead_only=False)
 
     def estimates(
         self,
@@ -166,10 +172,11 @@ class Reader:
         *,
         build: str | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         limit: int = 2000,
         opinion: str = "",
     ) -> pd.DataFrame:
-        return self._sizes(machine, build, since_s, limit, opinion, first_lead_only=True)
+        return self._sizes(machine, build, since_s, until_s, limit, opinion, first_lead_only=True)
 
     def opinions(self, machine: str, build: str | None = None) -> list[str]:
         row, found = ForecastRow, [""]
@@ -179,8 +186,9 @@ class Reader:
         return found[1:]
 
     def absorptivity(
-        self, machine: str, *, build: str | None = None, limit: int = 2000, opinion: str = ""
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, until_s: float | None = None, limit: int = 2000,
+        opinion: str = "",
+    ) -> pd.DataFrame:  # fmt: skip
         row = ForecastRow
         rows = select(
             row.frame, row.layer, row.time_s, row.issued_s, row.absorptivity, row.nominal_absorptivity,
@@ -188,24 +196,30 @@ class Reader:
         ).where(
             row.machine == machine, row.build == (build or self._forecast_build(machine)), row.opinion == opinion
         )  # fmt: skip
+        if until_s is not None:
+            rows = rows.where(row.time_s <= until_s)
         newest = self._rows(rows.order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc()).limit(limit))
         inferred = [frame for frame in newest[::-1] if frame.absorptivity is not None]
         return packing.table(inferred, packing.ABSORPTIVITY)
 
     def calibration(
-        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", limit: int = 2000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, quantity: str = "absorptivity", until_s: float | None = None,
+        limit: int = 2000,
+    ) -> pd.DataFrame:  # fmt: skip
         row = CalibrationRow
         chosen = build or self._forecast_build(machine)
         rows = select(*(row.__table__.c[name] for name in packing.CALIBRATION)).where(
             row.machine == machine, row.build == chosen, row.quantity == quantity
         )
+        if until_s is not None:
+            rows = rows.where(row.time_s <= until_s)
         newest = self._rows(rows.order_by(row.made_s.desc(), row.time_s.desc()).limit(limit))
         return packing.table(newest[::-1], packing.CALIBRATION)
 
     def _sizes(
-        self, machine: str, build: str | None, since_s: float | None, limit: int, opinion: str, *, first_lead_only: bool
-    ) -> pd.DataFrame:
+        self, machine: str, build: str | None, since_s: float | None, until_s: float | None, limit: int, opinion: str,
+        *, first_lead_only: bool,
+    ) -> pd.DataFrame:  # fmt: skip
         row, size = ForecastRow, MeltPoolRow
         chosen = build or self._forecast_build(machine)
         frames = select(
@@ -213,6 +227,8 @@ class Reader:
         ).where(row.machine == machine, row.build == chosen, row.opinion == opinion)
         if since_s is not None:
             frames = frames.where(row.time_s > since_s)
+        if until_s is not None:
+            frames = frames.where(row.time_s <= until_s)
         frame = frames.order_by(row.time_s.desc(), row.layer.desc(), row.frame.desc()).limit(limit).subquery("frame").c
         rows = select(
             frame.frame, frame.issued_s, size.time_s, size.lead_s, size.length_m, size.width_m, size.depth_m,
@@ -226,8 +242,9 @@ class Reader:
         return packing.table(self._rows(rows), packing.MELT_POOL)
 
     def signals(
-        self, machine: str, *, build: str | None = None, since_s: float | None = None, limit: int = 5000
-    ) -> pd.DataFrame:
+        self, machine: str, *, build: str | None = None, since_s: float | None = None, until_s: float | None = None,
+        limit: int = 5000,
+    ) -> pd.DataFrame:  # fmt: skip
         row = SignalRow
         current = select(MachineRow.build).where(MachineRow.machine == machine).scalar_subquery()
         rows = select(row.time_s, row.name, row.value, row.layer).where(
@@ -235,6 +252,8 @@ class Reader:
         )
         if since_s is not None:
             rows = rows.where(row.time_s > since_s)
+        if until_s is not None:
+            rows = rows.where(row.time_s <= until_s)
         order = (row.time_s, row.name, row.source, row.sequence, row.sample)
         newest = self._rows(rows.order_by(*(column.desc() for column in order)).limit(limit))
         return packing.table(newest[::-1], packing.SIGNALS)
@@ -269,12 +288,7 @@ class Reader:
 
     def latest_forecast(self, machine: str, *, opinion: str = "") -> dict[str, Any] | None:
         mine = select(*ForecastRow.__table__.c).where(ForecastRow.machine == machine, ForecastRow.opinion == opinion)
-        row = self._first(mine.order_by(*_NEWEST))
-        if row is None:
-            return None
-        columns = dict(row._mapping)
-        del columns["id"]
-        return columns | {"outcome": columns.pop("outcome_kind")}
+        return forecast_of(self._first(mine.order_by(*_NEWEST)))
 
     def latest_field(self, machine: str, lead_s: float | None = None) -> Field | None:
         row = FieldRow
@@ -282,10 +296,14 @@ class Reader:
         found = self._first(newest.order_by(row.issued_s.desc(), row.time_s.desc()))
         if found is None:
             return None
-        wanted_s = 0.0 if lead_s is None else lead_s
-        leads = self._rows(select(row.lead, row.lead_s).where(row.forecast_id == found.forecast_id))
+        return self._field(found.forecast_id, lead_s)
+
+    def _field(self, identity: int, lead_s: float | None) -> Field:
+        """The snapshot of a forecast that is nearest to a lead."""
+        row, wanted_s = FieldRow, 0.0 if lead_s is None else lead_s
+        leads = self._rows(select(row.lead, row.lead_s).where(row.forecast_id == identity))
         nearest = min(leads, key=lambda lead: (abs(lead.lead_s - wanted_s), lead.lead))
-        snapshot = select(*row.__table__.c).where(row.forecast_id == found.forecast_id, row.lead == nearest.lead)
+        snapshot = select(*row.__table__.c).where(row.forecast_id == identity, row.lead == nearest.lead)
         return packing.unpack_field(self._first(snapshot))
 
     def scan_vectors(self, machine: str, build: str, layer: int) -> pd.DataFrame:
@@ -448,6 +466,15 @@ class Reader:
             select(CardRow.json).where(CardRow.name == name).order_by(CardRow.received_s.desc(), CardRow.sha256)
         )
         return None if row is None else dict(json.loads(row.json))
+
+
+def forecast_of(row: Any) -> dict[str, Any] | None:
+    """A row of `forecasts` as the port tells it."""
+    if row is None:
+        return None
+    columns = dict(row._mapping)
+    del columns["id"]
+    return columns | {"outcome": columns.pop("outcome_kind")}
 
 
 def _observation(machine: str, row: Any) -> Observation:

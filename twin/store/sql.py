@@ -2,7 +2,7 @@
 
     SqlStore.create(url)       the writer: makes the schema or upgrades it, after a backup
     SqlStore.open_reader(url)  a reader: never changes anything, works while the writer writes
-    SqlStore.open_desk(url)    a reader through which people acknowledge and shelve alerts, and nothing else
+    SqlStore.open_desk(url)    a reader through which people act: on alerts, builds, what serves a machine; nothing else
 
 A commit is durable against a crash of the process. `durability="normal"` may lose the last commits of an SQLite store
 when the power goes, never corrupt the file; "full" waits for the disk at every commit (about 10 times slower for small
@@ -15,9 +15,13 @@ from sqlalchemy import Engine
 
 from twin.alarms.acts import Act
 from twin.forecast import Alert
+from twin.store.course import SqlCourses
 from twin.store.engine import Durability, answering, connect, file_of, told
 from twin.store.port import AlertUnknownError, Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
+from twin.store.sql_approvals import SqlApprovals
+from twin.store.sql_remarks import SqlRemarks
 from twin.store.sql_requests import SqlRequests
+from twin.store.sql_sums import SqlSums
 from twin.store.stretch import StretchReader
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.disk import DiskGuard, Room
@@ -25,8 +29,8 @@ from twin.store.upkeep.schema import revision_of, upgrade
 from twin.store.write import act, write_step
 
 
-class SqlStore(StretchReader, SqlRequests):
-    """Both halves over one engine; made by `create` or `open_reader`."""
+class SqlStore(SqlCourses, SqlSums, StretchReader, SqlRemarks, SqlApprovals, SqlRequests):
+    """All halves over one engine; made by `create`, `open_reader` or `open_desk`."""
 
     def __init__(self, engine: Engine, *, writes: bool, guard: DiskGuard | None = None) -> None:
         super().__init__(engine)

@@ -162,7 +162,8 @@
     say("hall-summary", tiles.length + (tiles.length === 1 ? " machine: " : " machines: ") + told.join(", "));
   }
 
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: { choose: choose, look: look, act: act, asked: () => held.asked, inHand: inHand, asLeft: asLeft } });
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { meltwin: {
+    choose: choose, look: look, act: act, asked: () => held.asked, pulse: () => held.pulse, inHand: inHand, asLeft: asLeft } });
   root.dataset.link = "connecting";
   root.dataset.waiting = "yes";
   root.dataset.fresh = "none";

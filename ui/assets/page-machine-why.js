@@ -97,7 +97,9 @@
     forget();
     const said = { machine: meta.machine, of: document.querySelector("#why-of input:checked").value,
       lead_s: Number(byId("why-lead").value), frame: null };
-    if (picked) Object.assign(said, { build: meta.build }, picked);
+    const last = meta.frame.length - 1, shown = { layer: meta.layer[last], frame: meta.frame[last], time_s: meta.time_s[last] };
+    const about = picked || (root.dataset.replay ? shown : null);  // a replay's newest is not the machine's
+    if (about) Object.assign(said, { build: meta.build }, about);
     if (name) said.by = name.value.trim();
     say("Asking…", "");
     try {

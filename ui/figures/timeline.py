@@ -25,10 +25,12 @@ def timeline(
     unit: LengthUnit,
     palette: Palette,
     second: pd.DataFrame | None = None,
+    came: pd.DataFrame | None = None,
 ) -> go.Figure:
     """Draw `Store.melt_pool` rows and `Store.signals` rows as three panels over one axis of process time.
 
-    `second`: rows of another operator on the same frames, dashed beside.
+    `second`: rows of another operator on the same frames, dashed beside. `came`: where one looks back, what was
+    observed (`melt_pool_width_m`) and estimated (`estimate_width_m`) after now: time_s, name, value.
     """
     if frames.empty:
         return message_figure("No frame has been forecast yet: waiting for the machine to scan", palette)
@@ -48,6 +50,7 @@ def timeline(
         where = {"xaxis": "x", "yaxis": f"y{panel}" if panel > 1 else "y"}
         data += _panel(estimate, horizon, observed, column, now_s, scale, unit, palette, where)
         data += _beside(beside, column, now_s, scale, unit, palette, where)
+        data += _came(came, column, now_s, end_s, scale, unit, palette, where)
         domain = _domain(panel)
         top = _top(pd.concat([estimate, *beside]), horizon, observed, column) * unit.per_m
         axes[f"yaxis{panel}" if panel > 1 else "yaxis"] = axis(
@@ -224,6 +227,38 @@ def _beside(
                 hovertemplate=f"%{{y:.{unit.digits}f}} {unit.name}<extra>%{{meta}}</extra>",
                 **where,
             )
+
+
+def _came(
+    came: pd.DataFrame | None,
+    column: str,
+    now_s: float,
+    end_s: float,
+    scale: float,
+    unit: LengthUnit,
+    palette: Palette,
+    where: dict[str, str],
+) -> Iterator[Any]:
+    """What came where the forecast had spoken of: it is drawn over the horizon."""
+    if came is None or came.empty:
+        return
+    hover = f"%{{y:.{unit.digits}f}} {unit.name}<extra>%{{meta}}</extra>"
+    within = came[(came["time_s"] > now_s) & (came["time_s"] <= end_s)]
+    for name, meta in ((f"estimate_{column}", "came, estimated"), (f"melt_pool_{column}", "came, observed")):
+        rows = within[within["name"] == name]
+        if rows.empty:
+            continue
+        estimated = meta.endswith("estimated")
+        yield go.Scatter(
+            x=_relative(rows, now_s, scale),
+            y=_metres(rows, "value", unit),
+            mode="lines" if estimated else "markers",
+            line={"width": 1.4, "color": palette.muted},
+            marker={"size": 5, "color": palette.observed},
+            meta=meta,
+            hovertemplate=hover,
+            **where,
+        )
 
 
 def _relative(rows: pd.DataFrame, now_s: float, scale: float) -> np.ndarray:

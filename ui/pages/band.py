@@ -93,9 +93,12 @@ def _facts(snapshot: Snapshot) -> list[Any]:
     keyhole = number(latest.get("keyhole_number"))
     regime = REGIMES.get(str(latest.get("regime")), "–")
     credible, of_whom = _credible(latest)
+    of = (
+        f" of {layers}" if layers and layer is not None and layer <= layers else ""
+    )  # a part of a build keeps its numbers
     facts = [
         ("Build", str(build.get("build") or snapshot.row.get("build") or "–"), False),
-        ("Layer", "–" if layer is None else f"{layer:.0f}" + (f" of {layers}" if layers else ""), False),
+        ("Layer", "–" if layer is None else f"{layer:.0f}{of}", False),
         ("Material", build.get("material") or "–", "material" in assumed),
         ("Beam", beam, "beam_diameter_m" in assumed),
         ("Power", quantity(build.get("nominal_beam_power_w"), 1, "W"), "nominal_beam_power_w" in assumed),

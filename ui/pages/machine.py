@@ -106,7 +106,7 @@ def _age(name: str) -> Any:
 
 def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
     fresh, unit = snapshot.fresh, _unit(snapshot)
-    figure = timeline(fresh.frames, fresh.signals, unit, palette, fresh.second)
+    figure = timeline(fresh.frames, fresh.signals, unit, palette, fresh.second, fresh.came)
     figure.update_layout(meta=because.picks(snapshot, figure))
     return {
         "timeline": {"figure": figure},

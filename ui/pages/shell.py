@@ -6,6 +6,8 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from ui.access.roles import LEAST, may
+from ui.access.who import who
 from ui.figures.style import FONT
 from ui.live import Page
 from ui.pages.person import person
@@ -20,16 +22,16 @@ THEME = {
 
 def shell(page: Page, pages: Sequence[Page]) -> Any:
     """The whole document body of a page, which the live feed knows by its name."""
+    bar = [
+        html.A("Skip to the charts", href="#content", className="skip"),
+        html.Header(_bar(page, pages), className="bar"),
+    ]
+    content = (
+        html.Main(page.layout(), id="content", className="content", tabIndex=-1) if _sees(page) else _refusal(page)
+    )
+    told = {"data-page": page.name} if _sees(page) else {}  # without it nothing is asked of the server
     return dmc.MantineProvider(
-        html.Div(
-            [
-                html.A("Skip to the charts", href="#content", className="skip"),
-                html.Header(_bar(page, pages), className="bar"),
-                html.Main(page.layout(), id="content", className="content", tabIndex=-1),
-            ],
-            **{"data-page": page.name},
-            className="page",
-        ),
+        html.Div([*bar, content], **told, className="page" if told else "page refused"),
         defaultColorScheme="auto",
         theme=THEME,
     )
@@ -38,7 +40,7 @@ def shell(page: Page, pages: Sequence[Page]) -> Any:
 def _bar(page: Page, pages: Sequence[Page]) -> list[Any]:
     return [
         html.Div([html.Span(className="mark", **{"aria-hidden": "true"}), html.H1("Meltwin")], className="brand"),
-        html.Nav([_link(each, each is page) for each in pages], **{"aria-label": "Pages"}),
+        html.Nav([_link(each, each is page) for each in pages if _sees(each)], **{"aria-label": "Pages"}),
         html.Div(
             dmc.SegmentedControl(
                 id="machines", data=[], value="", size="sm", radius="sm", **{"aria-label": "Machine to watch"}
@@ -77,6 +79,21 @@ def _bar(page: Page, pages: Sequence[Page]) -> list[Any]:
         ),
         dcc.Store(id="choice"),
     ]
+
+
+def _sees(page: Page) -> bool:
+    """Whether who asks may see a page."""
+    person = who()
+    return may(person.role if person else "viewer", page.act)
+
+
+def _refusal(page: Page) -> Any:
+    person = who()
+    role = person.role if person else "not signed in"
+    words = f"To {page.act} needs the role {LEAST[page.act]}; you are {role}."
+    return html.Main(
+        [html.H2(f"{page.title} is not for you"), html.P(words)], id="content", className="refusal", tabIndex=-1
+    )
 
 
 def _link(page: Page, here: bool) -> Any:

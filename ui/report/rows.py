@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twin.store.stretch import Stretches
 
 MAPS = 4  # layers that are drawn
-ALERTS, MISSED = 200, 500  # rows at most; a report says where there are more
+ALERTS, MISSED, NOTES = 200, 500, 500  # rows at most; a report says where there are more
 
 
 class ReportError(ExportError):
@@ -49,6 +49,8 @@ class Rows:
     gaps: pd.DataFrame
     rejects: pd.DataFrame
     births: pd.DataFrame
+    notes: pd.DataFrame  # of people, on the stretch's layers and on the build, in the order in which they were kept
+    marks: pd.DataFrame  # whether the build is good, in order
     snapshot: "Snapshot | None"
     cards: dict[str, list[dict[str, Any]]]
     schema: str
@@ -138,6 +140,8 @@ def read(store: "Stretches", stretch: Stretch, progress: Callable[[str], None] =
         gaps=store.stretch_gaps(stretch, begin_s, end_s, limit=MISSED + 1),
         rejects=store.stretch_rejects(stretch, begin_s, end_s, limit=MISSED + 1),
         births=store.stretch_births(stretch, begin_s, end_s),
+        notes=_notes(store, stretch),
+        marks=store.build_marks(stretch.machine, stretch.build),
         snapshot=store.newest_snapshot(stretch),
         cards={name: store.cards(name) for name in sorted(gathered.operators)},
         schema=SCHEMA_REVISION,
@@ -156,6 +160,13 @@ def _machine(store: "Stretches", machine: str) -> dict[str, Any]:
     rows = store.machines()
     found = rows[rows["machine"] == machine].to_dict("records")
     return {str(name): value for name, value in found[0].items()} if found else {"machine": machine}
+
+
+def _notes(store: "Stretches", stretch: Stretch) -> pd.DataFrame:
+    """Notes on these layers or on the build itself, the oldest first; one more than are shown where there are more."""
+    every = store.notes(stretch.machine, stretch.build, limit=NOTES + 1)
+    here = every["layer"].isna() | every["layer"].between(stretch.first_layer, stretch.last_layer)
+    return every[here].iloc[::-1].reset_index(drop=True)
 
 
 def _running(store: "Stretches", stretch: Stretch, layers: pd.DataFrame, build: dict[str, Any]) -> str:

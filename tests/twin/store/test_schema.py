@@ -17,6 +17,7 @@ from tests.contracts import store_cases as case
 from tests.contracts.test_store import said
 from twin.clock import FakeClock
 from twin.observation import Birth, Skipped
+from twin.remarks import Note
 from twin.store.people import SqlPeople
 from twin.store.port import Step, StoreBackupError, StoreCorruptError, StoreMissingError
 from twin.store.sql import SqlStore
@@ -38,6 +39,8 @@ LOST = {
     "0007_bands": {"requests"},
     "0008_requests": {"machine_calibration"},
     "0009_machine_calibration": {"accounts", "account_acts"},
+    "0010_accounts": {"notes", "build_marks"},
+    "0011_notes": {"approvals"},
 }
 
 
@@ -59,6 +62,10 @@ def fill(url: str, many: int = 300) -> SqlStore:
     )
     store.acknowledge("m1", "b1", "k3", by="Ada", note="seen", now_s=30.0)
     store.ask("attribution", {"of": "depth"}, who="Ada", now_s=5.0, deadline_s=9.0)
+    noted = store.note(Note("m1", "b1", "spatter", "Ada", 5.0, 1, "point", 1e-3, 2e-3))
+    store.withdraw_note(noted, by="Ben", why="a shadow", now_s=6.0)
+    store.mark_build("m1", "b1", good=True, by="Ada", note="CT clean", now_s=6.0)
+    store.promote("m1", "asno", sha256="ab", by="Ada", note="better", now_s=7.0)
     keep(url, "m1", "b1", by="Ada", now_s=5.0)
     people = SqlPeople.open(url)
     people.add_account("ada", "engineer", "hash", by="first start", now_s=6.0)

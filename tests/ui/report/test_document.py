@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from tests.ui.report import built
 from tests.ui.report.page import Page
+from twin.remarks import Note
 from twin.store.port import Step
 from twin.store.sql import SqlStore
 from ui.report import ReportError, Rows, Stamp, document, read, stretch_of
@@ -68,6 +70,35 @@ def test_what_people_wrote_is_shown_and_is_not_markup(rows: Rows) -> None:
     assert "<fine>" not in page
     assert "<hopped>" not in page
     assert "<qa@" not in page
+
+
+def test_notes_of_people_and_marks_are_shown_with_who_and_when(store: SqlStore, tmp_path: Path) -> None:
+    noting = SqlStore.create(f"sqlite:///{tmp_path}/noted.db")
+    built.fill(noting, LAYERS, 20)
+
+    def note(words: str, **where: Any) -> int:
+        return noting.note(Note(built.MACHINE, built.BUILD, words, "Ben", built.BEGUN_S, **where))
+
+    note("on the build & <all> of it")
+    note("spatter", layer=2, shape="circle", x_m=1e-3, y_m=2e-3, radius_m=5e-4)
+    back = note("a shadow", layer=2)
+    note("elsewhere", layer=5)
+    noting.withdraw_note(back, by="Eve", why="looked again", now_s=built.BEGUN_S + 60)
+    noting.mark_build(built.MACHINE, built.BUILD, good=True, by="Ada", note="CT clean", now_s=built.BEGUN_S)
+    rows = read(noting, stretch_of(noting, built.MACHINE, built.BUILD, layers=(1, 3)))
+    assert document(rows, STAMP) == document(read(noting, rows.stretch), STAMP)
+    noting.close()
+    said = text_of(rows)
+    for words in (
+        "the build on the build & <all> of it Ben, 2023-11-14 22:13:20 UTC",
+        "layer 2, circle at x 1.00, y 2.00 mm, radius 0.50 mm spatter",
+        "withdrawn Eve, 2023-11-14 22:14:20 UTC: “looked again”",
+        "Marked good by Ada, 2023-11-14 22:13:20 UTC: “CT clean”",
+        "recoater <hopped>",
+    ):
+        assert words in said
+    assert "elsewhere" not in said
+    assert "Nobody has marked" in text_of(read(store, stretch_of(store, built.MACHINE, built.BUILD)))
 
 
 def test_frames_by_outcome_and_what_is_not_known_add_up(rows: Rows) -> None:

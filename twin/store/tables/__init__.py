@@ -8,6 +8,7 @@ message (`parameters`), and so are fields. Tables that are read by ranges are cl
 (`sqlite_with_rowid=False`): one tree to write, one to read.
 """
 
+from twin.store.tables.approved import ApprovalRow
 from twin.store.tables.asked import CounterRow, RequestRow
 from twin.store.tables.base import SCHEMA_REVISION, Base
 from twin.store.tables.heard import (
@@ -23,6 +24,7 @@ from twin.store.tables.heard import (
     SkippedRow,
 )
 from twin.store.tables.people import AccountActRow, AccountRow
+from twin.store.tables.remarks import BuildMarkRow, NoteRow
 from twin.store.tables.sampled import FrameRow, ParametersRow, ScanVectorRow, SignalRow
 from twin.store.tables.told import AlertActRow, AlertRow, CalibrationRow, CardRow, FieldRow, ForecastRow, MeltPoolRow
 
@@ -32,8 +34,10 @@ __all__ = [
     "AccountRow",
     "AlertActRow",
     "AlertRow",
+    "ApprovalRow",
     "Base",
     "BirthRow",
+    "BuildMarkRow",
     "BuildRow",
     "CalibrationRow",
     "CardRow",
@@ -47,6 +51,7 @@ __all__ = [
     "LayerRow",
     "MachineRow",
     "MeltPoolRow",
+    "NoteRow",
     "ObservationRow",
     "ParametersRow",
     "RejectRow",

@@ -10,7 +10,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
-SCHEMA_REVISION = "0010_accounts"  # head of migrations/versions
+SCHEMA_REVISION = "0012_approvals"  # head of migrations/versions
 
 CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -1,10 +1,12 @@
 """What the twin told people and people told the twin: alerts, acknowledgements, notes. Pure functions to HTML."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from ui import words
-from ui.report.rows import ALERTS, Rows
+from ui.report.rows import ALERTS, NOTES, Rows
 from ui.report.sections.html import Raw, badge, bold, paragraph, table, utc
 from ui.report.sections.place import numbered
 
@@ -42,8 +44,41 @@ def alerts(rows: Rows) -> list[str]:
 
 
 def notes(rows: Rows) -> list[str]:
-    """What people wrote beside layers."""
+    """What people wrote about the build, its layers and places, what the machine says beside layers, and whether
+    somebody marked the build as good."""
+    found = [_good(rows)]
+    if len(rows.notes):
+        lines = [_note(note) for note in rows.notes.tail(NOTES).itertuples()]
+        head = ("No.", "Place", "Note", "By whom, when", "Withdrawn")
+        found.append(table("Notes of people", head, lines, "wide"))
+        if len(rows.notes) > NOTES:
+            found.append(paragraph(f"These are the newest {NOTES}; more are in the exported table of notes."))
     noted = rows.layers[rows.layers["note"].astype(str) != ""]
-    if noted.empty:
-        return [paragraph("No layer of this stretch has a note.")]
-    return [table("Notes of layers", ("Layer", "Note"), [(f"{row.layer:,}", row.note) for row in noted.itertuples()])]
+    if len(noted):
+        found.append(
+            table(
+                "Notes of layers, by the machine",
+                ("Layer", "Note"),
+                [(f"{r.layer:,}", r.note) for r in noted.itertuples()],
+            )
+        )
+    if rows.notes.empty and noted.empty:
+        found.append(paragraph("Nobody has noted anything of this stretch."))
+    return found
+
+
+def _good(rows: Rows) -> str:
+    """The mark that stands, and who said it."""
+    if rows.marks.empty:
+        return paragraph("Nobody has marked this build as good.")
+    last = rows.marks.iloc[-1]
+    word = "Marked good" if last["good"] else "No longer marked good"
+    return paragraph(bold(word), f" by {last['by']}, {utc(last['at_s'])}: “{last['note']}”")
+
+
+def _note(note: Any) -> tuple[Any, ...]:
+    back: Any = "–"
+    if not pd.isna(note.withdrawn_s):
+        told = paragraph(f"{note.withdrawn_by}, {utc(note.withdrawn_s)}: “{note.withdrawn_why}”")
+        back = Raw(f"{badge('withdrawn', 'caution').text} {told}")
+    return (str(note.id), words.where(note), note.text, f"{note.by}, {utc(note.at_s)}", back)

@@ -1,0 +1,1 @@
+"""Replay: a stored build looked back at. Each viewer scrubs alone, so nothing of it is fanned out."""
