@@ -121,8 +121,7 @@ def test_an_alert_arises_and_is_acknowledged_and_shelved_by_keyboard(
     assert kept["shelved_note"] == "nozzle is changed at noon"
     assert abs(kept["shelved_until_s"] - time.time() - 45 * 60) < 30
 
-    box = row.locator("button[data-deed=unshelve]").bounding_box()
-    page.mouse.move(box["x"] + 9, box["y"] + 9)
+    row.locator("button[data-deed=unshelve]").hover()
     page.mouse.down()
     page.wait_for_timeout(1500)  # a slow press, while the list moves on
     page.mouse.up()
