@@ -79,7 +79,7 @@ def _unlike(own: pd.Series, other: pd.Series, *, with_parameters: bool) -> str:
     """Why two builds cannot be compared; empty: they can."""
     if own["material"] != other["material"]:
         return f"another alloy, {other['material']}"
-    if own["process"] != other["process"]:
+    if own["process"] and other["process"] and own["process"] != other["process"]:  # a machine that left may not say
         return f"another process, {other['process']}"
     if not _same(own["layer_thickness_m"], other["layer_thickness_m"]):
         return f"another layer thickness, {other['layer_thickness_m'] * 1e6:.0f} µm"

@@ -60,6 +60,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[Place, str], Layers] = {}
+        self.archive: tuple[float, pd.DataFrame | None] = (0.0, None)  # when it was read, all builds
         self.compared: tuple[tuple[pd.DataFrame, ...], Any, Any] = ((), None, None)  # of what, limits, comparison
         self.counts: dict[Place, tuple[float, dict[int, int]]] = {}
         self.outcomes: dict[Place, tuple[float, float, dict[str, int]]] = {}  # heard_s, when counted

@@ -17,17 +17,19 @@ from twin.golden import COMPARISON, LIMITS, Kin, compare, kin, limits, outside
 from twin.remarks import NOTES, standing
 from twin.store import packing
 from twin.store.port import Store
+from twin.store.sums import NOT_OK, SUMS
 from ui.figures.builds import MEASURES
 from ui.kept import FRAMES, Kept, Place, kept
 
 PERIOD_S = 1.0
+ARCHIVE_S = 5.0  # between two looks at all builds, which counts their layers
 RECOUNT_S = 30.0  # of a build that is not its machine's current one
 OUTCOMES = 4  # builds whose frames are counted in one reading
 POINTS = 6000  # of the whole part, which a tablet turns smoothly; and of one layer
 BINS = 60  # of a layer's time
 PICTURES = ("stack", "heat")
 OUTCOME, ALERTS = "outcome", "alerts"
-CHOICES = (*(name for name in MEASURES if name not in ("layer_time_s", "interlayer_time_s")), OUTCOME, ALERTS)
+CHOICES = (*(name for name in MEASURES if name != NOT_OK), OUTCOME, ALERTS)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Looked:
     def of(cls, asked: dict[str, str]) -> "Looked":
         quantity, picture, layer = asked.get("quantity", ""), asked.get("picture", ""), asked.get("layer", "")
         return cls(
-            quantity if quantity in (*MEASURES, OUTCOME, ALERTS) else "width_m",
+            quantity if quantity in CHOICES else "width_m",
             picture if picture in PICTURES else "stack",
             int(layer) if layer.isdecimal() and len(layer) < 9 else None,
         )
@@ -56,6 +58,7 @@ class OneBuild:
     layers: tuple[int, ...] = ()
     kin: Kin = field(default_factory=lambda: Kin((), ""))
     comparison: pd.DataFrame = field(default_factory=lambda: packing.table([], COMPARISON))
+    shares: pd.DataFrame = field(default_factory=lambda: packing.table([], SUMS))  # of frames not in order, by layer
     within: pd.DataFrame = field(default_factory=lambda: packing.table([], LIMITS))
     marks: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: pd.DataFrame = field(default_factory=lambda: packing.table([], NOTES))
@@ -108,7 +111,8 @@ def read_shelf(store: Store, asked: dict[str, str], before: Shelf, now_s: float)
     """The list, or the build that is asked for; None while there is no build."""
     if now_s - before.rows_s < PERIOD_S and not before.reading:
         return replace(before, read_s=now_s, trouble="")
-    builds, marks, held = store.archive(), store.build_marks(), kept(store)
+    held = kept(store)
+    builds, marks = _archive(store, held, now_s), store.build_marks()
     if builds.empty:
         return None
     shelf = Shelf(now_s, builds=builds, good=standing(marks), looked=Looked.of(asked), rows_s=now_s)
@@ -124,6 +128,14 @@ def read_shelf(store: Store, asked: dict[str, str], before: Shelf, now_s: float)
     one, reading = _read_one(store, held, shelf, OneBuild(row, marks=marks), marks, now_s)
     _count_outcomes(store, held, found, now_s)
     return replace(shelf, one=one, wanted=wanted, reading=reading, outcomes={wanted: held.outcomes[wanted][-1]})
+
+
+def _archive(store: Store, held: Kept, now_s: float) -> pd.DataFrame:
+    read_s, builds = held.archive
+    if builds is None or builds.empty or not 0 <= now_s - read_s < ARCHIVE_S:
+        builds = store.archive()
+        held.archive = (now_s, builds)
+    return builds
 
 
 def _count_outcomes(store: Store, held: Kept, builds: pd.DataFrame, now_s: float) -> int:
@@ -178,7 +190,8 @@ def _read_one(
     if len(sums[place]):
         good = {each: rows for each, rows in sums.items() if each != place and len(rows) and not missing}
         within, comparison = _compared(held, sums[place], good)
-        one = replace(one, comparison=comparison, within=within)
+        shares = sums[place][sums[place]["quantity"] == NOT_OK]
+        one = replace(one, comparison=comparison, within=within, shares=shares)
     one, undrawn = _draw(store, held, one, counts, looked, left)
     return one, "; ".join([*missing, *undrawn])
 

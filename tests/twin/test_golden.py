@@ -168,5 +168,7 @@ def test_without_a_part_kin_are_of_the_same_alloy_and_parameters() -> None:
     rows = archive(
         {"build": "own"}, {"build": "a"}, {"build": "b", "part": "lug"}, {"build": "c", "nominal_beam_power_w": 200.0},
         {"build": "d", "nominal_beam_power_w": 195.1}, {"build": "e", "process": "ded"},
+        {"build": "f", "process": None},
     )  # fmt: skip
-    assert kin(rows, marked("a", "b", "c", "d", "e"), "m1", "own").builds == (("m1", "a"), ("m1", "d"))
+    found = kin(rows, marked("a", "b", "c", "d", "e", "f"), "m1", "own")
+    assert found.builds == (("m1", "a"), ("m1", "d"), ("m1", "f"))

@@ -13,6 +13,7 @@ from twin import course
 from twin.alarms.acts import state_of
 from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
+from twin.remarks import NOTES
 from twin.store import packing
 from twin.store.course import RECORDINGS
 from twin.store.fake_approvals import FakeApprovals
@@ -307,6 +308,9 @@ class SyntheticStore(FakeApprovals, FakeRequests):
             for m in self.machine_list
         ]  # fmt: skip
         return table(rows, RECORDINGS)
+
+    def notes(self, machine: str | None = None, build: str | None = None, **more: Any) -> pd.DataFrame:
+        return table([], NOTES)
 
     def build_alerts(self, machine: str, build: str) -> pd.DataFrame:
         return self.alerts(machine)

@@ -16,9 +16,9 @@ from twin.store.sums import POINTS
 from ui import kept as keeping
 from ui.access.who import Who, set_who
 from ui.figures import DARK, DED, LIGHT, LPBF
-from ui.figures.builds import MEASURES, heat, limits_chart, measure, plane, stack
+from ui.figures.builds import heat, limits_chart, measure, plane, stack
 from ui.pages.builds import ids, listing, page, remarks, words
-from ui.shelf import Looked, Shelf, read_shelf
+from ui.shelf import CHOICES, Looked, Shelf, read_shelf
 
 ASKED = {"machine": MACHINE, "build": "lug-3"}
 
@@ -146,7 +146,7 @@ def test_what_makes_no_sense_in_an_address_is_the_usual(asked: dict[str, str], l
     assert Looked.of(asked) == looked
 
 
-@pytest.mark.parametrize("quantity", [*MEASURES, "outcome", "alerts"])
+@pytest.mark.parametrize("quantity", CHOICES)
 @pytest.mark.parametrize("picture", ["stack", "heat"])
 def test_every_choice_draws_something(store: Any, quantity: str, picture: str) -> None:
     shelf = whole(store, ASKED | {"quantity": quantity, "picture": picture, "layer": str(ODD_LAYER)})
@@ -154,6 +154,8 @@ def test_every_choice_draws_something(store: Any, quantity: str, picture: str) -
         assert part.draw(shelf, DARK)
     assert page._whole(shelf, DARK)[ids.WHOLE]["figure"].data
     assert page._plane(shelf, DARK)[ids.PLANE]["figure"].data
+    has_samples = quantity not in ("observed_length_m", "observed_depth_m")
+    assert bool(page._compared(shelf, DARK)[ids.LIMITS]["figure"].data) is has_samples
 
 
 def test_the_chart_draws_limits_and_what_is_beyond(store: Any) -> None:
@@ -167,6 +169,23 @@ def test_the_chart_draws_limits_and_what_is_beyond(store: Any) -> None:
     np.testing.assert_allclose(traces["high"].y, rows["high"] * 1e6)
     assert traces["outside"].x.tolist() == [ODD_LAYER]
     assert figure.layout.shapes[0].x0 == ODD_LAYER
+
+
+def test_a_layer_without_a_value_is_a_hole_in_the_line(store: Any) -> None:
+    one = whole(store, ASKED).one
+    assert one is not None
+    some = one.comparison[~one.comparison["layer"].isin([2, 3])]
+    line = next(t for t in limits_chart(some, measure("width_m", LPBF), LIGHT).data if t.meta == "build")
+    assert line.x.tolist() == [1, 2, 3, 4, 5, 6]
+    assert np.isnan(line.y).tolist() == [False, True, True, False, False, False]
+
+
+def test_outcomes_and_alerts_by_layer_are_counted_and_have_no_limits(store: Any) -> None:
+    for quantity, wanted in (("outcome", [0, 0, 0, 100 / 12, 0, 0]), ("alerts", [0, 0, 0, 1, 0, 0])):
+        shelf = whole(store, ASKED | {"quantity": quantity})
+        (trace,) = page._compared(shelf, LIGHT)[ids.LIMITS]["figure"].data
+        assert trace.x.tolist() == [1, 2, 3, 4, 5, 6]
+        np.testing.assert_allclose(trace.y, wanted)
 
 
 def test_the_stack_is_in_millimetres_with_its_layer_to_click(store: Any) -> None:

@@ -18,6 +18,7 @@ from tests.twin.test_course import layers, of
 from tests.ui.synthetic import LPBF_BAY, SyntheticStore
 from twin import course
 from twin.course import Course, Here
+from twin.remarks import Note
 from twin.store.fake import FakeStore
 from twin.store.port import Step
 from ui.figures import LIGHT, LPBF, timeline
@@ -257,3 +258,20 @@ def test_what_is_chosen_of_how_a_part_is_drawn_holds_in_a_replay_too(serve: Serv
     power = get(address, "/replay/moment", **asked)["parts"]["layer"]["props"]
     width = get(address, "/replay/moment", **asked, colour="width")["parts"]["layer"]["props"]
     assert power != width
+
+
+def test_notes_of_people_stand_on_the_timeline_and_beside_their_layer_until_they_are_withdrawn() -> None:
+    store = filled(FakeStore())
+    kept = store.note(Note("m1", "b1", "powder was damp", "Ada", 3000.0, layer=2))
+    gone = store.note(Note("m1", "b1", "a mistake", "Bob", 3001.0, layer=2))
+    store.withdraw_note(gone, by="Bob", why="wrong build", now_s=3002.0)
+    recall = Recall(store)
+    notes = recall.notes("m1", "b1", 0.0)
+    assert notes["id"].tolist() == [kept]
+    whole = recall.course("m1", "b1", 0.0)
+    (mark,) = traces(course_figure(whole, LIGHT, notes), "people's note")
+    assert (list(mark.x), list(mark.text)) == ([pytest.approx(6 * FRAME_S)], ["layer 2, Ada: powder was damp"])
+    second = recall.moment("m1", "b1", 7 * FRAME_S, "", 0.0)
+    assert told(second, whole, notes).note == "Ada, 1970-01-01 00:50:00 UTC: powder was damp"
+    first = recall.moment("m1", "b1", 2 * FRAME_S, "", 0.0)
+    assert told(first, whole, notes).note == ""

@@ -28,7 +28,7 @@ from twin.clock import SystemClock
 from twin.store.sql import SqlStore
 from twin.twin import Twin
 
-LAYERS, ROWS = range(98, 107), 12
+LAYERS, ROWS = range(98, 107), 6
 AT = "() => Number(document.documentElement.dataset.momentAt)"
 
 

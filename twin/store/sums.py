@@ -1,4 +1,4 @@
-"""Sums: builds and their layers in few rows, added up by the database: what a page compares and draws of a whole build.
+"""Sums: builds and their layers in few rows, added up in the store: what a page compares and draws of a whole build.
 
 The frames counted are forecasts of record at lead 0 with the laser on: for sizes those in order (`outcome` ok), for
 power and speed all that have a melt pool. A quantile is linear between ranks, as numpy's. Scan speed is the way from

@@ -12,7 +12,7 @@ LEAST: dict[Act, str] = {
     "shelve": "operator",  # an alert, for a while
     "note": "operator",  # on a layer or a place
     "ask": "operator",  # a `request` row: work for the twin, such as an attribution
-    "approve": "engineer",  # a recipe
+    "approve": "engineer",  # a recipe, a good build
     "promote": "engineer",  # a card to forecasts of record, and back
     "manage accounts": "engineer",
 }

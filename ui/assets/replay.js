@@ -104,6 +104,8 @@
     say("moment-by", said.operator || "nobody");
     if (playing && before && before.frame_layer === said.frame_layer && said.frame - before.frame > 1) {
       say("play-note", "1 frame drawn in " + (said.frame - before.frame).toLocaleString("en") + ": the others are left out at this speed");
+    } else if (playing && before && before.frame_layer !== null && said.frame_layer !== before.frame_layer) {
+      say("play-note", "from layer " + before.frame_layer + " to " + said.frame_layer + " between two pictures");
     } else if (!playing) say("play-note", "");
     remember(said.at_s, !playing);
   }
@@ -213,7 +215,8 @@
     p: "alert-before", n: "alert-after", Home: "begin", End: "end",
   };
   function key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !course) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !course) return;
+    if (event.target.closest("#why, #why-mark, dialog")) return;  // they have keys of their own
     const typing = event.target.matches("select, textarea, input:not([type=range]):not([type=checkbox])");
     const pressing = event.key === " " && event.target.matches("button, summary, a, input[type=checkbox]");
     if (typing || pressing) return;

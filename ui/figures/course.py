@@ -24,13 +24,15 @@ SYMBOLS = {"high": "x", "medium": "triangle-up", "low": "diamond"}
 MOST_MARKS = 2000
 
 
-def course_figure(course: Course, palette: Palette) -> go.Figure:
-    """Draw a `Course`; times in process seconds, as the machine counts them."""
+def course_figure(course: Course, palette: Palette, notes: pd.DataFrame | None = None) -> go.Figure:
+    """Draw a `Course`, and what people noted of its layers (`Remarks.notes`); times in process seconds, as the machine
+    counts them."""
     if course.span is None:
         return message_figure("Nothing is stored of this build but its name", palette)
     begin_s, end_s = course.span
     data = [
         *_layers(course, palette),
+        *_notes(course, notes, palette),
         *_outcomes(course.outcomes, palette),
         *_alerts(course.alerts, palette),
         *_missed(course, palette),
@@ -84,6 +86,18 @@ def _layers(course: Course, palette: Palette) -> Iterator[Any]:
         yield _marks(
             begun_s[noted], "Layers", "circle", palette.forecast, [names[i] for i in noted], "note", lift=0.42, size=5
         )
+
+
+def _notes(course: Course, notes: pd.DataFrame | None, palette: Palette) -> Iterator[Any]:
+    """People's notes where their layer begins; those on layers that are not there stand nowhere."""
+    if notes is None or notes.empty:
+        return
+    begun = dict(zip(course.layers["layer"], course.layers["begun_s"], strict=True))
+    there = notes[notes["layer"].isin(list(begun))]
+    mine = [(begun[row.layer], f"layer {row.layer:.0f}, {row.by}: {_short(row.text)}") for row in there.itertuples()]
+    if mine:
+        at_s, text = zip(*mine, strict=True)
+        yield _marks(at_s, "Layers", "star", palette.second, list(text), "people's note", lift=0.42, size=8)
 
 
 def _outcomes(rows: pd.DataFrame, palette: Palette) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from ui.snapshot import FRAMES, INFERRED, PATH_FRAMES, SIGNAL_SAMPLES, Fresh, Sl
 
 COURSE_KEPT_S = 15.0  # of a build that goes on: so old its timeline may be
 ENDED_KEPT_S = 300.0
+NOTES_KEPT_S = 5.0
 KEPT = 24  # courses, plans and paths held in memory
 END_S = 1e300
 PATH_SAMPLES = 400  # of where the beam went, in a build without forecasts
@@ -55,6 +56,15 @@ class Recall:
     def build(self, machine: str, build: str) -> dict[str, Any] | None:
         """The build's own message."""
         return self._store.build(machine, build)
+
+    def notes(self, machine: str, build: str, now_s: float) -> pd.DataFrame:
+        """What people said of layers of the build, whenever they did, the oldest first; nothing that was withdrawn."""
+
+        def read() -> pd.DataFrame:
+            rows = self._store.notes(machine, build)
+            return rows[rows["layer"].notna() & rows["withdrawn_s"].isna()][::-1].reset_index(drop=True)
+
+        return self._keep(("notes", machine, build), now_s, read, NOTES_KEPT_S)
 
     def opinions(self, machine: str, build: str) -> list[str]:
         """Second opinions to draw beside."""

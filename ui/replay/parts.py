@@ -1,10 +1,11 @@
 """Parts of the replay page: those of the machine's page, drawn from a moment, and the build's own timeline."""
 
 from collections.abc import Mapping
-from typing import Any
 
+import pandas as pd
 from dash import html
 
+from twin.course import Course
 from ui.figures import Palette, layer_map, message_figure
 from ui.figures.coloured import DEFAULT
 from ui.figures.course import course_figure
@@ -35,9 +36,9 @@ def drawn(moment: Moment, told: Told, palette: Palette, asked: Mapping[str, str]
     return parts | {"moment": _words(told)}
 
 
-def course_part(course: Any, palette: Palette) -> Props:
+def course_part(course: Course, notes: pd.DataFrame, palette: Palette) -> Props:
     """The build's timeline."""
-    return {"course": {"figure": course_figure(course, palette)}}
+    return {"course": {"figure": course_figure(course, palette, notes)}}
 
 
 def _words(told: Told) -> Props:

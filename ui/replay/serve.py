@@ -76,13 +76,14 @@ class Replays:
         course = recall.course(machine, build, self._clock.now_s())
         if message is None and course.span is None:
             return None
+        notes = recall.notes(machine, build, self._clock.now_s())
         told = {
             "span": course.span, "frame_s": message["frame_s"] if message else None,
             "goes_on": course.goes_on, "opinions": recall.opinions(machine, build),
             "operators": recall.operators(machine, build), **_jumps(course),
             "part": message["part"] if message else "", "material": message["material"] if message else "",
         }  # fmt: skip
-        return _json(told, {"course": parts.course_part(course, PALETTES[scheme])}, {})
+        return _json(told, {"course": parts.course_part(course, notes, PALETTES[scheme])}, {})
 
     def _moment(
         self, machine: str, build: str, at_s: float, opinion: str, asked: dict[str, str], scheme: str,
@@ -93,7 +94,7 @@ class Replays:
         if course.span is None and recall.build(machine, build) is None:
             return None
         moment = recall.moment(machine, build, at_s, opinion, now_s)
-        words = told(moment, course)
+        words = told(moment, course, recall.notes(machine, build, now_s))
         latest = moment.snapshot.fresh.latest
         said = {
             "at_s": at_s, "shown": words.shown, "layer": moment.here.layer, "frame": moment.frame,

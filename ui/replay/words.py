@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+import pandas as pd
+
 from twin.course import Course
 from twin.forecast import Outcome
 from ui.replay.moment import Moment
@@ -27,8 +29,9 @@ class Told:
     wall: str
 
 
-def told(moment: Moment, course: Course) -> Told:
-    """Where a moment lies, what happened there, and how old what is shown was then."""
+def told(moment: Moment, course: Course, notes: pd.DataFrame | None = None) -> Told:
+    """Where a moment lies, what happened there, how old what is shown was then, and what is noted of the layer: in the
+    log, and by people (`Remarks.notes`)."""
     here = moment.here
     frame = f", frame {moment.frame:,}" if moment.frame is not None and here.kind == "layer" else ""
     since_s = moment.at_s - here.from_s if here.from_s is not None else 0.0
@@ -58,7 +61,7 @@ def told(moment: Moment, course: Course) -> Told:
     shown: Shown = "silence" if here.kind == "silence" else "frame" if here.kind == "layer" and not late else "pause"
     if here.kind in ("before", "nothing"):
         shown = "nothing"
-    return Told(shown, where + back, stale or late, _note(course, here.layer), wall(moment.snapshot.read_s))
+    return Told(shown, where + back, stale or late, _note(course, here.layer, notes), wall(moment.snapshot.read_s))
 
 
 def _late(moment: Moment) -> str:
@@ -94,10 +97,13 @@ def _clock(course: Course, layer: int | None) -> str:
     return f". The machine's clock stepped back {seconds(-float(steps['by_s'].iloc[0]))} before this layer"
 
 
-def _note(course: Course, layer: int | None) -> str:
+def _note(course: Course, layer: int | None, notes: pd.DataFrame | None) -> str:
     found = course.layers[course.layers["layer"] == layer]
     note = found["note"].iloc[0] if len(found) else ""
-    return f"Note on layer {layer}: {note}" if isinstance(note, str) and note else ""
+    said = [f"Note on layer {layer}: {note}"] if isinstance(note, str) and note else []
+    if notes is not None and len(notes):
+        said += [f"{row.by}, {wall(row.at_s)}: {row.text}" for row in notes[notes["layer"] == layer].itertuples()]
+    return " · ".join(said)
 
 
 def seconds(length_s: float) -> str:

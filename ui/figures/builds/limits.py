@@ -16,6 +16,8 @@ def limits_chart(comparison: pd.DataFrame, of: Measure, palette: Palette, chosen
     rows = comparison[comparison["quantity"] == of.column]
     if rows.empty:
         return message_figure(f"Nothing is known of the {of.name} by layer", palette)
+    every = range(int(rows["layer"].min()), int(rows["layer"].max()) + 1)
+    rows = rows.set_index("layer").reindex(every).reset_index()  # a hole where a layer has no value
     layers = rows["layer"].to_numpy()
     value, median, low, high = (rows[name].to_numpy(float) * of.per_si for name in ("value", "median", "low", "high"))
     beyond = rows["by"].abs().to_numpy() > 0
@@ -48,13 +50,15 @@ def limits_chart(comparison: pd.DataFrame, of: Measure, palette: Palette, chosen
             )
         )  # fmt: skip
     shapes = [] if chosen is None else [_here(chosen, palette)]
-    told = "" if np.isfinite(low).any() else "no limits: see above"
+    title = f"{of.name}, {of.unit}".strip(", ")
+    told = "" if np.isfinite(low).any() else "no limits"
     return go.Figure(
         data=data,
         layout=layout(
             palette, f"limits {of.column}", shapes=shapes, margin={"l": 58, "r": 14, "t": 10, "b": 40},
             annotations=[note(told, palette, xref="paper", yref="paper", x=1, y=1, xanchor="right")] if told else [],
-            xaxis=axis(palette, "layer", tickformat=",d"), yaxis=axis(palette, f"{of.name}, {of.unit}"),
+            xaxis=axis(palette, "layer", tickformat=",d", **by_layer(layers)),
+            yaxis=axis(palette, title, rangemode="normal" if of.unit else "tozero"),
         ),
     )  # fmt: skip
 
@@ -62,3 +66,8 @@ def limits_chart(comparison: pd.DataFrame, of: Measure, palette: Palette, chosen
 def _here(layer: int, palette: Palette) -> dict[str, Any]:
     line = {"width": 1, "color": palette.forecast, "dash": "2px,3px"}
     return {"type": "line", "x0": layer, "x1": layer, "y0": 0, "y1": 1, "yref": "paper", "line": line}
+
+
+def by_layer(layers: np.ndarray) -> dict[str, Any]:
+    """An axis of few layers has a mark at each, and no halves between."""
+    return {"dtick": 1, "range": [layers.min() - 0.6, layers.max() + 0.6]} if np.ptp(layers) < 12 else {}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ui.figures.builds.limits import by_layer
 from ui.figures.builds.measure import Measure
 from ui.figures.style import Palette, axis, layout, message_figure, note
 
@@ -60,6 +61,7 @@ def stack(
     for each in axes.values():
         each["title"] = {"text": each["title"]["text"], "font": each["title"]["font"]}
         del each["automargin"], each["fixedrange"]
+    axes["zaxis"]["range"] = [(z_m.min() - 2 * layer_thickness_m) * 1e3, (z_m.max() + 2 * layer_thickness_m) * 1e3]
     scene = {
         **axes, "aspectmode": "manual", "aspectratio": _ratio(x, y, z), "dragmode": "turntable",
         "camera": {"eye": {"x": 1.05, "y": -1.3, "z": 0.7}}, "bgcolor": "rgba(0,0,0,0)",
@@ -99,13 +101,14 @@ def heat(bins: pd.DataFrame, of: Measure, palette: Palette, every: int, frame_s:
         colorbar=bar(of, palette), hoverongaps=False, meta="heat",
         **{f"z{name[1:]}": limit for name, limit in _limits(values[np.isfinite(values)]).items()},
     )  # fmt: skip
+    layers = axis(palette, "layer", tickformat=",d", **by_layer(table.index.to_numpy()))
     told = note("means of frames in order" if of.column.endswith("_m") else "means of frames", palette)
     return go.Figure(
         data=[trace],
         layout=layout(
             palette, f"heat {of.column}", margin={"l": 52, "r": 12, "t": 22, "b": 40},
             annotations=[told | {"xref": "paper", "yref": "paper", "x": 0, "y": 1.0, "yanchor": "bottom"}],
-            xaxis=axis(palette, "time in the layer, ms"), yaxis=axis(palette, "layer", tickformat=",d"),
+            xaxis=axis(palette, "time in the layer, ms"), yaxis=layers,
         ),
     )  # fmt: skip
 

@@ -5,8 +5,10 @@ from typing import Any
 import pandas as pd
 from dash import dcc, html
 
+from twin.golden import COMPARED
+from twin.store.sums import NOT_OK
 from ui.figures import LengthUnit, Palette, message_figure
-from ui.figures.builds import heat, limits_chart, measure, plane, stack
+from ui.figures.builds import Measure, heat, limits_chart, measure, plane, stack
 from ui.figures.builds.measure import NAMES
 from ui.live import Page, Part, Props
 from ui.pages.builds import files, ids, listing, remarks, words
@@ -14,6 +16,7 @@ from ui.pages.parts import trouble, waiting_panel
 from ui.shelf import ALERTS, CHOICES, OUTCOME, OneBuild, Shelf, read_shelf
 from ui.words import alert_name, quantity, unit_of
 
+COUNT = Measure(ALERTS, "alerts", "", 1.0, 0)
 GRAPH = {"displaylogo": False, "responsive": True, "displayModeBar": False, "scrollZoom": False, "doubleClick": "reset"}
 
 
@@ -31,7 +34,7 @@ def layout() -> Any:
                         html.Span(id=ids.LIST_COUNT, className="count", role="status"),
                     ]
                 ),
-                _scrolls("", "Builds", listing.layout(), "wide-table"),
+                _scrolls("", "List of builds", listing.layout(), "wide-table"),
             ],
             className="card all-builds",
         ),
@@ -43,14 +46,14 @@ def layout() -> Any:
                     "limits", "Against good builds", ids.LIMITS_TITLE,
                     [html.Div(id=ids.AGAINST, className="against"), _graph(ids.LIMITS)], _quantities(),
                 ),
-                _card("outside", "Layers outside", "", [_scrolls(ids.OUTSIDE, "Layers outside")]),
+                _card("outside", "Layers outside", "", [_scrolls(ids.OUTSIDE, "List of layers outside")]),
                 _card("whole", "The part by layer", ids.WHOLE_TITLE, [_graph(ids.WHOLE)], _pictures()),
                 _card(
                     "plane", "One layer", ids.PLANE_TITLE,
                     [_graph(ids.PLANE), html.P(id=ids.PLANE_SAID, className="quiet")], _layers(),
                 ),
                 _card(
-                    "notes", "Notes", "", [_scrolls(ids.NOTES, "Notes"), remarks.note_form()],
+                    "notes", "Notes", "", [_scrolls(ids.NOTES, "List of notes"), remarks.note_form()],
                     html.Span(id=ids.NOTES_COUNT, className="count"),
                 ),
                 _card("good", "Good build", "", [remarks.good_form()]),
@@ -80,7 +83,7 @@ def _graph(name: str) -> Any:
 
 def _quantities() -> Any:
     names = {**NAMES, OUTCOME: "outcome", ALERTS: "alerts"}
-    options = [html.Option(names[name], value=name) for name in (*CHOICES, "layer_time_s", "interlayer_time_s")]
+    options = [html.Option(names[name], value=name) for name in CHOICES]
     return remarks.labelled("Show", html.Select(options, id=ids.QUANTITY), "tool")
 
 
@@ -162,13 +165,28 @@ def _compared(shelf: Shelf, palette: Palette) -> Props:
     one = shelf.one
     if one is None:
         return {}
-    of = _measured(shelf, one, "not_ok_share")
+    of, rows = _by_layer(shelf, one)
     return {
         ids.AGAINST: {"children": words.against(one, shelf.reading)},
-        ids.LIMITS: {"figure": limits_chart(one.comparison, of, palette, shelf.looked.layer)},
-        ids.LIMITS_TITLE: {"children": f"{of.name}, median by layer"},
+        ids.LIMITS: {"figure": limits_chart(rows, of, palette, shelf.looked.layer)},
+        ids.LIMITS_TITLE: {"children": f"{of.name}, {'median ' if of.column in COMPARED else ''}by layer"},
         ids.OUTSIDE: {"children": words.outside(one, _unit(one))},
     }
+
+
+def _by_layer(shelf: Shelf, one: OneBuild) -> tuple[Measure, pd.DataFrame]:
+    """What the chart shows, in the columns of a comparison: outcomes and alerts have no limits."""
+    chosen = shelf.looked.quantity
+    if chosen == ALERTS:
+        counts = one.alerts["layer"].value_counts()
+        return COUNT, pd.DataFrame(
+            {"layer": one.layers, "value": [float(counts.get(layer, 0)) for layer in one.layers]}
+        ).assign(quantity=ALERTS, by=0.0, median=float("nan"), low=float("nan"), high=float("nan"))
+    if chosen == OUTCOME:
+        told = one.shares.rename(columns={"p50": "value"})
+        limitless = told.assign(by=0.0, median=float("nan"), low=float("nan"), high=float("nan"))
+        return measure(NOT_OK, _unit(one)), limitless
+    return measure(chosen, _unit(one)), one.comparison
 
 
 def _whole(shelf: Shelf, palette: Palette) -> Props:
@@ -181,7 +199,7 @@ def _whole(shelf: Shelf, palette: Palette) -> Props:
             ids.WHOLE_TITLE: {"children": ""},
         }
     if looked.picture == "heat":
-        of = _of_points(_measured(shelf, one, "not_ok_share"), "bins", one)
+        of = _of_points(_measured(shelf, one, NOT_OK), "bins", one)
         figure = heat(one.bins, of, palette, one.every_bin, float(one.row["frame_s"]))
         said = f"{of.name}, mean of {one.every_bin} frames"
     else:
