@@ -117,7 +117,7 @@ def test_what_is_withheld_says_why_and_draws_nothing() -> None:
     [
         (ASKED, 101.0, False, "Forecasts come first"),
         (ASKED, 101.0, False, "1 s of at most 20 s"),
-        (ASKED, 104.0, False, "Nobody has taken it up: without a ./meltwin run"),
+        (ASKED, 104.0, False, "without a ./meltwin run on this store nobody answers"),
         (CLAIMED, 101.0, False, "Being worked out"),
         (replace(CLAIMED, progress=0.4), 101.0, False, "40% done"),
         (CLAIMED, 121.0, False, "Being worked out"),

@@ -107,7 +107,10 @@ def test_an_alert_arises_and_is_acknowledged_and_shelved_by_keyboard(
     assert page.input_value("#act-by") == "Ada", "the name is remembered"
     page.keyboard.press("Escape")
     page.wait_for_selector("#act-dialog", state="hidden")
-    assert page.evaluate("document.activeElement.dataset.deed") == "shelve", "focus is where it was"
+    page.wait_for_function("document.activeElement.dataset.deed === 'shelve'")
+    writer.write(raised(evidence="keyhole number 7.3"))
+    page.wait_for_selector("#alerts:has-text('keyhole number 7.3')")
+    assert page.evaluate("document.activeElement.dataset.deed") == "shelve", "focus stays where it was"
     assert writer.alerts(LPBF_BAY.name)["shelved_by"].isna().all()
     page.keyboard.press("Enter")
     page.fill("#act-note", "nozzle is changed at noon")
@@ -118,7 +121,11 @@ def test_an_alert_arises_and_is_acknowledged_and_shelved_by_keyboard(
     assert kept["shelved_note"] == "nozzle is changed at noon"
     assert abs(kept["shelved_until_s"] - time.time() - 45 * 60) < 30
 
-    row.locator("button[data-deed=unshelve]").click()
+    row.locator("button[data-deed=unshelve]").hover()
+    page.mouse.down()
+    page.wait_for_timeout(1500)  # a slow press, while the list moves on
+    page.mouse.up()
+    page.wait_for_selector("#act-dialog[open]")
     page.click("#act-send")
     page.wait_for_selector("#alerts button[data-deed=shelve]")
     assert writer.alert_acts().act.tolist() == ["raised", "acknowledged", "shelved", "unshelved"]

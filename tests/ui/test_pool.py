@@ -87,6 +87,25 @@ def test_cut_at_mid_track_half_is_left_and_its_face_shows_the_depth_and_what_is_
     assert np.ptp(half.points_m[face, 2]) == pytest.approx(depth, rel=0.02)
 
 
+@pytest.mark.parametrize("shift", [-8, 8])
+def test_a_pool_that_lies_on_the_track_before_is_cut_in_its_own_middle(shift):
+    field = ellipsoid_field(WIDTH_M)
+    moved_m = float(field.y_m[24 + shift] - field.y_m[24])
+    beside = replace(field, temperature_k=np.roll(field.temperature_k, shift, axis=1))
+    half = pool_mesh(beside, half=True)
+    assert half.points_m[:, 1].min() == pytest.approx(moved_m, abs=1e-9)
+    assert half.extents_m == pytest.approx(pool_mesh(field, half=True).extents_m, rel=0.05)
+    assert len(melt_pool_3d(beside, LPBF, LIGHT, half=True).data) == 5
+
+
+def test_a_pool_of_one_cell_at_the_windows_edge_is_no_mistake():
+    field = ellipsoid_field(WIDTH_M)
+    edge = np.full_like(field.temperature_k, 300.0)
+    edge[3, -1, 0] = edge[10, -1, 0] = SOLIDUS_K + 1
+    melt_pool_3d(replace(field, temperature_k=edge), LPBF, LIGHT, half=True)
+    melt_pool_3d(replace(field, temperature_k=edge), LPBF, LIGHT)
+
+
 def straight(count=20, heading=0.0, step_m=50e-6):
     along = np.arange(count) * step_m
     return pd.DataFrame(
@@ -108,8 +127,9 @@ def test_the_frozen_track_lies_behind_the_beam_as_wide_and_deep_as_the_pool_was(
     assert (y.min(), y.max()) == pytest.approx((-70e-6, 70e-6))
     assert (z.min(), z.max()) == pytest.approx((-80e-6, 0.0), abs=1e-12)
     assert len(found.triangles) == 19 * 2 * (ACROSS - 1)
-    half = track(straight(heading=heading), BOX, half=True)
-    assert half.points_m[:, 1].min() == pytest.approx(0.0, abs=1e-9)
+    half = track(straight(heading=heading), BOX, from_m=0.0)
+    assert (half.points_m[:, 1].min(), half.points_m[:, 1].max()) == pytest.approx((0.0, 70e-6), abs=1e-9)
+    assert track(straight(heading=heading), BOX, from_m=71e-6) is None, "in front of the cut nothing is left"
 
 
 def test_no_track_is_drawn_where_the_laser_was_off_a_frame_is_missing_or_the_beam_turned():

@@ -45,12 +45,36 @@
     }
   }
 
-  /* the list is drawn anew under the dialog: focus goes to the same alert's button, or to the list */
-  function back() {
-    const again = Array.from(document.querySelectorAll("button[data-deed]")).find((each) =>
-      ["machine", "build", "kind", "occurrence"].every((key) => each.dataset[key] === about[key]));
-    (again || byId("alerts")).focus();
+  /* the same alert's button in the list of now: for the same deed, else another */
+  function same(which) {
+    const its = Array.from(document.querySelectorAll("#alerts button[data-deed]")).filter((each) =>
+      ["machine", "build", "kind", "occurrence"].every((key) => each.dataset[key] === which[key]));
+    return its.find((each) => each.dataset.deed === which.deed) || its[0];
   }
+
+  function back() {
+    (same(about) || byId("alerts")).focus();
+  }
+
+  /* Dash makes the list anew whenever it changes: the button that has the focus keeps it */
+  let focused = null, watched = null;
+  document.addEventListener("focusin", (event) => {
+    focused = event.target.matches("#alerts button[data-deed]") ? Object.assign({}, event.target.dataset) : null;
+  });
+  document.addEventListener("focusout", (event) => {
+    setTimeout(() => { if (event.target.isConnected && document.activeElement === document.body) focused = null; }, 0);
+  });
+  const keep = new MutationObserver(() => {
+    const button = focused && document.activeElement === document.body && same(focused);
+    if (button) button.focus({ preventScroll: true });
+  });
+  setInterval(() => {
+    const list = byId("alerts");
+    if (!list || list === watched) return;
+    watched = list;
+    keep.disconnect();
+    keep.observe(list, { childList: true, subtree: true });
+  }, 500);
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");

@@ -1,5 +1,5 @@
-/* Choices of a drawing (`data-choice`): what is chosen stands in the address, and the server draws accordingly. And a
-   chart that is turned or dragged is left alone until it is let go. */
+/* Choices of a drawing (`data-choice`): what is chosen stands in the address, and the server draws accordingly. And what
+   is turned, dragged or pressed is left alone until it is let go: a button drawn anew under a finger is not pressed. */
 (function () {
   "use strict";
   const meltwin = () => window.dash_clientside && window.dash_clientside.meltwin;
@@ -10,8 +10,8 @@
   });
 
   window.addEventListener("pointerdown", (event) => {
-    const graph = event.target.closest(".graph");
-    if (graph) meltwin().inHand.add(graph.id);
+    const held = event.target.closest(".graph, #alerts");
+    if (held && held.id) meltwin().inHand.add(held.id);
   }, true);
   for (const end of ["pointerup", "pointercancel", "blur"]) {
     window.addEventListener(end, () => setTimeout(() => { if (meltwin()) meltwin().inHand.clear(); }, 50), true);

@@ -16,7 +16,7 @@ from ui.pages import because
 from ui.words import unit_of
 
 KIND = "attribution"
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0  # an answer takes some seconds, and forecasts nine times as long before the next
 FRAME = ("machine", "build", "layer", "frame")
 
 

@@ -36,7 +36,7 @@ def moments(answer: dict[str, Any], palette: Palette) -> go.Figure:
         for each, colour, pattern in zip(PERCENT, colours, PATTERNS, strict=False)
     ]
     ends = [plain(rows[0]["from"]), *(plain(row["to"]) for row in rows)]
-    x = axis(palette, range=[0, len(rows)], tickvals=list(range(len(rows) + 1)), ticktext=ends, tickangle=0)
+    x = axis(palette, range=[0, len(rows)], tickvals=list(range(len(rows) + 1)), ticktext=ends, automargin=True)
     captions = [
         note(f"<b>What each stretch of the past has brought</b>, {name}", palette, **LEFT | {"y": 1.0}),
         note(f"<b>What 1 % more in it would change</b>, {name}", palette, **LEFT | {"y": 0.5 - GAP / 2}),

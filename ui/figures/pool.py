@@ -27,6 +27,7 @@ class PoolMesh:
     points_m: np.ndarray  # (points, 3)
     triangles: np.ndarray  # (triangles, 3)
     temperature_k: np.ndarray  # (points,)
+    middle_m: float  # y of the hottest point
 
     @property
     def extents_m(self) -> tuple[float, float, float]:
@@ -37,7 +38,8 @@ class PoolMesh:
 
 def pool_mesh(field: Field, *, half: bool = False) -> PoolMesh | None:
     """The region above the solidus that holds the hottest cell; None when nothing is molten. `half`: of it what lies
-    at positive y, closed by a flat face at the middle of the track."""
+    at higher y than its hottest point, closed by a flat face there. That is the middle of its track, also where the
+    beam has gone on to the next."""
     if float(field.temperature_k.max()) <= field.solidus_k:
         return None
     # VTK wants rising coordinates and x fastest: z down becomes z up by reversing that axis.
@@ -46,14 +48,19 @@ def pool_mesh(field: Field, *, half: bool = False) -> PoolMesh | None:
     )
     grid["temperature_k"] = field.temperature_k[:, :, ::-1].astype(np.float64).ravel(order="F")
     molten = grid.clip_scalar(scalars="temperature_k", value=field.solidus_k, invert=False)
-    pool = molten.connectivity("point_seed", point_ids=[int(np.argmax(molten["temperature_k"]))])
+    hottest = int(np.argmax(molten["temperature_k"]))
+    pool = molten.connectivity("point_seed", point_ids=[hottest])
+    middle_m = float(molten.points[hottest, 1])
     if half:
-        pool = pool.clip("y", origin=(0.0, 0.0, 0.0), invert=False)
+        pool = pool.clip("y", origin=(0.0, middle_m, 0.0), invert=False)
     surface = pool.extract_surface(algorithm="dataset_surface").clean(tolerance=5e-4, absolute=False).triangulate()
     surface = surface.compute_normals(split_vertices=False, consistent_normals=True, auto_orient_normals=True)
     if surface.n_cells > MOST_TRIANGLES:
         surface = surface.decimate_pro(1 - MOST_TRIANGLES / surface.n_cells, preserve_topology=True)
+    if not surface.n_cells:
+        return None
     return PoolMesh(
+        middle_m=middle_m,
         points_m=np.asarray(surface.points, float),
         triangles=np.asarray(surface.faces).reshape(-1, 4)[:, 1:],
         temperature_k=np.asarray(surface["temperature_k"], float),
@@ -98,7 +105,7 @@ def melt_pool_3d(
         return message_figure("Nothing is molten now", palette)
     known = past is not None and len(past) > 1
     room = _room(mesh, BEHIND if known else 1.1)
-    frozen = track(past, room[:3], half=half) if known and past is not None else None
+    frozen = track(past, room[:3], from_m=mesh.middle_m if half else None) if known and past is not None else None
     points = (mesh.points_m * unit.per_m).astype(np.float32)
     corner = mesh.triangles.astype(np.uint16 if len(points) < 2**16 else np.int32)
     low, high, side, deep = (length * unit.per_m for length in room)
@@ -107,7 +114,7 @@ def melt_pool_3d(
     corners = mesh.points_m[mesh.triangles]
     flat = np.isclose(corners[:, :, 2], 0.0, atol=1e-9).all(axis=1)
     if half:
-        flat |= np.isclose(corners[:, :, 1], 0.0, atol=1e-9).all(axis=1)
+        flat |= np.isclose(corners[:, :, 1], mesh.middle_m, atol=1e-9).all(axis=1)
 
     def skin(chosen: np.ndarray, name: str, **lighting: float) -> go.Mesh3d:
         used, own = np.unique(corner[chosen], return_inverse=True)

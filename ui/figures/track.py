@@ -25,9 +25,9 @@ class Track:
 Box = tuple[float, float, float]  # begin and end along the scan, half the width, m
 
 
-def track(rows: pd.DataFrame, box: Box, *, half: bool = False) -> Track | None:
-    """The troughs of estimates in time order, the newest where the beam is; `half`: only what lies at positive y of a
-    section. None where nothing lies in the box."""
+def track(rows: pd.DataFrame, box: Box, *, from_m: float | None = None) -> Track | None:
+    """The troughs of estimates in time order, the newest where the beam is; `from_m`: cut away what lies at lower y,
+    flat. None where nothing lies in the box."""
     rows = rows[rows["layer"] == rows["layer"].iloc[-1]] if len(rows) else rows
     if len(rows) < 2:
         return None
@@ -35,6 +35,8 @@ def track(rows: pd.DataFrame, box: Box, *, half: bool = False) -> Track | None:
     lit = ((rows["beam_power_w"] > 0) & (rows["width_m"] > 0) & (rows["depth_m"] > 0)).to_numpy()
     begin, end, side = box
     inside = (places[:, 0] >= begin) & (places[:, 0] <= end) & (np.abs(places[:, 1]) <= side)
+    if from_m is not None:
+        inside &= places[:, 1] + 0.5 * rows["width_m"].to_numpy(float) > from_m
     keep = np.flatnonzero(lit & inside)
     if len(keep) < 2:
         return None
@@ -43,12 +45,14 @@ def track(rows: pd.DataFrame, box: Box, *, half: bool = False) -> Track | None:
     usual_s = float(np.median(np.diff(time_s)))
     joined = (np.diff(keep) == 1) & (np.diff(time_s[keep]) < BROKEN * usual_s)
     joined &= (tangents[keep[1:]] * tangents[keep[:-1]]).sum(1) > 0.5  # not over a turn
-    angles = np.linspace(0.5 if half else 0.0, 1.0, ACROSS) * np.pi
+    angles = np.linspace(0.0, 1.0, ACROSS) * np.pi
     across, down = -np.cos(angles), -np.sin(angles)
     width, depth = (rows[f"{name}_m"].to_numpy(float)[keep] for name in ("width", "depth"))
     normal = np.stack([-tangents[keep, 1], tangents[keep, 0]], axis=1)
     flat = places[keep, None, :] + 0.5 * width[:, None, None] * across[None, :, None] * normal[:, None, :]
     points = np.concatenate([flat, (depth[:, None] * down)[..., None]], axis=2).reshape(-1, 3)
+    if from_m is not None:
+        points[:, 1] = np.maximum(points[:, 1], from_m)
     triangles = _strips(joined)
     return Track(points, triangles) if len(triangles) else None
 

@@ -25,7 +25,10 @@ STATE, WAITED, SENTENCE, FACTS, MOMENTS, PLACES, PLACES_SAID = (
 NUMBERS = (("depth", "Depth"), ("width", "Width"), ("length", "Length"), ("temperature", "Temperature"))
 PATIENCE_S = 3.0  # in which somebody who is at work takes a question up
 NOT_ASKED = "Nothing asked yet. The twin answers within seconds, between two forecasts."
-NOBODY = f"Nobody has taken it up: without a {RUN_COMMAND} on this store nobody answers."
+NOBODY = (
+    "Nobody has taken it up: forecasts come first, for nine times as long as the last answer took; "
+    f"and without a {RUN_COMMAND} on this store nobody answers."
+)
 GRAPH = {"displaylogo": False, "responsive": True, "displayModeBar": False, "doubleClick": "reset"}
 
 
@@ -197,7 +200,7 @@ def plain(text: str) -> str:
 def _state(request: Request, now_s: float) -> tuple[str, str, Shape, str]:
     answer = request.answer or {}
     if _late(request, now_s) or (request.state == "dropped" and request.error == LATE):
-        return "Nobody answered in time.", f"{NOBODY} Forecasts come first: ask again.", "clock", "caution"
+        return "Nobody answered in time.", f"{NOBODY} Ask again.", "clock", "caution"
     if request.state == "waiting":
         more = "Forecasts come first." if now_s - request.asked_s < PATIENCE_S else NOBODY
         return "Asked, it waits for its turn.", more, "dots", ""

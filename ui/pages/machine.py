@@ -47,7 +47,7 @@ def layout() -> Any:
                     "Melt pool",
                     "what is above the solidus; drag to turn",
                     _age("pool-age"),
-                    _choice("pool", "", POOLS),
+                    _choice("pool", "pool shown", POOLS, shown=False),
                 ),
                 _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
                 _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
@@ -92,11 +92,11 @@ def _key() -> Any:
     )
 
 
-def _choice(name: str, label: str, values: dict[str, str]) -> Any:
+def _choice(name: str, label: str, values: dict[str, str], shown: bool = True) -> Any:
     """A choice that stands in the page's address; the first is what a page begins with."""
     options = [html.Option(word, value=value) for value, word in values.items()]
-    named = {} if label else {"aria-label": f"How the {name} is drawn"}
-    return html.Label([html.Span(label), html.Select(options, **{"data-choice": name}, **named)], className="choice")
+    control = html.Select(options, **{"data-choice": name, "aria-label": label})
+    return html.Div([html.Span(label if shown else "", **{"aria-hidden": "true"}), control], className="choice")
 
 
 def _age(name: str) -> Any:
