@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     @property
     def database_place(self) -> str:
         """The same for people to read: without the password."""
-        from twin.store.engine import told
+        from twin.store.sql.engine import told
 
         return told(self.database_url)
 

@@ -42,11 +42,11 @@ from twin.clock import Clock, SystemClock
 from twin.people import People
 from twin.store.approvals import Approval
 from twin.store.holdings import Holdings
-from twin.store.people import SqlPeople
 from twin.store.port import Step, Store, StoreError, StoreMissingError, Written
-from twin.store.sql import SqlStore
-from twin.store.sql_requests import Asker
-from twin.store.stretch import Stretches
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.requests import Asker
+from twin.store.sql.store import SqlStore
+from twin.store.sql.stretch import Stretches
 from twin.store.upkeep.disk import Room
 from twin.store.upkeep.schema import revision_at
 

@@ -22,7 +22,7 @@ from psycopg import sql
 from sqlalchemy import URL, create_engine
 
 from tests.conftest import need
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.tables import Base
 
 USER, PASSWORD = "meltwin", "s3cret/pass@word:%25"

@@ -1,7 +1,7 @@
 """Course: how one build went, along its process time: layers, what came between them, outcomes, alerts. Pure.
 
 All times are process time, which orders everything; it may step back with a machine's clock, and then a layer stands
-on the axis before the one that it followed. Nothing is drawn here; `twin/store/course.py` reads the rows.
+on the axis before the one that it followed. Nothing is drawn here; `twin/store/sql/courses.py` reads the rows.
 """
 
 from collections.abc import Callable, Sequence

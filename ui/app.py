@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twin.clock import Clock, SystemClock
 from twin.store.port import Store
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from ui.access.access import Access
 from ui.access.guard import guard
 from ui.desk import Desk

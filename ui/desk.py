@@ -11,11 +11,11 @@ from typing import Any
 
 from twin.clock import Clock, SystemClock
 from twin.people import People
-from twin.store.people import SqlPeople
 from twin.store.port import Store, StoreMissingError
 from twin.store.requests import Asks
-from twin.store.sql import SqlStore
-from twin.store.sql_requests import Asker
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.requests import Asker
+from twin.store.sql.store import SqlStore
 
 
 @dataclass(frozen=True)

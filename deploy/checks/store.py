@@ -17,8 +17,8 @@ from deploy.settings import Settings
 from deploy.wiring import open_store, read_store
 from twin.clock import SystemClock
 from twin.store.approvals import BY_SETTINGS
-from twin.store.engine import connect, file_of
 from twin.store.port import StoreError
+from twin.store.sql.engine import connect, file_of
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.schema import revision_at
 

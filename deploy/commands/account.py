@@ -126,7 +126,7 @@ def _people(database: str | None, *, writes: bool = True) -> "Iterator[People]":
 
     from deploy import wiring
     from deploy.settings import load
-    from twin.store.people import SqlPeople
+    from twin.store.sql.people import SqlPeople
 
     settings = load(database=database)
     opened = wiring.people(settings) if writes else SqlPeople.open(settings.database_url)

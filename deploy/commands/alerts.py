@@ -159,7 +159,7 @@ def _with(database: str | None, asks: "Callable[[Store], Any]", *, writes: bool 
 
     from deploy.settings import load
     from twin.alarms.acts import BadActError
-    from twin.store.sql import SqlStore
+    from twin.store.sql.store import SqlStore
 
     url = load(database=database).database_url
     with closing(SqlStore.open_desk(url) if writes else SqlStore.open_reader(url)) as store:

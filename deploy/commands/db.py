@@ -33,7 +33,7 @@ def status(database: Database = None) -> None:
     from shutil import disk_usage
 
     from deploy.settings import load
-    from twin.store.engine import file_of
+    from twin.store.sql.engine import file_of
     from twin.store.upkeep.status import status as look
 
     settings = load(database=database)
@@ -199,7 +199,7 @@ for verb in (status, upgrade, backup, prune, keep, export):
 
 def _newest(url: str) -> str:
     """The URL of a store of this program's schema; another is told, not changed."""
-    from twin.store.sql import SqlStore
+    from twin.store.sql.store import SqlStore
 
     SqlStore.open_reader(url).close()
     return url

@@ -126,7 +126,7 @@ def _said_again(settings: Any, ready: "list[Delivery]") -> None:
 
     from deploy import wiring
     from twin.clock import SystemClock
-    from twin.store.sql import SqlStore
+    from twin.store.sql.store import SqlStore
 
     with wiring.publisher(settings, "rejects") as publisher:
         for each in ready:
@@ -148,7 +148,7 @@ def _rows(database: str | None) -> list[dict[str, Any]]:
     from contextlib import closing
 
     from deploy.settings import load
-    from twin.store.sql import SqlStore
+    from twin.store.sql.store import SqlStore
 
     with closing(SqlStore.open_reader(load(database=database).database_url)) as store:
         found = store.rejects(limit=MOST)

@@ -105,7 +105,7 @@ def _verify(path: Path, settings: Any) -> int:
     """Two questions: are the bytes those that were sealed, and does the store say the same."""
     from deploy import wiring
     from deploy.errors import MeltwinError
-    from twin.store.stretch import Stretch
+    from twin.store.sql.stretch import Stretch
     from ui.report import seal
     from ui.report.rows import forecast_hash
 

@@ -34,7 +34,7 @@ from ingest.source import Delivery
 from ingest.topics import topic_of
 from twin.alarms.kinds import wants_word
 from twin.clock import FakeClock
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 WANTED = 1.0  # alarms in ten minutes
 BEGUN_S = 1_700_000_000.0

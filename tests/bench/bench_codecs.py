@@ -23,7 +23,7 @@ from ingest.sparkplug.session import Sessions
 from ingest.topics import topic_of
 from twin.observation import Build, Frame, Message, Observation, Parameters
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 SAMPLES, RATE_HZ = 10_000, 100_000
 SIDE, PICTURE_S = 128, 1e-3

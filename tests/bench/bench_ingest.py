@@ -39,7 +39,7 @@ from tests.deploy.fakes import advance
 from tests.ingest.said import free_port
 from twin.clock import SystemClock
 from twin.observation import Build, Message, Parameters, State
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 WANTED_RATIO, WANTED_REAL_TIME = 0.70, 1.0
 IN_FLIGHT = 1000

@@ -34,7 +34,7 @@ from playwright.sync_api import Page, sync_playwright
 from websockets.sync.client import connect
 
 from tests.ui.synthetic import LPBF_BAY, SyntheticStore, frame_step, opening_step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 RATE = 10.0  # frames a second
 WANTED = {"paint_s": 2.0, "drawn": 1.0, "bytes": 60_000.0, "delay_s": 0.3, "memory_mb": 2.0, "viewers": 2.0}

@@ -1,7 +1,7 @@
 """Bulk writes through the store beside the bare driver doing the same by hand, in one run: rows a second, and ratio.
 
 "Bare" is the driver alone with tuples ready to go: SQLite `executemany`, PostgreSQL `COPY` into a temporary table and
-then INSERT .. ON CONFLICT DO NOTHING. "Bulk" is `twin.store.bulk` from the rows that `derive` makes. "Step" is all of
+then INSERT .. ON CONFLICT DO NOTHING. "Bulk" is `sql.bulk` from the rows that `derive` makes. "Step" is all of
 `Store.write` for messages of 500 samples (keys looked up, messages kept whole, counted), to see what the rest costs.
 Bare and bulk take turns on the same empty table; the medians are compared.
 """
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.contracts import store_cases as case
-from twin.store import bulk
 from twin.store.derive import signal_rows
-from twin.store.sql import SqlStore
+from twin.store.sql import bulk
+from twin.store.sql.store import SqlStore
 from twin.store.tables import SignalRow
 
 COLUMNS = tuple(SignalRow.__table__.c.keys())

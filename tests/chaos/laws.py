@@ -11,7 +11,7 @@ from ingest.topics import RETAINED, topic_of
 from tests.chaos.twin import forecast
 from twin.observation import Message, Observation
 from twin.store.packing import same_content, unpack_message
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.tables import ForecastRow, GapRow, MeltPoolRow, ObservationRow
 
 Frame = tuple[str, int, int, float, float, float, str]  # machine, layer, frame, time, length, x, outcome

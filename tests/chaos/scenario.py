@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from tests.chaos.laws import broken, out_of_order
 from tests.chaos.parts import Machines, TwinProcess, story
 from tests.chaos.proxy import Proxy
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 RECOVERED_S = 60.0  # later is a fault of its own
 QUIET_S = 30.0  # without anything new, when not everything is in

@@ -32,7 +32,7 @@ from tests.chaos.twin import advance
 from tests.ingest.said import free_port
 from twin.clock import SystemClock
 from twin.observation import State
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 AHEAD = 1000  # messages
 SETTLED = 0.4  # of the run: caches and pools have their size by then

@@ -19,7 +19,7 @@ from twin.clock import SystemClock
 from twin.forecast import Alert, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Window
 from twin.store.port import StoreError
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 T = TypeVar("T")
 SAY_S = 0.05

@@ -9,7 +9,7 @@ import pytest
 from tests.contracts import test_store
 from twin.store.approvals import APPROVALS, BY_SETTINGS, ApprovalError
 from twin.store.port import Store, StoreReadOnlyError
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 # the same stores, by the same fixtures
 empty_file, new, store = test_store.empty_file, test_store.new, test_store.store

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.contracts import store_cases as case
 from twin.people import ACT_COLUMNS, FakePeople, People, PeopleError
-from twin.store.people import SqlPeople
 from twin.store.port import StoreError, StoreMissingError, StoreVersionError
-from twin.store.sql import SqlStore
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.store import SqlStore
 from twin.store.tables import AccountActRow, AccountRow
 from twin.store.upkeep.export import table
 from twin.store.upkeep.schema import downgrade
@@ -210,7 +210,7 @@ def test_the_reading_half_cannot_write(url: str) -> None:
 def test_nothing_of_a_machines_history_can_be_said_through_this_port() -> None:
     verbs = {name for name in dir(SqlPeople) if not name.startswith("_")}
     assert verbs == {name for name in dir(People) if not name.startswith("_")} | {"open"}
-    source = Path(__file__).parents[2] / "twin" / "store" / "people.py"
+    source = Path(__file__).parents[2] / "twin" / "store" / "sql" / "people.py"
     assert {name for name in ("ROW", "ACT") if f"insert({name})" in source.read_text()} == {"ROW", "ACT"}
     assert "delete" not in source.read_text()
     assert "update(ACT" not in source.read_text(), "the record is append-only"

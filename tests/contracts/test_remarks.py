@@ -9,9 +9,9 @@ import pytest
 
 from tests.contracts import store_cases as case
 from twin.remarks import LONGEST, MARKS, NOTES, Note, RemarkError, standing
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step, Store, StoreReadOnlyError
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 
 @pytest.fixture(params=["fake", "sqlite", "postgresql"])
@@ -138,6 +138,6 @@ def test_a_desk_keeps_remarks_and_a_reader_none(tmp_path: Path) -> None:
 
 
 def test_a_remark_is_never_changed_or_deleted_in_the_code() -> None:
-    source = (Path(__file__).parents[2] / "twin" / "store" / "sql_remarks.py").read_text()
+    source = (Path(__file__).parents[2] / "twin" / "store" / "sql" / "remarks.py").read_text()
     assert "insert(NOTE)" in source
     assert not {"update(", "delete("} & {word for word in ("update(", "delete(") if word in source}

@@ -10,8 +10,8 @@ import pytest
 from tests.contracts import test_store
 from twin.store.port import Store, StoreReadOnlyError
 from twin.store.requests import GIVEN_UP, LATE, MOST_CLAIMS, WITHDRAWN, Request
-from twin.store.sql import SqlStore
-from twin.store.sql_requests import Asker
+from twin.store.sql.requests import Asker
+from twin.store.sql.store import SqlStore
 
 # the same stores, by the same fixtures
 empty_file, new, store = test_store.empty_file, test_store.new, test_store.store
@@ -169,7 +169,7 @@ def test_a_page_asks_and_writes_nothing_else(tmp_path: Path) -> None:
 
 def test_who_asks_needs_no_torch() -> None:
     code = (
-        "import sys, twin.store.sql_requests, twin.attribution.because\n"
+        "import sys, twin.store.sql.requests, twin.attribution.because\n"
         "print('torch' in sys.modules, 'operators' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,10 +18,10 @@ from tests.contracts.store_cases import heard
 from twin.alarms.acts import MOST_SHELVED_S, Act, BadActError, state_of
 from twin.forecast import Alert, Band, MeltPool, Outcome
 from twin.observation import Birth, Build, Gap, Rejected, Skipped
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.packing import FIELD_ERROR_K
 from twin.store.port import AlertUnknownError, Step, Store
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 New = Callable[[], Store]
 EVERYTHING: list[Callable[[Store], Any]] = [

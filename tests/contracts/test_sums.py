@@ -11,9 +11,9 @@ import pytest
 from tests.contracts import store_cases as case
 from twin.forecast import Forecast, Lead, MeltPool, Outcome
 from twin.observation import Layer, Parameters
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step, Store
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.sums import ARCHIVE, BINS, NOT_OK, OF_FRAMES, POINTS, SIZES, SUMS
 
 FRAME_S = 62.5e-6

@@ -21,8 +21,8 @@ from deploy.supervise import Child
 from tests.ui.access.laws import CHEAP, PASSWORD, Visitor, until
 from twin.clock import FakeClock
 from twin.people import FakePeople
-from twin.store.people import SqlPeople
-from twin.store.sql import SqlStore
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.store import SqlStore
 from twin.store.upkeep.schema import downgrade
 from ui.access import passwords
 

@@ -18,7 +18,7 @@ from tests.ingest.readers.test_xypt import commands, xypt
 from twin.clock import FakeClock
 from twin.forecast import Alert, Forecast
 from twin.observation import Window
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 COLUMNS = ["layer", "frame", "frame_time_s", "operator", "outcome", "lead_s", "time_s", "length_m", "x_m"]
 

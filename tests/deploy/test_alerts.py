@@ -30,9 +30,9 @@ from twin.alarms.flood import BEGINS
 from twin.clock import FakeClock, SystemClock
 from twin.forecast import Alert, Forecast
 from twin.observation import Window
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 ACK = topic_of("local", "m1", "ack")
 

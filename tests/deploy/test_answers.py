@@ -16,7 +16,7 @@ from operators.engine import Engine
 from operators.operator import FakeOperator
 from tests.deploy.fakes import stretch
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.twin import Twin
 
 NAME = "asno-melt-pool"

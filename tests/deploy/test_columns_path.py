@@ -18,7 +18,7 @@ from tests.deploy.fakes import advance
 from tests.ingest.said import build, frame, parameters
 from twin.clock import FakeClock
 from twin.observation import Layer, Message
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 LAYER = Layer(source="a", sequence=0, time_s=0.0, build="b", layer=0)
 

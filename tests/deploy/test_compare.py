@@ -12,7 +12,7 @@ from tests.contracts import store_cases as case
 from twin.clock import FakeClock
 from twin.forecast import MeltPool, Outcome
 from twin.observation import Signal
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step, Written
 
 FRAME_S = 62.5e-6

@@ -18,7 +18,7 @@ from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
 from tests.postgres import PASSWORD, USER
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep import backup
 from twin.store.upkeep.schema import downgrade, revision_at

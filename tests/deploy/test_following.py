@@ -4,7 +4,7 @@ import pytest
 
 from deploy import wiring
 from tests.contracts import store_cases as case
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 
 

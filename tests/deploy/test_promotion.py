@@ -13,7 +13,7 @@ from operators import card
 from operators.engine import Engine
 from tests.contracts import store_cases as case
 from twin.store.port import Step, Store
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 ASNO = "asno-melt-pool"
 

@@ -17,7 +17,7 @@ from ingest.source import FakeSource
 from operators.operator import FakeOperator
 from tests.deploy.fakes import FRAME_S, stretch
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.twin import Twin
 
 WHOLE = {"machine": "m1", "build": "b", "layer": 1, "from_s": 0.0, "frames": 100}

@@ -19,7 +19,7 @@ from tests.deploy.fakes import advance, stretch
 from twin.clock import FakeClock, SystemClock
 from twin.observation import Rejected
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 FIXED = stretch()[7]  # parameters 4: an earlier decoder could not read it
 STILL = ("meltwin/v1/local/m1/parameters", b'{"half of')

@@ -14,7 +14,7 @@ from tests.conftest import need
 from tests.ui.report import built
 from twin.observation import Parameters
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 ROOT = Path(__file__).parents[2]
 

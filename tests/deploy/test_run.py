@@ -10,7 +10,7 @@ from ingest.order import Order
 from ingest.source import FakeSource
 from tests.deploy.fakes import advance, stretch
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step, Written
 
 

@@ -17,7 +17,7 @@ from deploy.cli import app
 from deploy.ports import free_port, port_is_free
 from tests.deploy.fakes import advance
 from tests.flow.report import KEYS, faults
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 LINE = "{mode} {x} {y} 0 1 {parameter}\n"
 

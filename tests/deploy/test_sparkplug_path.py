@@ -18,7 +18,7 @@ from tests.deploy.fakes import advance
 from tests.ingest.said import free_port
 from tests.ingest.test_sparkplug import AXES, CONSTANTS, birth, data, metric, moved, topic
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 
 
 def loop(source: Source, stage: Stage | None = None) -> tuple[RunLoop, FakeStore]:

@@ -11,9 +11,9 @@ from tests.conftest import need
 from tests.deploy.fakes import advance, stretch
 from tests.postgres import server as postgres_server
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Store
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.upkeep.disk import MIB, Room
 
 

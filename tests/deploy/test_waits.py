@@ -19,7 +19,7 @@ from tests.deploy.fakes import FRAME_S, advance, message, stretch
 from twin.clock import FakeClock
 from twin.forecast import Alert
 from twin.observation import State
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step, StoreUnavailableError, Written
 
 
@@ -268,7 +268,7 @@ def test_the_times_of_a_resumed_step_are_whole_numbers_of_frames() -> None:
 
 def test_a_locked_file_is_a_store_that_is_away(tmp_path: Any) -> None:
     """With real SQLite: another program holds the file; the step waits and is then committed once."""
-    from twin.store.sql import SqlStore
+    from twin.store.sql.store import SqlStore
 
     path = tmp_path / "a.db"
     store = SqlStore.create(f"sqlite:///{path}")

@@ -13,7 +13,7 @@ from tests.deploy.test_waits import run_loop
 from tests.ingest.said import build, heard, parameters
 from twin.clock import FakeClock
 from twin.observation import Message, Observation, Signal, State, Window
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 
 FRAME_S = 0.02

@@ -13,7 +13,7 @@ from ingest.topics import topic_of
 from tests.contracts import store_cases as case
 from twin.alarms.messages import MOST, AlertMessage, ForecastMessage
 from twin.forecast import Alert, Outcome
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step, StoreUnavailableError
 
 TOPIC = topic_of("hall", "m1", "alert")

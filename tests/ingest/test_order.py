@@ -15,7 +15,7 @@ from ingest.order import Order
 from ingest.paths.readings import MAX_PENDING
 from tests.ingest.said import FRAME_S, build, energy_j, frame, heard, naive_windows, parameters, plan, same
 from twin.observation import Layer, Observation, Parameters, Signal, State, Window
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 
 

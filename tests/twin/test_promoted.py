@@ -11,7 +11,7 @@ from twin.alarms.kinds import REFUSED
 from twin.forecast import Alert, Forecast
 from twin.promoted import LOOK_S, CardRefusedError, Promoted
 from twin.store.approvals import Approval, ApprovalAct
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import StoreUnavailableError
 from twin.twin import Twin
 

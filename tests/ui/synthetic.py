@@ -15,12 +15,12 @@ from twin.forecast import Field, Forecast, Lead, MeltPool, Outcome
 from twin.observation import Build, Layer, Message, Observation, Plan, Signal, State
 from twin.remarks import NOTES
 from twin.store import packing
-from twin.store.course import RECORDINGS
-from twin.store.fake_approvals import FakeApprovals
-from twin.store.fake_requests import FakeRequests
+from twin.store.fake.approvals import FakeApprovals
+from twin.store.fake.requests import FakeRequests
 from twin.store.floor import floor
 from twin.store.packing import CALIBRATION, table
 from twin.store.port import Step
+from twin.store.sql.courses import RECORDINGS
 
 HORIZON = 8
 SOLIDUS_K, BOILING_K = 1563.0, 3100.0

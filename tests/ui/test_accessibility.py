@@ -18,8 +18,8 @@ from tests.ui.shelved import MACHINE, ODD_LAYER, shelve
 from tests.ui.synthetic import LPBF_BAY, SyntheticStore, frame_step, opening_step
 from tests.ui.test_browser import FLAGS, PATIENCE_MS
 from twin.clock import SystemClock
-from twin.store.people import SqlPeople
-from twin.store.sql import SqlStore
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.store import SqlStore
 from ui.access import passwords
 from ui.app import PAGES, build_app
 from ui.models.cards import read_cards

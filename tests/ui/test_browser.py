@@ -15,7 +15,7 @@ from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
 from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 FLAGS = [
     "--no-sandbox",

@@ -9,9 +9,9 @@ import pytest
 
 from tests.ui.shelved import FRAME_S, MACHINE, ODD_LAYER, shelve
 from twin.remarks import NOTES, Note
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.packing import table
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.sums import POINTS
 from ui import kept as keeping
 from ui.access.who import Who, set_who

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.ui.shelved import MACHINE, shelve
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from ui.access.roles import may
 from ui.app import build_app
 from ui.doing import RefusedError

@@ -11,7 +11,7 @@ import pytest
 from tests.ui.shelved import MACHINE, ODD_LAYER, shelve
 from tests.ui.test_browser import PATIENCE_MS, browser  # noqa: F401  (a fixture)
 from twin.remarks import standing
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 
 @pytest.fixture

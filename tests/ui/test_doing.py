@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from twin.alarms.acts import BadActError
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import StoreUnavailableError
 from ui.access.guard import guard
 from ui.access.who import LOCAL, Who

@@ -20,9 +20,9 @@ from tests.postgres import PASSWORD
 from tests.postgres import server as postgres_server
 from tests.ui.synthetic import DED_CELL, LPBF_BAY, SyntheticStore, frame_step, opening_step
 from twin.clock import SystemClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from ui.hall import Hall
 from ui.live import MOST_BYTES, READ_PERIOD_S, Feed, Page, Part, Props
 from ui.snapshot import PATH_FRAMES, Fresh, Snapshot, read_snapshot

@@ -15,7 +15,7 @@ from tests.ui.test_attribution import DEPTH, WITHHELD
 from tests.ui.test_browser import FLAGS
 from twin.forecast import Alert
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from ui.access.who import Who
 
 PATIENCE_MS = 20_000

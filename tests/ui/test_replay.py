@@ -19,7 +19,7 @@ from tests.ui.synthetic import LPBF_BAY, SyntheticStore
 from twin import course
 from twin.course import Course, Here
 from twin.remarks import Note
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 from ui.figures import LIGHT, LPBF, timeline
 from ui.figures.course import course_figure

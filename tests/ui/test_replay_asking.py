@@ -11,7 +11,7 @@ from deploy.reforecast import LEAST as LEAST_FACTOR
 from deploy.reforecast import MOST as MOST_FACTOR
 from tests.ui.test_doing import Client
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from ui.desk import Desk
 from ui.doing import RefusedError
 from ui.replay import asking

@@ -25,7 +25,7 @@ from tests.conftest import shared_data
 from tests.deploy.fakes import stretch
 from tests.ui.test_browser import PATIENCE_MS, _harmless, browser  # noqa: F401
 from twin.clock import SystemClock
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.twin import Twin
 
 LAYERS, ROWS = range(98, 107), 6

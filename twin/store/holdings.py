@@ -14,7 +14,7 @@ from twin.forecast import Field
 from twin.observation import Frame
 from twin.store import packing
 from twin.store.port import Store
-from twin.store.read import Reader
+from twin.store.sql.read import Reader
 from twin.store.tables import (
     BuildRow,
     FieldRow,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twin.store.stretch import Stretch
+from twin.store.sql.stretch import Stretch
 from ui.report.sizes import SIZES, STATIONS, Sketch, residuals, spread, stations, trusted, with_pool
 
 if TYPE_CHECKING:
-    from twin.store.stretch import Stretches
+    from twin.store.sql.stretch import Stretches
 
 DIGESTED = ("frame", "time_s", "operator", "outcome", "width_m", "length_m", "depth_m", "x_m", "y_m", "beam_power_w")
 

@@ -13,7 +13,7 @@ from ui.report.seal import about, close_pdf
 from ui.report.sections.sources import Stamp
 
 if TYPE_CHECKING:
-    from twin.store.stretch import Stretches
+    from twin.store.sql.stretch import Stretches
 
 Layers = tuple[int, int] | None
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from twin.export.table import ExportError
-from twin.store.stretch import Said, Stretch
+from twin.store.sql.stretch import Said, Stretch
 from ui.report.gathered import Gathered, digested
 from ui.report.sizes import Sketch
 
 if TYPE_CHECKING:
     from twin.store.holdings import Snapshot
-    from twin.store.stretch import Stretches
+    from twin.store.sql.stretch import Stretches
 
 MAPS = 4  # layers that are drawn
 ALERTS, MISSED, NOTES = 200, 500, 500  # rows at most; a report says where there are more

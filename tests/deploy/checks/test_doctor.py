@@ -24,7 +24,7 @@ from tests.contracts.store_cases import heard, state
 from tests.postgres import PASSWORD, Server
 from twin.clock import SystemClock
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 
 @pytest.fixture

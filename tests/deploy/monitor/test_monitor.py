@@ -22,7 +22,7 @@ from ingest.source import FakeSource
 from tests.deploy.fakes import advance, stretch
 from twin.clock import FakeClock
 from twin.observation import Observation, Rejected, State
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step, StoreUnavailableError, Written
 
 ROOT = Path(__file__).parents[3]

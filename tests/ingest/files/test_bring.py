@@ -26,7 +26,7 @@ from twin.clock import FakeClock
 from twin.export import write_build
 from twin.observation import Observation, Origin, State
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 ROOT = Path(__file__).parents[3]
 WALL = {"received_s", "begun_received_s", "build_received_s", "status_received_s"}  # clocks, not what happened

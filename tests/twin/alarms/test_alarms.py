@@ -9,7 +9,7 @@ from tests.contracts import store_cases as case
 from twin.alarms.alarms import CALM_S, MOST_CALM_S, REPEAT_S, Alarms
 from twin.alarms.risks import ENDED, Risk
 from twin.forecast import Alert, Outcome
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 
 

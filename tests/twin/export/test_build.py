@@ -16,7 +16,7 @@ from twin.export import ExportError, write_build
 from twin.forecast import Field
 from twin.observation import Parameters
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 TIME_S = np.array([0.0, 1e-4, 2e-4, 3e-4, 3e-4, 4e-4])
 X_M = np.array([0.0, 1e-3, 1e-3, 2e-3, 2e-3, 3e-3])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from tests.contracts import store_cases as case
 from twin.observation import Signal
-from twin.store import bulk
 from twin.store.derive import signal_rows
-from twin.store.engine import connect
-from twin.store.sql import SqlStore
+from twin.store.sql import bulk
+from twin.store.sql.engine import connect
+from twin.store.sql.store import SqlStore
 from twin.store.tables import CounterRow, MeltPoolRow, SignalRow
 
 ROOT = Path(__file__).parents[3]

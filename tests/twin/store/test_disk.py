@@ -17,7 +17,7 @@ from tests.contracts.store_cases import heard
 from tests.postgres import server as postgres_server
 from twin.clock import FakeClock
 from twin.store.port import Step, StoreFullError
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.upkeep.disk import MIB, Room
 from twin.store.upkeep.schema import upgrade
 

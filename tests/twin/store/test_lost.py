@@ -11,9 +11,9 @@ from tests.conftest import need
 from tests.contracts import store_cases as case
 from tests.postgres import PASSWORD, Server
 from tests.postgres import server as postgres_server
-from twin.store import bulk, engine, write
 from twin.store.port import Step, StoreError, StoreUnavailableError
-from twin.store.sql import SqlStore
+from twin.store.sql import bulk, engine, write
+from twin.store.sql.store import SqlStore
 
 SMALL = Step([case.heard(case.state())], received_s=1.0)
 

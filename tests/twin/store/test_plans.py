@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from twin.store import bulk
-from twin.store.sql import SqlStore
+from twin.store.sql import bulk
+from twin.store.sql.store import SqlStore
 from twin.store.tables import ObservationRow
 
 MESSAGES = 40_000

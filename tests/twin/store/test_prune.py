@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from tests.contracts import store_cases as case
 from tests.contracts.store_cases import heard
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.tables import Base
 from twin.store.upkeep import prune as pruning
 from twin.store.upkeep.prune import DAY_S, KINDS, keep, preview, prune, release

@@ -18,9 +18,9 @@ from tests.contracts.test_store import said
 from twin.clock import FakeClock
 from twin.observation import Birth, Skipped
 from twin.remarks import Note
-from twin.store.people import SqlPeople
 from twin.store.port import Step, StoreBackupError, StoreCorruptError, StoreMissingError
-from twin.store.sql import SqlStore
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.store import SqlStore
 from twin.store.tables import SCHEMA_REVISION, Base
 from twin.store.upkeep import backup, schema
 from twin.store.upkeep.backup import back_up
@@ -240,7 +240,7 @@ def restored(made: Path, url: str) -> str:
 
     from tests.conftest import need
     from tests.postgres import PASSWORD
-    from twin.store.engine import parse
+    from twin.store.sql.engine import parse
 
     place = parse(url)
     fresh = str(place.database) + "_again"

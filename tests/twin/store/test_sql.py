@@ -25,8 +25,8 @@ from tests.contracts.store_cases import heard
 from tests.contracts.test_store import EVERYTHING, said
 from twin.forecast import Absorbed
 from twin.observation import Gap, Rejected
-from twin.store import bulk, packing, tables
-from twin.store.fake import FakeStore
+from twin.store import packing, tables
+from twin.store.fake.store import FakeStore
 from twin.store.packing import FIELD_ERROR_K
 from twin.store.port import (
     Step,
@@ -36,7 +36,8 @@ from twin.store.port import (
     StoreReadOnlyError,
     StoreVersionError,
 )
-from twin.store.sql import SqlStore
+from twin.store.sql import bulk
+from twin.store.sql.store import SqlStore
 from twin.store.upkeep.schema import MIGRATIONS, downgrade, upgrade
 
 only_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -207,9 +208,9 @@ def test_a_killed_writer_leaves_whole_steps(url: str) -> None:
     script = """
 import os, sys
 from tests.contracts import store_cases as case
-from twin.store import write
+from twin.store.sql import write
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 store = SqlStore.create(sys.argv[1])
 store.write(case.whole_step())
 write._cards = lambda *_: os._exit(9)

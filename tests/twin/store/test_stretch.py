@@ -13,8 +13,8 @@ from tests.contracts.store_cases import heard
 from twin.forecast import Field
 from twin.observation import Birth, Gap, Message, Rejected, Skipped
 from twin.store.port import Step
-from twin.store.sql import SqlStore
-from twin.store.stretch import Stretch
+from twin.store.sql.store import SqlStore
+from twin.store.sql.stretch import Stretch
 
 ALL = Stretch("m1", "b1", 1, 2)
 LONG = [i * 1e-5 for i in range(400)]  # packed as columns

@@ -5,7 +5,7 @@ import pytest
 from tests.contracts import store_cases as case
 from twin.alarms.acts import BadActError
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import AlertUnknownError, Step
 from ui.desk import Desk
 from ui.doing import RefusedError, Said

@@ -5,7 +5,7 @@ import pytest
 from tests.contracts import store_cases as case
 from tests.ui.test_attribution import DEPTH
 from twin.clock import FakeClock
-from twin.store.fake import FakeStore
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 from ui.desk import Desk
 from ui.doing import RefusedError, Said

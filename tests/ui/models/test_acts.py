@@ -10,10 +10,10 @@ from tests.contracts import store_cases as case
 from tests.ui.access.laws import CHEAP, people
 from twin.clock import FakeClock
 from twin.people import People, PeopleError
-from twin.store.fake import FakeStore
-from twin.store.people import SqlPeople
+from twin.store.fake.store import FakeStore
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.store import SqlStore
 from ui.access import passwords
 from ui.access.who import LOCAL, Who, set_who
 from ui.desk import Desk

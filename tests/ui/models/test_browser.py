@@ -14,9 +14,9 @@ from tests.ui.access.laws import CHEAP, PASSWORD, access, people, until
 from tests.ui.test_browser import FLAGS, PATIENCE_MS
 from tests.ui.test_process_map import told
 from twin.clock import SystemClock
-from twin.store.people import SqlPeople
 from twin.store.port import Step, Store
-from twin.store.sql import SqlStore
+from twin.store.sql.people import SqlPeople
+from twin.store.sql.store import SqlStore
 from ui.access import passwords
 from ui.app import build_app
 from ui.models.cards import read_cards

@@ -21,7 +21,7 @@ from twin.observation import (
     State,
 )
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from twin.store.tables import AlertRow
 
 MACHINE, BUILD, PART = "m7", "bracket-12", 'P5 <bracket> & "lug"'

@@ -13,7 +13,7 @@ from tests.ui.report import built
 from tests.ui.report.page import Page
 from twin.remarks import Note
 from twin.store.port import Step
-from twin.store.sql import SqlStore
+from twin.store.sql.store import SqlStore
 from ui.report import ReportError, Rows, Stamp, document, read, stretch_of
 
 STAMP = Stamp(1_800_000_000.0, "A. Quality <qa@works>", "meltwin test")

@@ -14,8 +14,8 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from twin.clock import Clock, SystemClock
-from twin.store.engine import file_of, parse, told
 from twin.store.port import StoreBackupError, StoreMissingError
+from twin.store.sql.engine import file_of, parse, told
 
 PAGES = 2000  # of a backup at once: between them a writer may write
 WHERE_TO_FIND = "/usr/lib/postgresql"

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import LargeBinary, select
 
-from twin.store.engine import answering, connect
 from twin.store.packing import PARAMETERS, unpack_message, unpack_samples
 from twin.store.port import StoreError
-from twin.store.sql import SqlStore
+from twin.store.sql.engine import answering, connect
+from twin.store.sql.store import SqlStore
 from twin.store.tables import Base, ForecastRow, MeltPoolRow
 
 TABLES = tuple(sorted(Base.metadata.tables))

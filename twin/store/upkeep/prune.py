@@ -20,10 +20,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, not_, select, tuple_
 
-from twin.store import bulk, tables
-from twin.store.engine import answering, connect, writing
-from twin.store.read import Reader
+from twin.store import tables
 from twin.store.requests import ENDED
+from twin.store.sql import bulk
+from twin.store.sql.engine import answering, connect, writing
+from twin.store.sql.read import Reader
 from twin.store.tables import Base, BuildRow, CounterRow, FieldRow, KeptBuildRow, LayerRow
 
 PRUNED = "pruned_"  # before the name of a counter, which itself goes down by as many

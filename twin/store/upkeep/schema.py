@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
-from twin.store.engine import answering, connect, file_of, told
 from twin.store.port import StoreCorruptError, StoreVersionError
+from twin.store.sql.engine import answering, connect, file_of, told
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.backup import back_up
 

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 
-from twin.store.engine import answering, connect, file_of, told
 from twin.store.port import StoreMissingError
+from twin.store.sql.engine import answering, connect, file_of, told
 from twin.store.tables import SCHEMA_REVISION, CounterRow
 from twin.store.upkeep.schema import revision_of
 

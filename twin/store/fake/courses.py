@@ -12,8 +12,8 @@ from twin.course import FIELD_FRAMES
 from twin.forecast import Field, Forecast
 from twin.observation import Build, Gap, Layer, Observation, Parameters, State
 from twin.store import packing
-from twin.store.course import RECORDINGS
 from twin.store.derive import end_s
+from twin.store.sql.courses import RECORDINGS
 
 
 class FakeCourses:

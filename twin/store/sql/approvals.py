@@ -12,8 +12,8 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, insert, select
 
 from twin.store.approvals import Approval, as_table, promoted, rolled_back
-from twin.store.engine import answering
 from twin.store.port import StoreReadOnlyError
+from twin.store.sql.engine import answering
 from twin.store.tables import ApprovalRow
 
 _TABLE: Any = ApprovalRow.__table__

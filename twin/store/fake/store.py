@@ -27,11 +27,11 @@ from twin.observation import (
 from twin.store import alerts, packing
 from twin.store import floor as floors
 from twin.store.derive import band_columns
-from twin.store.fake_approvals import FakeApprovals
-from twin.store.fake_courses import FakeCourses, field_of, told
-from twin.store.fake_remarks import FakeRemarks
-from twin.store.fake_requests import FakeRequests
-from twin.store.fake_sums import FakeSums
+from twin.store.fake.approvals import FakeApprovals
+from twin.store.fake.courses import FakeCourses, field_of, told
+from twin.store.fake.remarks import FakeRemarks
+from twin.store.fake.requests import FakeRequests
+from twin.store.fake.sums import FakeSums
 from twin.store.port import AlertUnknownError, Step, Written
 
 

@@ -15,18 +15,18 @@ from sqlalchemy import Engine
 
 from twin.alarms.acts import Act
 from twin.forecast import Alert
-from twin.store.course import SqlCourses
-from twin.store.engine import Durability, answering, connect, file_of, told
 from twin.store.port import AlertUnknownError, Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
-from twin.store.sql_approvals import SqlApprovals
-from twin.store.sql_remarks import SqlRemarks
-from twin.store.sql_requests import SqlRequests
-from twin.store.sql_sums import SqlSums
-from twin.store.stretch import StretchReader
+from twin.store.sql.approvals import SqlApprovals
+from twin.store.sql.courses import SqlCourses
+from twin.store.sql.engine import Durability, answering, connect, file_of, told
+from twin.store.sql.remarks import SqlRemarks
+from twin.store.sql.requests import SqlRequests
+from twin.store.sql.stretch import StretchReader
+from twin.store.sql.sums import SqlSums
+from twin.store.sql.write import act, write_step
 from twin.store.tables import SCHEMA_REVISION
 from twin.store.upkeep.disk import DiskGuard, Room
 from twin.store.upkeep.schema import revision_of, upgrade
-from twin.store.write import act, write_step
 
 
 class SqlStore(SqlCourses, SqlSums, StretchReader, SqlRemarks, SqlApprovals, SqlRequests):

@@ -13,10 +13,10 @@ from sqlalchemy.orm import aliased
 
 from twin.remarks import MARKS, NOTES, Note, RemarkError, check_mark, check_withdrawal
 from twin.store import packing
-from twin.store.engine import answering
 from twin.store.packing import plain_text
 from twin.store.port import StoreReadOnlyError
-from twin.store.read import Reader
+from twin.store.sql.engine import answering
+from twin.store.sql.read import Reader
 from twin.store.tables import BuildMarkRow, BuildRow, LayerRow, NoteRow
 
 NOTE: Any = NoteRow.__table__

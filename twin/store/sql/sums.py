@@ -10,7 +10,7 @@ import pandas as pd
 from sqlalchemy import and_, case, func, select
 
 from twin.store import packing
-from twin.store.read import Reader
+from twin.store.sql.read import Reader
 from twin.store.sums import (
     ARCHIVE,
     BINS,

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from twin.people import ACT_COLUMNS, Account, PeopleError, SignOut, check_name, check_role
 from twin.store import packing
-from twin.store.engine import answering, connect
-from twin.store.sql import reading_engine
+from twin.store.sql.engine import answering, connect
+from twin.store.sql.store import reading_engine
 from twin.store.tables import AccountActRow, AccountRow
 
 ROW: Any = AccountRow.__table__

@@ -17,7 +17,7 @@ from twin.forecast import Field
 from twin.observation import Frame, Observation
 from twin.store import floor as floors
 from twin.store import packing
-from twin.store.engine import answering
+from twin.store.sql.engine import answering
 from twin.store.tables import (
     AlertActRow,
     AlertRow,

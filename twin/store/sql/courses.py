@@ -13,7 +13,7 @@ from twin import course
 from twin.course import FIELD_FRAMES, Course
 from twin.forecast import Field
 from twin.store import packing
-from twin.store.read import Reader, forecast_of
+from twin.store.sql.read import Reader, forecast_of
 from twin.store.tables import AlertRow, BuildRow, FieldRow, ForecastRow, GapRow, LayerRow, MachineRow
 
 MOST = 1000  # alerts, gaps, ranges of skipped frames

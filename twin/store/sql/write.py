@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, update
 from twin.alarms.acts import Act
 from twin.forecast import Alert, Forecast
 from twin.observation import Build, Frame, Gap, Layer, Message, Observation, Parameters, Plan, Rejected, Signal
-from twin.store import bulk, derive, tables
+from twin.store import derive, tables
 from twin.store.alerts import acted, meant, told
 from twin.store.derive import Row
 from twin.store.packing import (
@@ -29,6 +29,7 @@ from twin.store.packing import (
     unpack_message,
 )
 from twin.store.port import Step, Written
+from twin.store.sql import bulk
 
 LEFT_OUT = "left_out_"  # before the name of a counter: rows that were never kept, because the disk was short
 _CHUNK = 500  # keys in one look-up

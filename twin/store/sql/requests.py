@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, and_, insert, or_, select, update
 
-from twin.store.engine import answering, connect, file_of, told
 from twin.store.port import StoreMissingError, StoreReadOnlyError, StoreVersionError
 from twin.store.requests import GIVEN_UP, LATE, MOST_CLAIMS, WITHDRAWN, Request
+from twin.store.sql.engine import answering, connect, file_of, told
 from twin.store.tables import SCHEMA_REVISION, RequestRow
 from twin.store.upkeep.schema import revision_of
 
