@@ -102,7 +102,7 @@ class SqlCourses(Reader):
             row.machine == machine, row.build == build
         )
         found = self._rows(mine)
-        return sorted(found, key=lambda alert: -alert.last_seen_s)[:MOST]
+        return sorted(found, key=lambda alert: (-alert.last_seen_s, alert.kind, alert.occurrence))[:MOST]
 
     def build_alerts(self, machine: str, build: str) -> pd.DataFrame:
         return packing.table([tuple(row) for row in self._alerts_of(machine, build)], packing.ALERTS)
