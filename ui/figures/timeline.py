@@ -54,7 +54,7 @@ def timeline(
         domain = _domain(panel)
         top = _top(pd.concat([estimate, *beside]), horizon, observed, column) * unit.per_m
         axes[f"yaxis{panel}" if panel > 1 else "yaxis"] = axis(
-            palette, unit.name, domain=domain, range=[0, top], tickvals=[0, top / 2, top], tickformat=".3~g"
+            palette, unit.name, domain=domain, range=[0, top], tickvals=[0, top / 2, top], tickformat=".3~r"
         )
         notes.append(_caption(name, column, estimate, horizon, now_s, scale, time_unit, unit, palette, domain[1]))
         if beside:

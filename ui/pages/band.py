@@ -1,6 +1,7 @@
 """The band that is always visible: can this forecast be trusted, which build is it, and who made the forecast."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from dash import html
 
@@ -97,7 +98,7 @@ def _facts(snapshot: Snapshot) -> list[Any]:
         f" of {layers}" if layers and layer is not None and layer <= layers else ""
     )  # a part of a build keeps its numbers
     facts = [
-        ("Build", str(build.get("build") or snapshot.row.get("build") or "–"), False),
+        ("Build", _build(snapshot.machine, str(build.get("build") or snapshot.row.get("build") or "")), False),
         ("Layer", "–" if layer is None else f"{layer:.0f}{of}", False),
         ("Material", build.get("material") or "–", "material" in assumed),
         ("Beam", beam, "beam_diameter_m" in assumed),
@@ -110,6 +111,14 @@ def _facts(snapshot: Snapshot) -> list[Any]:
     ]
     more = {"Credibility": of_whom, "Regime": REGIMES_MEAN.get(str(latest.get("regime")), "")}
     return [_fact(name, value, guess, more.get(name, "")) for name, value, guess in facts]
+
+
+def _build(machine: str | None, name: str) -> list[Any]:
+    """The build, and the way to all that is stored of it."""
+    if not (machine and name):
+        return ["–"]
+    where = f"/builds?{urlencode({'machine': machine, 'build': name})}"
+    return [html.A(name, href=where, title="by layer, against good builds, notes, report, replay")]
 
 
 def _speed(build: dict[str, Any]) -> str:
@@ -131,7 +140,10 @@ def _credible(latest: dict[str, Any]) -> tuple[str, str]:
 def _model(latest: dict[str, Any], card: dict[str, Any]) -> list[Any]:
     """The operator, and on what it runs where there is room for it."""
     device = latest.get("device") or card.get("device")
-    name = str(latest.get("operator") or "–")
+    if not latest.get("operator"):
+        return ["–"]
+    who = str(latest["operator"])
+    name = html.A(who, href=f"/models?{urlencode({'card': who})}", title="what this model may claim")
     return [name, html.Span(f" on {device}", className="device")] if device else [name]
 
 
