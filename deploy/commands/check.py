@@ -9,6 +9,8 @@ from pathlib import Path
 import typer
 
 ROOT = Path(__file__).resolve().parents[2]
+SPREAD = ["-n", "2", "--dist", "loadfile"]  # the whole takes half an hour in one process, most of it waiting
+TALK = ("-q", "-v", "-rs")
 NO_TESTS = 5  # pytest's exit code when nothing was selected: fine for the second call
 
 
@@ -16,7 +18,8 @@ def test(context: typer.Context) -> None:
     """Check everything: lint, format, types, import contracts, then the tests.
 
     Other options go to pytest: `./meltwin test -k store -x`. Tests of what `torch.compile` makes run in a second call,
-    because the shape checker cannot be inside compiled code. Slow tests wait for `-m slow`.
+    because the shape checker cannot be inside compiled code. Slow tests wait for `-m slow`. The whole runs in two
+    processes, a file of tests in one of them; a part, or with `-n 0`, in one.
     What needs a system program (chromium, mosquitto) skips with a line that says how to get it; with CI=true in the
     environment it fails instead.
 
@@ -36,7 +39,7 @@ def test(context: typer.Context) -> None:
         ("format", [*python, "ruff", "format", "--check", "--quiet", "."], {}),
         ("types", [*python, "mypy"], {}),
         ("imports", [str(Path(sys.executable).with_name("lint-imports"))], {}),
-        ("tests", [*python, "pytest", *rest], {}),
+        ("tests", [*python, "pytest", *([] if set(rest) - {*TALK} else SPREAD), *rest], {}),
         ("compiled", [*python, "pytest", *second, *rest], {"JAXTYPING_DISABLE": "1"}),
     ]
     if "-m" in rest:
