@@ -4,6 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,11 @@ def ids(component: Any) -> Iterator[str]:
 
 
 def on(page: Page) -> list[str]:
-    set_who(LOCAL)
-    return list(ids(shell(page, PAGES)))
+    def seen() -> list[str]:
+        set_who(LOCAL)
+        return list(ids(shell(page, PAGES)))
+
+    return copy_context().run(seen)
 
 
 @pytest.fixture(scope="module")

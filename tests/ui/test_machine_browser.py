@@ -264,6 +264,7 @@ def test_the_pool_stays_turned_while_it_is_turned_and_after(
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 60, y, steps=4)
+    page.wait_for_timeout(500)  # the view follows the hand a picture later
     held = page.evaluate(CAMERA)
     moved_on()
     assert page.evaluate(CAMERA) == pytest.approx(held), "nothing is drawn anew under the hand"
