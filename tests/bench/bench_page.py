@@ -25,6 +25,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from playwright.sync_api import Page, sync_playwright
 from websockets.sync.client import connect
 
 from tests.ui.synthetic import LPBF_BAY, SyntheticStore, frame_step, opening_step
+from twin.store.port import Step
 from twin.store.sql.store import SqlStore
 
 RATE = 10.0  # frames a second
@@ -55,10 +57,20 @@ FIRST = """() => {
 DRAWN = """() => {
     const drawn = window.drawn = {}, graph = document.querySelector('#timeline .js-plotly-plot');
     graph.on('plotly_afterplot', () => {
-        const frame = graph.layout.meta && graph.layout.meta.frame;
+        const frame = graph.layout.meta && [].concat(graph.layout.meta.frame).pop();  // the newest that is drawn
         if (frame !== undefined && !(frame in drawn)) drawn[frame] = Date.now() / 1000;
     });
 }"""
+
+
+def as_served(step: Step) -> Step:
+    """With fields of the shipped operator's size: every second node of the made-up ones, 36 x 25 x 17."""
+    (forecast,) = step.forecasts
+    fields = tuple(
+        replace(f, x_m=f.x_m[::2], y_m=f.y_m[::2], z_m=f.z_m[::2], temperature_k=f.temperature_k[::2, ::2, ::2])
+        for f in forecast.fields
+    )
+    return replace(step, forecasts=[replace(forecast, fields=fields)])
 
 
 class Fed:
@@ -93,7 +105,7 @@ class Fed:
 
     def _write(self, *, with_field: bool) -> None:
         self._source.advance(1, time.time())
-        self._store.write(frame_step(self._source, LPBF_BAY, with_field=with_field))
+        self._store.write(as_served(frame_step(self._source, LPBF_BAY, with_field=with_field)))
         self.committed[self._source.frame] = time.time()
 
 
