@@ -11,7 +11,16 @@ import pytest
 import uvicorn
 
 from twin.store.port import Store
+from ui.access import who
 from ui.app import build_app
+
+
+@pytest.fixture(autouse=True)
+def _nobody_stays() -> Iterator[None]:
+    """Who one test is, the next is not."""
+    before = who._now.set(None)
+    yield
+    who._now.reset(before)
 
 
 @contextmanager

@@ -4,7 +4,8 @@
   const byId = (id) => document.getElementById(id);
   const live = () => window.dash_clientside.meltwin;
   const TWICE = ["new_password", "disable_account"];
-  const SURE_MS = 5000;
+  const SURE_MS = 10000;
+  let armed = null;  /* {act, name, timer}: here and not on the button, which a new table replaces */
 
   function say(text, bad) {
     const place = byId("people-said");
@@ -35,12 +36,30 @@
     } catch (error) { say(error.message, true); }
   }
 
+  const isArmed = (button) =>
+    Boolean(armed) && armed.act === button.dataset.act && armed.name === button.dataset.name;
+
+  function label() {
+    document.querySelectorAll("#crew [data-act]").forEach((button) => {
+      const shown = button.dataset.label;
+      const wanted = isArmed(button) ? "Once more: " + shown.toLowerCase() : shown;
+      if (button.textContent !== wanted) button.textContent = wanted;
+    });
+  }
+
+  function disarm() {
+    if (armed) clearTimeout(armed.timer);
+    armed = null;
+    label();
+  }
+
   function sure(button) {
-    if (!TWICE.includes(button.dataset.act) || button.dataset.sure) return true;
-    const label = button.textContent;
-    button.dataset.sure = "yes";
-    button.textContent = "Once more: " + label.toLowerCase();
-    setTimeout(() => { delete button.dataset.sure; button.textContent = label; }, SURE_MS);
+    const again = isArmed(button);
+    disarm();
+    if (again || !TWICE.includes(button.dataset.act)) return true;
+    armed = { act: button.dataset.act, name: button.dataset.name, timer: setTimeout(disarm, SURE_MS) };
+    label();
+    say(button.dataset.label + " " + armed.name + "? Press it again within " + SURE_MS / 1000 + " s.");
     return false;
   }
 
@@ -57,6 +76,7 @@
     const name = button.dataset.name, role = document.querySelector('[data-role-of="' + CSS.escape(name) + '"]');
     act(button.dataset.act, { name: name, role: role ? role.value : "" });
   });
+  new MutationObserver(() => { if (armed) label(); }).observe(document.body, { childList: true, subtree: true });
   document.addEventListener("submit", (event) => {
     if (event.target.id === "people-form") { event.preventDefault(); add(false); }
   });

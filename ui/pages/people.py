@@ -112,7 +112,7 @@ def _row(each: Member) -> list[Any]:
 
 
 def _button(act: str, label: str, name: str) -> Any:
-    told = {"data-act": act, "data-name": name, "aria-label": f"{label}: {name}"}
+    told = {"data-act": act, "data-name": name, "data-label": label, "aria-label": f"{label}: {name}"}
     return html.Button(label, type="button", className="act", **told)
 
 

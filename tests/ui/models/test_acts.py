@@ -133,7 +133,6 @@ def crew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Desk
     port, desk = people(SqlPeople.open(url)), Desk.over(url, FakeClock(50.0))
     set_who(Who("ella", "engineer", "password"))
     yield desk, port
-    set_who(LOCAL)
     desk.close()
 
 

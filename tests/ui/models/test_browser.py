@@ -163,7 +163,9 @@ def test_an_engineer_adds_a_person_who_comes_in_and_is_shut_out(browser: Any, ad
     shut.click()
     assert "once more" in shut.inner_text().lower(), "what cannot be undone at once is asked for twice"
     assert page.query_selector(SHUT) is None
+    assert "Press it again" in page.inner_text("#people-said")
     shut.click()
+    page.wait_for_selector("#people-said:has-text('ada is shut out')", timeout=PATIENCE_MS)
     page.wait_for_selector(SHUT, timeout=PATIENCE_MS)
     guest.wait_for_url("**/sign-in**", timeout=PATIENCE_MS)
     page.wait_for_selector("#crew-acts tr:has-text('disabled')", timeout=PATIENCE_MS)
