@@ -1,5 +1,5 @@
-"""Live: one reader for all viewers. It reads the store a few times a second, draws each part of a page once, and fans
-out.
+"""Live: one reader for all viewers. It reads the store when there is news, draws each part of a page once, and fans
+out: first the quick parts, which change with every frame, then the others, one at a time.
 
 A page asks over a websocket for what is newer than what it holds, draws it, and only then asks again. So at most one
 answer is under way for each viewer: a slow server or a slow browser makes updates rarer, never a queue. Dash's own
@@ -9,6 +9,7 @@ callback does not start again after a reconnect when it has inputs.
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ from ui.figures import DARK, LIGHT
 Props = dict[str, dict[str, Any]]  # component id -> what to set on it
 Asked = dict[str, str]  # what stands in a page's address behind the `?`
 
-READ_PERIOD_S = 0.1
-MOST_BYTES = 60_000  # of the parts in one update; one that is larger goes alone
+READ_PERIOD_S = 0.1  # of all rows of a page
+LOOK_PERIOD_S = 0.02  # for news of them
+REST = 1 / 3  # of the time that reading and drawing took: a quarter of a core stays free, however much is to be drawn
 FORGET_AFTER_S = 5.0  # nobody asked for this long: not read any more
 DEFAULT = "machine"  # the page of whoever does not say which
 MOST_ASKED = 8
@@ -67,19 +69,27 @@ class View(Protocol):
 @dataclass(frozen=True)
 class Part:
     """A piece of a page that is drawn and sent as one, at most once in `period_s`. `choice` names what is asked that
-    changes no reading, only this drawing: `draw` then gets what was said for it, too."""
+    changes no reading, only this drawing: `draw` then gets what was said for it, too. `source` gives the object that is
+    all it is drawn from: while the view has the very same one it is not drawn anew."""
 
     name: str
     period_s: float
     draw: Callable[..., Props]
     choice: str = ""
+    source: Callable[[Any], object] | None = None
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is drawn with every reading."""
+        return self.period_s <= READ_PERIOD_S
 
 
 @dataclass(frozen=True)
 class Page:
     """A page by its name: `read` gives its view of the store for what is asked (a machine, say) after the last one,
     None while there is nothing to show; `empty` is the view before any reading. `act`: what one must be allowed to do
-    to see it; `source`: what it reads, the store or the people."""
+    to see it; `source`: what it reads, the store or the people; `news`: whether there are rows for the quick
+    parts that a view has not, found at a small part of the cost of reading them."""
 
     name: str
     path: str
@@ -90,6 +100,7 @@ class Page:
     parts: tuple[Part, ...]
     act: Act = "read"
     source: Literal["store", "people"] = "store"
+    news: Callable[[Any, Any], bool] | None = None
 
 
 @dataclass
@@ -99,6 +110,18 @@ class _Drawn:
     at_s: float
     stamp: int
     json: str
+    source: object = None
+
+
+Turn = Literal["quick", "others", "both"]
+
+
+@dataclass(frozen=True)
+class Update:
+    """An answer as JSON, and whose turn is next."""
+
+    json: str
+    turn: Turn
 
 
 _Said = tuple[tuple[str, str], ...]
@@ -136,8 +159,11 @@ class Feed:
         found = self._pages.get(page)
         return found is not None and person is not None and may(person.role, found.act)
 
-    async def next(self, page: str, asked: Mapping[str, str], scheme: str, seen: Mapping[str, int]) -> str:
-        """The next update as JSON: a pulse always, and each part that is not what the viewer holds."""
+    async def next(
+        self, page: str, asked: Mapping[str, str], scheme: str, seen: Mapping[str, int], turn: Turn = "both"
+    ) -> Update:
+        """The next update: a pulse always, and parts that are not what the viewer holds. `turn`: which kind goes first;
+        two kinds in turn keep a browser's draws short, and no frame waits for two slow ones."""
         choices = {part.choice for part in self._pages[page].parts}
         items = sorted(asked.items())
         subject = (page, tuple(item for item in items if item[0] not in choices))
@@ -147,13 +173,16 @@ class Feed:
             if self._task is not None and not self._task.cancelled():
                 self._task.result()  # a mistake in drawing is shown to whoever asked, not swallowed
             self._task = asyncio.create_task(self._run())
-        if not self._newer(watch, seen):
+        if not self._newer(watch, seen, turn):
             waiter = asyncio.ensure_future(self._ticked.wait())
             await asyncio.wait({waiter, self._task}, return_when=asyncio.FIRST_COMPLETED)
             waiter.cancel()
-        newer = self._newer(watch, seen)
+        newer = self._newer(watch, seen, turn)
         parts = ",".join(f'"{name}":{{"stamp":{part.stamp},"props":{part.json}}}' for name, part in newer.items())
-        return f'{{"pulse":{self._pulse(subject)},"parts":{{{parts}}}}}'
+        quick = {part.name for part in self._pages[page].parts if part.quick}
+        return Update(
+            f'{{"pulse":{self._pulse(subject)},"parts":{{{parts}}}}}', "others" if quick & {*newer} else "quick"
+        )
 
     async def close(self) -> None:
         """Stop reading and let go of the store."""
@@ -164,15 +193,17 @@ class Feed:
             self._store.close()
 
     async def _run(self) -> None:
-        """Read, draw and tick while anybody watches; never more than half of the time."""
+        """Look, read, draw and tick while anybody watches."""
         loop = asyncio.get_running_loop()
         while self._forget():
             began_s = loop.time()
-            await loop.run_in_executor(self._thread, self._refresh, list(self._watches))
-            self._ticked.set()
-            self._ticked = asyncio.Event()
+            watches = list(self._watches)
+            for step in (self._draw_quick, self._draw_next):
+                if await loop.run_in_executor(self._thread, step, watches):
+                    self._ticked.set()
+                    self._ticked = asyncio.Event()
             took_s = loop.time() - began_s
-            await asyncio.sleep(max(READ_PERIOD_S - took_s, took_s, 0.02))
+            await asyncio.sleep(max(LOOK_PERIOD_S - took_s, REST * took_s, 0.005))
 
     def _forget(self) -> bool:
         now_s = self._clock.now_s()
@@ -192,14 +223,52 @@ class Feed:
         parts = self._pages[subject[0]].parts
         return [(part, (subject, scheme, part.name, chosen.get(part.choice, ""))) for part in parts]
 
-    def _refresh(self, watches: list[_Watch]) -> None:
-        for subject in {subject for subject, _, _ in watches}:
+    def _draw_quick(self, watches: list[_Watch]) -> bool:
+        """Read what has news, and draw what changes with it. Whether anything was read."""
+        read = {subject for subject in {subject for subject, _, _ in watches} if self._has_news(subject)}
+        for subject in read:
             self._views[subject] = self._read(subject)
-        drawn = dict(self._drawn)
+        quick = {
+            piece: part
+            for watch in watches
+            for part, piece in self._pieces(watch)
+            if part.quick and self._is_due(part, piece)
+        }
+        self._draw(quick)
+        return bool(read or quick)
+
+    def _draw_next(self, watches: list[_Watch]) -> bool:
+        """Of each watch the other part that is due for longest, in the order of the page. Whether there was any."""
+        chosen: dict[_Piece, Part] = {}
         for watch in watches:
-            for part, piece in self._pieces(watch):
-                self._draw(part, piece, drawn)
-        self._drawn = drawn  # at once: viewers look at it meanwhile
+            due = [each for each in self._pieces(watch) if not each[0].quick and self._is_due(*each)]
+            if due:
+                part, piece = min(due, key=lambda each: self._drawn_s(each[1]) + each[0].period_s)
+                chosen[piece] = part
+        self._draw(chosen)
+        return bool(chosen)
+
+    def _has_news(self, subject: _Subject) -> bool:
+        view, page, now_s = self._views.get(subject), self._pages[subject[0]], self._clock.now_s()
+        if view is None or not 0.0 <= now_s - view.read_s < READ_PERIOD_S:
+            return True
+        if page.news is None or view.trouble or view.waiting_for:
+            return False
+        try:
+            return page.news(self._source(page), view)
+        except (StoreError, SQLAlchemyError):
+            return True  # reading says what the trouble is
+
+    def _drawn_s(self, piece: _Piece) -> float:
+        return self._drawn[piece].at_s if piece in self._drawn else -math.inf
+
+    def _is_due(self, part: Part, piece: _Piece) -> bool:
+        last, view = self._drawn.get(piece), self._views[piece[0]]
+        if last is None:
+            return True
+        if part.source is not None and part.source(view) is last.source:
+            return False
+        return view.read_s > last.at_s if part.quick else view.read_s - last.at_s >= part.period_s
 
     def _read(self, subject: _Subject) -> View:
         now_s, page = self._clock.now_s(), self._pages[subject[0]]
@@ -222,28 +291,31 @@ class Feed:
             self._store = self._open_store()
         return self._store
 
-    def _draw(self, part: Part, piece: _Piece, drawn: dict[_Piece, _Drawn]) -> None:
-        subject, scheme, _, chosen = piece
-        view, last = self._views[subject], drawn.get(piece)
-        if last is not None and view.read_s - last.at_s < part.period_s:
-            return
-        palette = PALETTES[scheme]
-        props = part.draw(view, palette, chosen) if part.choice else part.draw(view, palette)
-        text = to_json_plotly(props)
-        drawn[piece] = _Drawn(view.read_s, crc32(text.encode()), text)
+    def _draw(self, pieces: Mapping[_Piece, Part]) -> None:
+        drawn = dict(self._drawn)
+        for piece, part in pieces.items():
+            subject, scheme, _, chosen = piece
+            view, palette = self._views[subject], PALETTES[scheme]
+            props = part.draw(view, palette, chosen) if part.choice else part.draw(view, palette)
+            text = to_json_plotly(props)
+            source = part.source(view) if part.source is not None else None
+            drawn[piece] = _Drawn(view.read_s, crc32(text.encode()), text, source)
+        self._drawn = drawn  # at once: viewers look at it meanwhile
 
-    def _newer(self, watch: _Watch, seen: Mapping[str, int]) -> dict[str, _Drawn]:
-        """The parts that a viewer does not hold, those that were drawn first before the others, up to `MOST_BYTES`."""
-        every = [(part.name, self._drawn[piece]) for part, piece in self._pieces(watch) if piece in self._drawn]
-        newer = [(name, drawn) for name, drawn in every if seen.get(name) != drawn.stamp]
-        chosen: dict[str, _Drawn] = {}
-        size = 0
-        for name, drawn in sorted(newer, key=lambda each: each[1].at_s):
-            size += len(drawn.json)
-            if chosen and size > MOST_BYTES:
-                break
-            chosen[name] = drawn
-        return chosen
+    def _newer(self, watch: _Watch, seen: Mapping[str, int], turn: Turn) -> dict[str, _Drawn]:
+        """Of what a viewer does not hold: the quick parts, and one of the others, which it never held or which was
+        drawn first; never one of the others before a quick one that it never held."""
+        newer = [
+            (part, self._drawn[piece])
+            for part, piece in self._pieces(watch)
+            if piece in self._drawn and seen.get(part.name) != self._drawn[piece].stamp
+        ]
+        quick = {part.name: drawn for part, drawn in newer if part.quick}
+        others = [(part.name, drawn) for part, drawn in newer if not part.quick]
+        if not others or any(name not in seen for name in quick) or (quick and turn == "quick"):
+            return quick
+        name, drawn = min(others, key=lambda each: each[1].at_s if each[0] in seen else -math.inf)
+        return {name: drawn} if turn == "others" else quick | {name: drawn}
 
     def _pulse(self, subject: _Subject) -> str:
         view = self._views.get(subject, self._pages[subject[0]].empty)
@@ -264,7 +336,8 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
         page, scheme = _page_of(ask)
         if not feed.shows(page, who()):
             return Response(status_code=404)
-        return Response(await feed.next(page, _asked(ask), scheme, _seen(ask)), media_type="application/json")
+        update = await feed.next(page, _asked(ask), scheme, _seen(ask))
+        return Response(update.json, media_type="application/json")
 
     @server.websocket(path)
     async def live(socket: WebSocket) -> None:
@@ -272,6 +345,7 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
             await socket.close(code=1008)
             return
         await socket.accept()
+        turn: Turn = "quick"
         try:
             while True:
                 ask = json.loads(await socket.receive_text())
@@ -279,7 +353,9 @@ def mount(server: FastAPI, feed: Feed, path: str = "/live") -> None:
                 if not feed.shows(page, who()):
                     await socket.close(code=1008)
                     return
-                await socket.send_text(await feed.next(page, _asked(ask), scheme, _seen(ask)))
+                update = await feed.next(page, _asked(ask), scheme, _seen(ask), turn)
+                turn = update.turn
+                await socket.send_text(update.json)
         except (WebSocketDisconnect, json.JSONDecodeError):
             return
 

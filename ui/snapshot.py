@@ -118,6 +118,12 @@ def read_snapshot(store: Store, asked: dict[str, str], before: Snapshot, now_s: 
     return Snapshot(now_s, machines=machines, machine=machine, fresh=fresh, slow=slow)
 
 
+def has_news(store: Store, view: Snapshot) -> bool:
+    """Whether the machine's newest forecast is another than the view has."""
+    latest = None if view.machine is None else store.latest_forecast(view.machine)
+    return latest is not None and (view.fresh.latest is None or _frame(latest) != _frame(view.fresh.latest))
+
+
 def read_machines(store: Store) -> tuple[dict[str, Any], ...]:
     """All machines, in the order of their names."""
     rows = store.machines().to_dict("records")

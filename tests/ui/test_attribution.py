@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from tests.ui.synthetic import LPBF_BAY, SyntheticStore
@@ -138,7 +139,7 @@ def test_the_browser_may_pick_what_the_picture_shows_and_nothing_else() -> None:
     snapshot = Snapshot(store.now_s, machine=LPBF_BAY.name, fresh=read_fresh(store, LPBF_BAY.name, Fresh()))
     figure = timeline(snapshot.fresh.frames, snapshot.fresh.signals, LPBF, LIGHT)
     told = picks(snapshot, figure)
-    line = next(trace for trace in figure.data if trace.meta == "estimate")
+    line = next(trace for trace in go.Figure(figure).data if trace.meta == "estimate")
     shown_ms = (np.array(told["time_s"]) - told["now_s"]) * told["per_s"]
     np.testing.assert_allclose(shown_ms, line.x, atol=1e-4)
     assert (told["frame"][-1], told["build"], set(told["layer"])) == (300, "lpbf-demo", {3})

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from tests.contracts import store_cases as case
@@ -243,8 +244,10 @@ def test_the_synthetic_machine_can_be_looked_back_at() -> None:
     assert moment.frame == 100
     assert moment.snapshot.fresh.signals["time_s"].max() <= 100.4 * frame_s
     assert (moment.before_s, moment.after_s) == (pytest.approx(99 * frame_s), pytest.approx(101 * frame_s))
-    figure = timeline(
-        moment.snapshot.fresh.frames, moment.snapshot.fresh.signals, LPBF, LIGHT, None, moment.snapshot.fresh.came
+    figure = go.Figure(
+        timeline(
+            moment.snapshot.fresh.frames, moment.snapshot.fresh.signals, LPBF, LIGHT, None, moment.snapshot.fresh.came
+        )
     )
     for meta in ("came, estimated", "came, observed"):
         (width,) = traces(figure, meta)[:1]

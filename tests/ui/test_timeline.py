@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from tests.ui.synthetic import DED_CELL, HORIZON, LPBF_BAY, SyntheticStore
@@ -22,7 +23,7 @@ def traces(figure, meta):
 
 @pytest.mark.parametrize(("machine", "unit"), [(LPBF_BAY, LPBF), (DED_CELL, DED)])
 def test_horizon_is_drawn_strictly_after_now(machine, unit):
-    figure = timeline(rows(machine), STORE.signals(machine.name), unit, LIGHT)
+    figure = go.Figure(timeline(rows(machine), STORE.signals(machine.name), unit, LIGHT))
     assert len(traces(figure, "forecast")) == 3
     for trace in traces(figure, "forecast"):
         assert len(trace.x) == HORIZON
@@ -36,7 +37,7 @@ def test_horizon_is_drawn_strictly_after_now(machine, unit):
 )
 def test_sizes_are_in_the_unit_of_the_axis(machine, unit, per_m, name):
     frames = rows(machine)
-    figure = timeline(frames, STORE.signals(machine.name), unit, LIGHT)
+    figure = go.Figure(timeline(frames, STORE.signals(machine.name), unit, LIGHT))
     newest = split(frames)[0].iloc[-1]
     ends = [trace.y[-1] for trace in traces(figure, "estimate")]
     np.testing.assert_allclose(ends, [newest[c] * per_m for c in ("width_m", "length_m", "depth_m")], rtol=1e-6)
@@ -45,7 +46,7 @@ def test_sizes_are_in_the_unit_of_the_axis(machine, unit, per_m, name):
 
 @pytest.mark.parametrize(("machine", "unit", "scale", "name"), [(LPBF_BAY, LPBF, 1e3, "ms"), (DED_CELL, DED, 1, "s")])
 def test_time_axis_says_its_unit(machine, unit, scale, name):
-    figure = timeline(rows(machine), pd.DataFrame(), unit, LIGHT)
+    figure = go.Figure(timeline(rows(machine), pd.DataFrame(), unit, LIGHT))
     assert figure.layout.xaxis.title.text == f"process time from now, {name}"
     assert traces(figure, "forecast")[0].x[-1] == pytest.approx(HORIZON * machine.frame_s * scale, rel=1e-5)
 
@@ -63,7 +64,7 @@ def test_laser_off_stretches_cover_exactly_the_frames_without_power():
 
 def test_laser_off_is_shaded():
     estimate, _ = split(rows(LPBF_BAY, 60))
-    figure = timeline(rows(LPBF_BAY, 60), pd.DataFrame(), LPBF, LIGHT)
+    figure = go.Figure(timeline(rows(LPBF_BAY, 60), pd.DataFrame(), LPBF, LIGHT))
     shaded = [shape for shape in figure.layout.shapes if shape.name == "laser off"]
     begin_s = estimate["time_s"].iloc[-1] - 6 * HORIZON * LPBF_BAY.frame_s
     assert len(shaded) == len(laser_off_spans(estimate[estimate["time_s"] >= begin_s]))
@@ -74,7 +75,7 @@ def test_frames_that_are_not_ok_are_marked_and_say_why():
     frames = rows(LPBF_BAY)
     at_s = frames.loc[(frames["lead_s"] == 0) & (frames["frame"] == STORE.frame - 5), "time_s"].item()
     frames["outcome"] = np.where(frames["time_s"] == at_s, "drift", "ok")
-    figure = timeline(frames, pd.DataFrame(), LPBF, LIGHT)
+    figure = go.Figure(timeline(frames, pd.DataFrame(), LPBF, LIGHT))
     marks = traces(figure, "not ok")
     assert [list(mark.text) for mark in marks] == [["drift"]] * 3
     assert marks[0].x[0] == pytest.approx(-5 * LPBF_BAY.frame_s * 1e3, rel=1e-5)
@@ -83,8 +84,8 @@ def test_frames_that_are_not_ok_are_marked_and_say_why():
 def test_missing_frames_break_the_line():
     frames = rows(LPBF_BAY)
     frames = frames[~frames["frame"].between(STORE.frame - 12, STORE.frame - 8)]
-    figure = timeline(frames, pd.DataFrame(), LPBF, LIGHT)
-    whole = timeline(rows(LPBF_BAY), pd.DataFrame(), LPBF, LIGHT)
+    figure = go.Figure(timeline(frames, pd.DataFrame(), LPBF, LIGHT))
+    whole = go.Figure(timeline(rows(LPBF_BAY), pd.DataFrame(), LPBF, LIGHT))
     assert np.isnan(traces(figure, "estimate")[0].y).sum() == 1
     assert np.isnan(traces(whole, "estimate")[0].y).sum() == 0
 
@@ -92,8 +93,8 @@ def test_missing_frames_break_the_line():
 @pytest.mark.parametrize(("machine", "unit"), [(LPBF_BAY, LPBF), (DED_CELL, DED)])
 def test_a_second_opinion_is_dashed_beside_and_has_its_own_horizon(machine, unit):
     frames, second = rows(machine), STORE.melt_pool(machine.name, limit=160, opinion="reference")
-    alone = timeline(frames, pd.DataFrame(), unit, LIGHT)
-    figure = timeline(frames, pd.DataFrame(), unit, LIGHT, second)
+    alone = go.Figure(timeline(frames, pd.DataFrame(), unit, LIGHT))
+    figure = go.Figure(timeline(frames, pd.DataFrame(), unit, LIGHT, second))
     assert not traces(alone, "second")
     for mine, other in zip(traces(figure, "estimate"), traces(figure, "second"), strict=True):
         np.testing.assert_allclose(other.y, 1.1 * np.asarray(mine.y), rtol=1e-5)
@@ -103,11 +104,11 @@ def test_a_second_opinion_is_dashed_beside_and_has_its_own_horizon(machine, unit
     told = [note.text for note in figure.layout.annotations if "second opinion" in note.text]
     assert len(told) == 3
     assert all(unit.name in text for text in told)
-    assert len(timeline(frames, pd.DataFrame(), unit, LIGHT, pd.DataFrame()).data) == len(alone.data)
+    assert len(go.Figure(timeline(frames, pd.DataFrame(), unit, LIGHT, pd.DataFrame())).data) == len(alone.data)
 
 
 def test_no_rows_give_a_message():
-    figure = timeline(pd.DataFrame(), pd.DataFrame(), LPBF, LIGHT)
+    figure = go.Figure(timeline(pd.DataFrame(), pd.DataFrame(), LPBF, LIGHT))
     assert not figure.data
     assert "No frame" in figure.layout.annotations[0].text
 
@@ -120,7 +121,7 @@ def test_axis_limits_hold_the_value_and_no_more_than_half_again(value):
 def test_the_band_lies_around_estimate_and_horizon_and_is_told():
     store = SyntheticStore(frame=300, banded=True)
     frames = store.melt_pool(LPBF_BAY.name, limit=160)
-    figure = timeline(frames, pd.DataFrame(), LPBF, LIGHT)
+    figure = go.Figure(timeline(frames, pd.DataFrame(), LPBF, LIGHT))
     shapes = traces(figure, "band")
     assert len(shapes) == 6, "of the estimate and of the horizon, for each size"
     for past, ahead in zip(shapes[::2], shapes[1::2], strict=True):
@@ -135,8 +136,8 @@ def test_a_frame_that_claims_no_band_breaks_it_and_none_is_drawn_without():
     frames = SyntheticStore(frame=300, banded=True).melt_pool(LPBF_BAY.name, limit=160)
     at_s = frames.loc[(frames["lead_s"] == 0) & (frames["frame"] == STORE.frame - 5), "time_s"].item()
     frames.loc[(frames["time_s"] == at_s) & (frames["lead_s"] == 0), "width_low_m"] = np.nan
-    shapes = traces(timeline(frames, pd.DataFrame(), LPBF, LIGHT), "band")
+    shapes = traces(go.Figure(timeline(frames, pd.DataFrame(), LPBF, LIGHT)), "band")
     assert np.isnan(shapes[0].x).sum() == 1, "two stretches"
-    none = timeline(rows(LPBF_BAY), pd.DataFrame(), LPBF, LIGHT)
+    none = go.Figure(timeline(rows(LPBF_BAY), pd.DataFrame(), LPBF, LIGHT))
     assert not traces(none, "band")
     assert "in 90 %" not in none.layout.annotations[0].text

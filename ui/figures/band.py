@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from ui.figures.style import LengthUnit, Palette
 
@@ -40,7 +39,7 @@ def band(
         x += [time_s[part], time_s[part[::-1]], np.array([np.nan])]
         y += [low[part], high[part[::-1]], np.array([np.nan])]
     if x:
-        yield go.Scatter(
+        yield trace(
             x=((np.concatenate(x[:-1]) - now_s) * scale).astype(np.float32),
             y=(np.concatenate(y[:-1]) * unit.per_m).astype(np.float32),
             mode="lines",
@@ -51,6 +50,11 @@ def band(
             hoverinfo="skip",
             **where,
         )
+
+
+def trace(**what: Any) -> dict[str, Any]:
+    """A trace of lines or marks, as plotly.js takes it."""
+    return {"type": "scatter", **what}
 
 
 def ends(rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -138,16 +138,17 @@ def _key() -> Any:
     return html.Ul([html.Li([html.Span(className=f"swatch {name}"), text]) for name, text in names], className="key")
 
 
-def picks(snapshot: Snapshot, figure: Any) -> dict[str, Any]:
+def picks(snapshot: Snapshot, figure: dict[str, Any]) -> dict[str, Any]:
     """The frames that the timeline shows, for the browser to pick among: it knows nothing but the picture."""
     frames, latest = snapshot.fresh.frames, snapshot.fresh.latest
-    if latest is None or frames.empty or figure.layout.xaxis.range is None:
+    axis = figure["layout"].get("xaxis", {})
+    if latest is None or frames.empty or "range" not in axis:
         return {}
     estimate = frames[frames["lead_s"] == 0].drop_duplicates("time_s", keep="last").sort_values("time_s")
     ahead = frames[(frames["frame"] == latest["frame"]) & (frames["layer"] == latest["layer"])]["lead_s"]
     now_s = float(estimate["time_s"].iloc[-1])
-    per_s = 1.0 if figure.layout.xaxis.title.text.endswith(", s") else 1e3
-    estimate = estimate[estimate["time_s"] >= now_s + figure.layout.xaxis.range[0] / per_s]
+    per_s = 1.0 if axis["title"]["text"].endswith(", s") else 1e3
+    estimate = estimate[estimate["time_s"] >= now_s + axis["range"][0] / per_s]
     return {
         "machine": snapshot.machine, "build": latest["build"], "per_s": per_s, "now_s": now_s,
         "layer": estimate["layer"].astype(int).tolist(), "frame": estimate["frame"].astype(int).tolist(),

@@ -12,7 +12,7 @@ from ui.figures.coloured import DEFAULT, QUANTITIES
 from ui.live import Page, Part, Props
 from ui.pages import acting, band, because, lists
 from ui.pages.parts import trouble, waiting_panel
-from ui.snapshot import Snapshot, number, read_snapshot
+from ui.snapshot import Snapshot, has_news, number, read_snapshot
 from ui.words import alert_name, moment, provenance, seen, unit_of
 
 POOLS = {"half": "cut at mid-track", "whole": "whole"}
@@ -22,6 +22,7 @@ GRAPH = {
     "displayModeBar": False,
     "scrollZoom": False,
     "doubleClick": "reset",
+    "plotGlPixelRatio": 1,  # of the 3-D pool: at Plotly's own 2 a browser without a GPU draws for twice as long
 }
 
 
@@ -107,15 +108,17 @@ def _age(name: str) -> Any:
 def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
     fresh, unit = snapshot.fresh, _unit(snapshot)
     figure = timeline(fresh.frames, fresh.signals, unit, palette, fresh.second, fresh.came)
-    figure.update_layout(meta=because.picks(snapshot, figure))
-    return {
-        "timeline": {"figure": figure},
-        "second-key": {"children": _second(snapshot, unit.name)},
-    }
+    figure["layout"]["meta"] = because.picks(snapshot, figure)
+    return {"timeline": {"figure": figure}}
 
 
-def _second(snapshot: Snapshot, unit: str) -> list[Any]:
+def _second(snapshot: Snapshot, palette: Palette) -> Props:
     """Who gives a second opinion, in which unit, and how old its newest is; nothing where nobody does."""
+    del palette
+    return {"second-key": {"children": _opinion(snapshot, _unit(snapshot).name)}}
+
+
+def _opinion(snapshot: Snapshot, unit: str) -> list[Any]:
     rows = snapshot.fresh.second
     if not snapshot.fresh.opinion:
         return []
@@ -185,14 +188,15 @@ def _unit(snapshot: Snapshot) -> Any:
 
 PARTS = (
     Part("band", 0.1, band.band),
-    Part("timeline", 0.1, _timeline),
+    Part("timeline", 0.1, _timeline, source=lambda snapshot: snapshot.fresh),
     Part("field", 0.9, _field),
     Part("pool", 0.9, _pool, choice="pool"),
     Part("layer", 0.9, _layer, choice="colour"),
+    Part("second", 0.9, _second),
     Part("absorbed", 0.9, _absorbed),
     Part("alerts", 0.9, lists.alerts),
     Part("counts", 0.9, lists.counts),
     Part("missed", 0.9, lists.missed),
 )
 
-PAGE = Page("machine", "/machine", "Machine", layout, Snapshot(0.0), read_snapshot, PARTS)
+PAGE = Page("machine", "/machine", "Machine", layout, Snapshot(0.0), read_snapshot, PARTS, news=has_news)

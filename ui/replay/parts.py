@@ -29,7 +29,7 @@ def drawn(moment: Moment, told: Told, palette: Palette, asked: Mapping[str, str]
     if snapshot.fresh.latest is None:
         parts |= _without_forecasts(moment, palette, chosen.get("colour", ""))
     if len(snapshot.fresh.came):
-        key = parts["timeline"].setdefault("second-key", {"children": []})
+        key = parts["second"]["second-key"]
         key["children"] = [*key["children"], html.Span(className="swatch came"), "what came"]
     if "alerts" in parts and snapshot.slow.alerts.empty:
         parts["alerts"]["alerts"] = {"children": [html.P("No alert by this moment.", className="quiet")]}
