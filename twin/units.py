@@ -27,6 +27,7 @@ class UnitError(ValueError):
     """Not a unit, or not one of the quantity asked for."""
 
 
+MILLIMETRES_FROM_M = 0.6e-3
 UNITS = {
     "m": Unit("length", 1.0),
     "cm": Unit("length", 1e-2),
@@ -96,6 +97,11 @@ def from_si(value: Value, name: str, quantity: str | None = None) -> Value:
     """The inverse of `to_si`, to round-off."""
     _, factor, offset = unit(name, quantity)
     return (value - offset) / factor
+
+
+def length_unit(length_m: float) -> str:
+    """The unit in which a person is told a length: mm from 0.6 mm on, where DED's melt pools begin, else um."""
+    return "mm" if abs(length_m) >= MILLIMETRES_FROM_M else "um"
 
 
 def unit_of_column(name: str) -> str:

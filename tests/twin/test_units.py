@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from twin.units import UNITS, UnitError, from_si, to_si, unit_of_column
+from twin.units import UNITS, UnitError, from_si, length_unit, to_si, unit_of_column
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -40,3 +40,8 @@ def test_a_unit_of_another_quantity_is_refused_with_those_that_fit() -> None:
 )  # fmt: skip
 def test_a_columns_name_says_its_unit(column: str, unit: str) -> None:
     assert unit_of_column(column) == unit
+
+
+@pytest.mark.parametrize(("length_m", "unit"), [(104e-6, "um"), (-31e-6, "um"), (0.6e-3, "mm"), (-1.4e-3, "mm")])
+def test_a_person_is_told_a_length_in_the_unit_of_its_process(length_m: float, unit: str) -> None:
+    assert length_unit(length_m) == unit

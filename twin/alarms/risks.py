@@ -25,6 +25,7 @@ from twin.forecast import MeltPool, Regime, Severity
 from twin.regime import BALLING, DEEP_KEYHOLE
 from twin.regime import balling as balling_share
 from twin.regime import lack_of_fusion as overlap_index
+from twin.units import from_si, length_unit
 
 SPREAD = 0.109  # standard deviation over mean of measured widths
 RARELY = 0.05  # one place in twenty
@@ -87,14 +88,14 @@ def lack_of_fusion(
     share = overlap_index(hatch_spacing_m, layer_thickness_m, rare.width_m, rare.depth_m)
     often = overlap_index(hatch_spacing_m, layer_thickness_m, mean.width_m, mean.depth_m) >= 1
     width, depth = (
-        f"{1e6 * b:.0f} µm (middle {1e6 * a:.0f})" for a, b in zip(_across(mean), _across(rare), strict=True)
+        f"{_length(b, a)} (middle {_length(a).split()[0]})" for a, b in zip(_across(mean), _across(rare), strict=True)
     )
     where = "every other place" if often else "one place in twenty"
     return Risk(
         "lack_of_fusion",
         share,
         "medium" if often else "low",
-        f"tracks {hatch_spacing_m * 1e6:.0f} µm apart may not melt together in {where}: there width {width}, depth "
+        f"tracks {_length(hatch_spacing_m)} apart may not melt together in {where}: there width {width}, depth "
         f"{depth}, index {_told(share)}",
         "raise the power, or lower the speed or the hatch spacing; look at the pores of the next cut",
     )
@@ -129,6 +130,12 @@ def overheating(now: MeltPool, steady: MeltPool, spread: float = SPREAD) -> Risk
 
 def _across(pool: MeltPool) -> tuple[float, float]:
     return pool.width_m, pool.depth_m
+
+
+def _length(length_m: float, like_m: float | None = None) -> str:
+    """As a person is told it; in the unit of another length, where that is what it is told beside."""
+    unit = length_unit(length_m if like_m is None else like_m)
+    return f"{from_si(length_m, unit, 'length'):{'.2f' if unit == 'mm' else '.0f'}} {unit.replace('um', 'µm')}"
 
 
 def _told(index: float) -> str:

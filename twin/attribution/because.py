@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from twin.units import from_si, length_unit
+
 Of = Literal["length", "width", "depth", "temperature"]
 OFS: tuple[Of, ...] = ("length", "width", "depth", "temperature")
 NOTABLE = 0.01  # of the number: a difference from nominal that is worth a word
@@ -208,8 +210,9 @@ def seconds(value_s: float) -> str:
 
 
 def amount(value: float, of: Of, *, whole: bool = False, sign: bool = False) -> str:
-    """A size in um, a temperature in K."""
-    scaled, unit = (value, "K") if of == "temperature" else (1e6 * value, "um")
+    """A size in um or mm, a temperature in K."""
+    unit = "K" if of == "temperature" else length_unit(value)
+    scaled = value if of == "temperature" else from_si(value, unit, "length")
     digits = ".0f" if abs(scaled) >= 100 else f".{3 if whole else 2}g"
     return f"{scaled:{'+' if sign else ''}{digits}} {unit}"
 

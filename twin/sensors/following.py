@@ -26,12 +26,11 @@ from twin.sensors.calibration import Calibration, Estimate, Slopes, bounded
 from twin.sensors.drift import Drift, Shift
 from twin.sensors.pairing import COMPARED, Pair, Pairs
 from twin.sensors.sensor import Fault, Sensor
-from twin.units import from_si
+from twin.units import from_si, length_unit
 
 EVERYBODY = "*"  # in `follow`
 TOLD_FRAMES = 64  # compared frames between two rows of an estimate, until there are
 OFTEN = 16  # of them; then so many frames more seldom
-SMALL_M = 0.6e-3  # sizes below are told in um
 CALM_S = 10.0
 AGREE = 9.0  # chi-squared of what a common change leaves of the signals' shifts
 _WORDS = {
@@ -206,7 +205,7 @@ class Following:
         by = shifts[name].share * known.signals[name].forecast
         if COMPARED[name].scaled:
             return Outcome("drift", name, 100 * shifts[name].share, "%")
-        unit = "um" if known.signals[name].forecast < SMALL_M else "mm"
+        unit = length_unit(known.signals[name].forecast)
         return Outcome("drift", name, from_si(by, unit, "length"), unit)
 
     def _told(self, known: _Machine, place: Place) -> tuple[Calibrated, ...]:

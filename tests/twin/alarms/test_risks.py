@@ -76,6 +76,9 @@ def test_rare_lack_of_fusion_is_advice_and_frequent_one_an_alarm() -> None:
     assert (near.severity, "one place in twenty" in near.evidence) == ("low", True)
     assert "width 109 µm (middle 133), depth 75 µm (middle 91)" in near.evidence
     assert near.share > 1
+    wall = risks.lack_of_fusion(900e-6, 250e-6, pool(1800, 1000, 410))
+    assert "tracks 0.90 mm apart" in wall.evidence, "DED's lengths are told in mm"
+    assert "width 0.82 mm (middle 1.00), depth 336 µm (middle 410)" in wall.evidence
     assert (wide.severity, "every other place" in wide.evidence) == ("medium", True)
     assert risks.lack_of_fusion(80e-6, 30e-6, mean).share < 1
     cold = risks.lack_of_fusion(80e-6, 30e-6, MeltPool(0.0, 0.0, 0.0))

@@ -80,6 +80,8 @@ def test_a_step_of_power_is_named_with_its_moment(engine: Engine) -> None:
     said = sentence(told)
     assert "deeper than at nominal parameters" in said
     assert "of the extra depth comes from the power of 240 W instead of 195 W since 0.38 ms ago" in said
+    assert "um deeper" in said
+    assert sentence(replace(told, value=1.2e-3)).startswith("Depth now: 1.2 mm, "), "DED's sizes are told in mm"
 
 
 def test_a_turn_is_named_with_its_moment(engine: Engine) -> None:
