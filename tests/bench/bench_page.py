@@ -4,7 +4,7 @@
     updates    frames that the page drew of those written, 10 a second                                all of them
     bytes      of an update on the websocket, as JSON before compression, p95 and largest             at most 60 kB
     delay      from the commit of a frame in the store to its drawing in the browser, p95             at most 300 ms
-    memory     of the page's scripts after collection, growth from the second fifth of the run on     none to speak of
+    memory     of the page's scripts after collection, from the second fifth of its stretch to the last  none
     viewers    CPU time of the server for 20 viewers of a machine over that for one                   at most 2
 
 The server is a process of its own, the browser is Debian's Chromium without a GPU; on a machine of two cores both and
@@ -135,8 +135,8 @@ def painted_s(page: Page, address: str) -> float:
     return float(page.evaluate(FIRST))
 
 
-def watched(page: Page, fed: Fed, seconds: float) -> dict[str, Any]:
-    """What a page that is open for so long drew, took and held."""
+def watched(page: Page, fed: Fed, seconds: float, remember: float = 0.0) -> dict[str, Any]:
+    """What a page that is open for so long drew and took; then what it held, over as long or `remember` seconds."""
     sizes: list[int] = []
     page.on("websocket", lambda line: line.on("framereceived", lambda said: sizes.append(len(said))))
     page.reload()
@@ -146,23 +146,25 @@ def watched(page: Page, fed: Fed, seconds: float) -> dict[str, Any]:
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.enable")
     sizes.clear()
-    held: list[float] = []
     begun_s = time.time()
-    while time.time() - begun_s < seconds:
-        page.wait_for_timeout(1000 * seconds / 20)
-        session.send("HeapProfiler.collectGarbage")
-        held.append(float(page.evaluate("performance.memory.usedJSHeapSize")) / 2**20)
+    page.wait_for_timeout(1000 * seconds)
     ended_s = time.time() - 1.0
+    updates = len(sizes) / seconds
     drawn = {int(frame): float(at_s) for frame, at_s in page.evaluate("window.drawn").items()}
     mine = {frame: at_s for frame, at_s in fed.committed.items() if begun_s < at_s < ended_s}
     late = [drawn[frame] - at_s for frame, at_s in mine.items() if frame in drawn]
+    held: list[float] = []
+    for _ in range(20):  # by itself: to collect what is no longer used stops the page for a moment
+        page.wait_for_timeout(1000 * (remember or seconds) / 20)
+        session.send("HeapProfiler.collectGarbage")
+        held.append(float(page.evaluate("performance.memory.usedJSHeapSize")) / 2**20)
     fifth = len(held) // 5
     return {
         "seconds": round(ended_s - begun_s, 1), "written": len(mine), "drawn": round(len(late) / max(len(mine), 1), 3),
-        "updates_a_second": round(len(sizes) / seconds, 1),
+        "updates_a_second": round(updates, 1),
         "bytes_p95": float(np.quantile(sizes, 0.95)), "bytes_most": max(sizes),
         "delay_s_median": round(statistics.median(late), 3), "delay_s_p95": round(float(np.quantile(late, 0.95)), 3),
-        "memory_mb": [round(each, 1) for each in held],
+        "memory_over_s": remember or seconds, "memory_mb": [round(each, 1) for each in held],
         "memory_grown_mb": round(statistics.mean(held[-fifth:]) - statistics.mean(held[fifth : 2 * fifth]), 2),
     }  # fmt: skip
 
@@ -194,7 +196,7 @@ def viewers_cpu_s(host: str, server: psutil.Process, viewers: int, seconds: floa
     return float(took)
 
 
-def measured(seconds: float, rate: float) -> dict[str, Any]:
+def measured(seconds: float, rate: float, remember: float = 0.0) -> dict[str, Any]:
     """All figures of one run."""
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -207,7 +209,7 @@ def measured(seconds: float, rate: float) -> dict[str, Any]:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             address = f"http://{host}/machine?machine={LPBF_BAY.name}"
             painted = [painted_s(page, address) for _ in range(4)]
-            figures = watched(page, fed, seconds)
+            figures = watched(page, fed, seconds, remember)
             browser.close()
             one, many = (viewers_cpu_s(host, server, count, 15.0) for count in (1, 20))
         fed.end()
@@ -223,9 +225,10 @@ def main(argv: list[str]) -> int:
     """The command line."""
     parser = ArgumentParser(prog="meltwin bench page", description=__doc__)
     parser.add_argument("--for", dest="seconds", type=float, default=60.0, help="of watching")
+    parser.add_argument("--remember", type=float, default=0.0, help="seconds of memory; left out: as of watching")
     parser.add_argument("--rate", type=float, default=RATE, help="frames a second")
     told = parser.parse_args(argv)
-    print(json.dumps(measured(told.seconds, told.rate), indent=1))
+    print(json.dumps(measured(told.seconds, told.rate, told.remember), indent=1))
     return 0
 
 
