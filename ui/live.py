@@ -10,6 +10,7 @@ callback does not start again after a reconnect when it has inputs.
 import asyncio
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ Asked = dict[str, str]  # what stands in a page's address behind the `?`
 
 READ_PERIOD_S = 0.1  # of all rows of a page
 LOOK_PERIOD_S = 0.02  # for news of them
+DRAWN_S = 0.01  # drawing of other parts goes on until so much is spent
+SMALL_BYTES = 12_000  # others go together up to so many
 REST = 1 / 3  # of the time that reading and drawing took: a quarter of a core stays free, however much is to be drawn
 FORGET_AFTER_S = 5.0  # nobody asked for this long: not read any more
 DEFAULT = "machine"  # the page of whoever does not say which
@@ -238,15 +241,21 @@ class Feed:
         return bool(read or quick)
 
     def _draw_next(self, watches: list[_Watch]) -> bool:
-        """Of each watch the other part that is due for longest, in the order of the page. Whether there was any."""
-        chosen: dict[_Piece, Part] = {}
-        for watch in watches:
-            due = [each for each in self._pieces(watch) if not each[0].quick and self._is_due(*each)]
-            if due:
-                part, piece = min(due, key=lambda each: self._drawn_s(each[1]) + each[0].period_s)
-                chosen[piece] = part
-        self._draw(chosen)
-        return bool(chosen)
+        """Other parts of each watch, those due for longest first and else in the order of the page, until `DRAWN_S` are
+        spent. Whether there were any."""
+        begun_s, drawn = time.perf_counter(), False
+        while not drawn or time.perf_counter() - begun_s < DRAWN_S:
+            chosen: dict[_Piece, Part] = {}
+            for watch in watches:
+                due = [each for each in self._pieces(watch) if not each[0].quick and self._is_due(*each)]
+                if due:
+                    part, piece = min(due, key=lambda each: self._drawn_s(each[1]) + each[0].period_s)
+                    chosen[piece] = part
+            if not chosen:
+                break
+            self._draw(chosen)
+            drawn = True
+        return drawn
 
     def _has_news(self, subject: _Subject) -> bool:
         view, page, now_s = self._views.get(subject), self._pages[subject[0]], self._clock.now_s()
@@ -303,8 +312,9 @@ class Feed:
         self._drawn = drawn  # at once: viewers look at it meanwhile
 
     def _newer(self, watch: _Watch, seen: Mapping[str, int], turn: Turn) -> dict[str, _Drawn]:
-        """Of what a viewer does not hold: the quick parts, and one of the others, which it never held or which was
-        drawn first; never one of the others before a quick one that it never held."""
+        """Of what a viewer does not hold: the quick parts, and of the others as many as are small, or one. Others that
+        it never held come first, in the order of the page, then those that were drawn first; none comes before a quick
+        one that it never held."""
         newer = [
             (part, self._drawn[piece])
             for part, piece in self._pieces(watch)
@@ -314,8 +324,12 @@ class Feed:
         others = [(part.name, drawn) for part, drawn in newer if not part.quick]
         if not others or any(name not in seen for name in quick) or (quick and turn == "quick"):
             return quick
-        name, drawn = min(others, key=lambda each: each[1].at_s if each[0] in seen else -math.inf)
-        return {name: drawn} if turn == "others" else quick | {name: drawn}
+        chosen: dict[str, _Drawn] = {}
+        for name, drawn in sorted(others, key=lambda each: each[1].at_s if each[0] in seen else -math.inf):
+            if chosen and sum(len(each.json) for each in (*chosen.values(), drawn)) > SMALL_BYTES:
+                break
+            chosen[name] = drawn
+        return chosen if turn == "others" else quick | chosen
 
     def _pulse(self, subject: _Subject) -> str:
         view = self._views.get(subject, self._pages[subject[0]].empty)

@@ -177,13 +177,15 @@ def test_a_hundred_machines_fit_on_one_screen_and_lead_to_each(
     for number in range(100):
         machine = replace(LPBF_BAY, name=f"m{number:03d}")
         now_s = source.now_s - (600.0 if number == 7 else 0.0)
-        observations = [heard(case.state(source=machine.name, sent_s=now_s), machine.name)]
+        said = [case.state(source=machine.name, sent_s=now_s), case.build(source=machine.name, part="lug", layers=90)]
+        observations = [heard(each, machine.name) for each in said]
         store.write(Step(observations, forecasts=[case.forecast(1, machine=machine.name)], received_s=now_s))
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
     page.goto(serve(url, stale_after_s=300.0))
     page.wait_for_function("document.querySelectorAll('#hall [data-fresh]').length === 100", timeout=PATIENCE_MS)
     page.wait_for_selector("#hall-summary:has-text('100 machines: 1 without fresh data, 99 in order')")
     assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+    assert page.inner_text("[data-machine=m008] .part:visible") == "lug"
     assert page.inner_text("[data-machine=m007] .say:visible") == "No fresh data"
     assert page.inner_text("[data-machine=m008] .say:visible") == "Forecast in order"
     page.click("[data-machine=m042] a")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -25,7 +24,7 @@ from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 from twin.store.sql.store import SqlStore
 from ui.hall import Hall
-from ui.live import READ_PERIOD_S, Feed, Page, Part, Props
+from ui.live import READ_PERIOD_S, SMALL_BYTES, Feed, Page, Part, Props, Turn
 from ui.snapshot import PATH_FRAMES, Fresh, Snapshot, read_snapshot
 
 Serve = Callable[..., str]
@@ -78,7 +77,7 @@ def test_what_a_page_holds_is_not_sent_again(serve: Serve) -> None:
         assert "timeline" in came
 
 
-def test_an_update_is_of_quick_parts_or_of_one_other_in_turn(serve: Serve) -> None:
+def test_an_update_is_of_quick_parts_or_of_one_other_or_small_ones_in_turn(serve: Serve) -> None:
     store = SyntheticStore(now_s=time.time())
     with opened(serve(store)) as page:
         held: dict[str, int] = {}
@@ -87,15 +86,51 @@ def test_an_update_is_of_quick_parts_or_of_one_other_in_turn(serve: Serve) -> No
         while set(held) != PARTS and time.monotonic() < until_s:
             store.advance(1, time.time())
             parts = ask(page, LPBF_BAY.name, held)["parts"]
-            assert set(parts) <= QUICK or len(parts) == 1
+            size = sum(len(json.dumps(part["props"])) for part in parts.values())
             if set(parts) <= QUICK:
-                assert sum(len(json.dumps(part["props"])) for part in parts.values()) < MOST_BYTES
+                assert size < MOST_BYTES
+            else:
+                assert not QUICK & set(parts)
+                assert len(parts) == 1 or size < 1.2 * SMALL_BYTES
             held |= {name: part["stamp"] for name, part in parts.items()}
             came.append(set(parts))
         assert set(held) == PARTS, "however often there is a new frame, the others get their turn"
     assert came[0] == QUICK, "what a person looks for first comes first"
-    others = [not parts <= QUICK for parts in came if parts]
-    assert not any(one and next_ for one, next_ in pairwise(others)), "and a frame waits for one other at most"
+
+
+def test_what_a_viewer_gets_is_whose_turn_it_is() -> None:
+    """So that a frame waits for one slow drawing at most, and no other part for ever."""
+    said = {"large": "x" * SMALL_BYTES}
+
+    def read(store: Any, asked: dict[str, str], before: Hall, now_s: float) -> Hall:
+        return replace(before, read_s=now_s)
+
+    def part(name: str, period_s: float = 60.0) -> Part:
+        return Part(name, period_s, lambda view, palette: {name: said.get(name, "x")})  # type: ignore[dict-item]
+
+    page = Page("p", "/p", "P", list, Hall(0.0), read, (part("sizes", 0.1), part("a"), part("b"), part("large")))
+
+    async def watch() -> None:
+        feed = Feed(FakeStore, [page], SystemClock(), stale_after_s=5.0, waiting_text="")
+
+        async def gets(turn: Turn, **seen: int) -> tuple[set[str], Turn]:
+            update = await feed.next("p", {}, "light", seen, turn)
+            return set(json.loads(update.json)["parts"]), update.turn
+
+        held: dict[str, int] = {}
+        while len(held) < 4:
+            update = await asyncio.wait_for(feed.next("p", {}, "light", held), 5.0)
+            held |= stamps(json.loads(update.json))
+        assert await gets("others") == ({"sizes"}, "others"), "what was never seen of the quick ones comes first"
+        assert await gets("quick", sizes=0) == ({"sizes"}, "others")
+        assert await gets("others", sizes=0) == ({"a", "b"}, "quick")
+        assert await gets("both", sizes=0) == ({"sizes", "a", "b"}, "others")
+        assert await gets("quick", sizes=held["sizes"]) == ({"a", "b"}, "quick"), "no turn is lost"
+        rest = {name: held[name] for name in ("sizes", "a", "b")}
+        assert await gets("quick", **rest) == ({"large"}, "quick")
+        await feed.close()
+
+    asyncio.run(watch())
 
 
 def test_reads_do_not_grow_with_viewers(serve: Serve) -> None:

@@ -189,14 +189,14 @@ def _unit(snapshot: Snapshot) -> Any:
 PARTS = (
     Part("band", 0.1, band.band),
     Part("timeline", 0.1, _timeline, source=lambda snapshot: snapshot.fresh),
-    Part("field", 0.9, _field),
-    Part("pool", 0.9, _pool, choice="pool"),
-    Part("layer", 0.9, _layer, choice="colour"),
-    Part("second", 0.9, _second),
-    Part("absorbed", 0.9, _absorbed),
     Part("alerts", 0.9, lists.alerts),
     Part("counts", 0.9, lists.counts),
     Part("missed", 0.9, lists.missed),
+    Part("second", 0.9, _second),
+    Part("absorbed", 0.9, _absorbed),
+    Part("field", 0.9, _field),
+    Part("pool", 0.9, _pool, choice="pool"),
+    Part("layer", 0.9, _layer, choice="colour"),
 )
 
 PAGE = Page("machine", "/machine", "Machine", layout, Snapshot(0.0), read_snapshot, PARTS, news=has_news)
