@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from twin.clock import Clock, SystemClock
 from twin.store.port import Store
 from twin.store.sql.store import SqlStore
+from ui import ids
 from ui.access.access import Access
 from ui.access.guard import guard
 from ui.desk import Desk
@@ -102,7 +103,7 @@ def build_app(
         register_page(page.name, path=page.path, title=f"{page.title} – Meltwin", layout=_laid_out(page))
     app.layout = page_container
     app.clientside_callback(
-        ClientsideFunction("meltwin", "choose"), Input("machines", "value"), prevent_initial_call=True
+        ClientsideFunction("meltwin", "choose"), Input(ids.MACHINES, "value"), prevent_initial_call=True
     )
     server.add_middleware(_PagePaths)
     guard(server, access, allowed_hosts)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.ui.synthetic import SyntheticStore
 from twin.alarms.kinds import STATUS
+from ui import ids
 from ui.access.who import Who, set_who
 from ui.figures import LIGHT
 from ui.pages import acting
@@ -106,6 +107,6 @@ def test_who_only_looks_is_told_so_and_who_is_known_is_not_asked_for_a_name(role
     assert allowed == may
     assert ("operator" in text(note)) != may
     fields = str(dialog)
-    assert acting.NAME not in fields
+    assert ids.ACT_BY not in fields
     assert "as eve" in fields
-    assert acting.NAME in str(acting.dialog()), "where nobody signs in the name is asked"
+    assert ids.ACT_BY in str(acting.dialog()), "where nobody signs in the name is asked"

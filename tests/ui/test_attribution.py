@@ -13,9 +13,9 @@ from tests.ui.synthetic import LPBF_BAY, SyntheticStore
 from tests.ui.test_alerts import text
 from twin.attribution.because import attribution
 from twin.store.requests import GIVEN_UP, LATE, Request
+from ui import ids
 from ui.figures import DARK, LIGHT, LPBF, moments, places, timeline
 from ui.figures.attribution import CAUSES, view
-from ui.pages import because
 from ui.pages.because import over, picks, shown
 from ui.snapshot import Fresh, Snapshot, read_fresh
 
@@ -39,7 +39,7 @@ DONE = replace(CLAIMED, state="done", progress=1.0, answer=DEPTH, answered_s=102
 def words(request: Request, now_s: float) -> str:
     props = shown(request, now_s, LPBF, LIGHT)
     return " ".join(
-        text(props[name]["children"]) for name in (because.STATE, because.WAITED, because.SENTENCE, because.FACTS)
+        text(props[name]["children"]) for name in (ids.WHY_STATE, ids.WHY_WAITED, ids.WHY_SENTENCE, ids.WHY_FACTS)
     )
 
 
@@ -93,8 +93,8 @@ def test_an_answer_says_what_by_whom_when_how_long_and_how_far_it_is_to_be_belie
         assert part in said, part
     assert over(DONE, 102.0)
     props = shown(DONE, 110.0, LPBF, LIGHT)
-    assert "Where heat 125 µs before" in props[because.PLACES_SAID]["children"]
-    assert "answered" in props[because.CARD]["className"]
+    assert "Where heat 125 µs before" in props[ids.WHY_PLACES_SAID]["children"]
+    assert "answered" in props[ids.WHY]["className"]
 
 
 def test_what_is_withheld_says_why_and_draws_nothing() -> None:
@@ -103,14 +103,14 @@ def test_what_is_withheld_says_why_and_draws_nothing() -> None:
     assert "Withheld" in said
     assert "fails its own test: its rank correlation with the reference's adjoint is 0.89" in said
     props = shown(request, 110.0, LPBF, LIGHT)
-    assert not props[because.MOMENTS]["figure"].data
-    assert "answered" not in props[because.CARD]["className"]
+    assert not props[ids.WHY_MOMENTS]["figure"].data
+    assert "answered" not in props[ids.WHY]["className"]
     half = shown(
         replace(DONE, answer=DEPTH | {"spatial": None, "spatial_withheld": "too few cases"}), 110.0, LPBF, LIGHT
     )
-    assert "too few cases" in half[because.PLACES_SAID]["children"]
-    assert half[because.MOMENTS]["figure"].data
-    assert not half[because.PLACES]["figure"].data
+    assert "too few cases" in half[ids.WHY_PLACES_SAID]["children"]
+    assert half[ids.WHY_MOMENTS]["figure"].data
+    assert not half[ids.WHY_PLACES]["figure"].data
 
 
 @pytest.mark.parametrize(

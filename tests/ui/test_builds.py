@@ -13,11 +13,12 @@ from twin.store.fake.store import FakeStore
 from twin.store.packing import table
 from twin.store.sql.store import SqlStore
 from twin.store.sums import POINTS
+from ui import ids
 from ui import kept as keeping
 from ui.access.who import Who, set_who
 from ui.figures import DARK, DED, LIGHT, LPBF
 from ui.figures.builds import heat, limits_chart, measure, plane, stack
-from ui.pages.builds import ids, listing, page, remarks, words
+from ui.pages.builds import listing, page, remarks, words
 from ui.shelf import CHOICES, Looked, Shelf, read_shelf
 
 ASKED = {"machine": MACHINE, "build": "lug-3"}
@@ -61,7 +62,7 @@ def test_a_store_without_builds_waits() -> None:
 
 def test_the_list_has_every_build_with_what_is_known_of_it(store: Any) -> None:
     shelf = whole(store, {})
-    rows = listing.rows(shelf, LIGHT)[ids.LIST]["children"]
+    rows = listing.rows(shelf, LIGHT)[ids.BUILDS_LIST]["children"]
     told = [text(row) for row in rows]
     assert [words_.split()[0] for words_ in told] == ["lug-3", "lug-2", "lug-1"]
     assert "SIMULATED" in told[0]
@@ -128,7 +129,7 @@ def test_the_layer_that_deviates_is_named_with_by_how_much(store: Any) -> None:
 
 def test_a_build_that_is_not_there_is_said(store: Any) -> None:
     shelf = whole(store, {"machine": MACHINE, "build": "lug-9"})
-    assert "There is no build lug-9" in text(page._head(shelf, DARK)[ids.HEAD]["children"])
+    assert "There is no build lug-9" in text(page._head(shelf, DARK)[ids.BUILD_HEAD]["children"])
     for part in page.PARTS[2:]:
         assert part.draw(shelf, DARK) == {}
 
@@ -152,10 +153,10 @@ def test_every_choice_draws_something(store: Any, quantity: str, picture: str) -
     shelf = whole(store, ASKED | {"quantity": quantity, "picture": picture, "layer": str(ODD_LAYER)})
     for part in page.PARTS[1:]:
         assert part.draw(shelf, DARK)
-    assert page._whole(shelf, DARK)[ids.WHOLE]["figure"].data
-    assert page._plane(shelf, DARK)[ids.PLANE]["figure"].data
+    assert page._whole(shelf, DARK)[ids.BUILD_WHOLE]["figure"].data
+    assert page._plane(shelf, DARK)[ids.BUILD_PLANE]["figure"].data
     has_samples = quantity not in ("observed_length_m", "observed_depth_m")
-    assert bool(page._compared(shelf, DARK)[ids.LIMITS]["figure"].data) is has_samples
+    assert bool(page._compared(shelf, DARK)[ids.BUILD_LIMITS]["figure"].data) is has_samples
 
 
 def test_the_chart_draws_limits_and_what_is_beyond(store: Any) -> None:
@@ -183,7 +184,7 @@ def test_a_layer_without_a_value_is_a_hole_in_the_line(store: Any) -> None:
 def test_outcomes_and_alerts_by_layer_are_counted_and_have_no_limits(store: Any) -> None:
     for quantity, wanted in (("outcome", [0, 0, 0, 100 / 12, 0, 0]), ("alerts", [0, 0, 0, 1, 0, 0])):
         shelf = whole(store, ASKED | {"quantity": quantity})
-        (trace,) = page._compared(shelf, LIGHT)[ids.LIMITS]["figure"].data
+        (trace,) = page._compared(shelf, LIGHT)[ids.BUILD_LIMITS]["figure"].data
         assert trace.x.tolist() == [1, 2, 3, 4, 5, 6]
         np.testing.assert_allclose(trace.y, wanted)
 

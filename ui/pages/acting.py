@@ -9,12 +9,11 @@ import dash_mantine_components as dmc
 from dash import html
 
 from twin.alarms.acts import State
+from ui import ids
 from ui.access.roles import LEAST, may
 from ui.access.who import who
 from ui.doings.alerts import MOST_MINUTES
 
-DIALOG, FORM, NAME, NOTE, MINUTES = "act-dialog", "act-form", "act-by", "act-note", "act-minutes"
-TITLE, ABOUT, REFUSED, SEND, SAID = "act-title", "act-about", "act-refused", "act-send", "act-said"
 WORDS = {"acknowledge": "Acknowledge", "shelve": "Shelve", "unshelve": "Unshelve"}
 USUAL_MINUTES = 30
 OPEN_TO: dict[State, tuple[str, ...]] = {
@@ -63,42 +62,43 @@ def dialog() -> Any:
     """Name where nobody signs in, note, minutes; a refusal in words."""
     person = who()
     signed = person is not None and person.by != "nobody"
-    name = [] if signed else [_line(NAME, "Your name", autoComplete="name")]
+    name = [] if signed else [_line(ids.ACT_BY, "Your name", autoComplete="name")]
     return html.Dialog(
         html.Form(
             [
-                html.H2(id=TITLE),
-                html.P(id=ABOUT, className="quiet"),
+                html.H2(id=ids.ACT_TITLE),
+                html.P(id=ids.ACT_ABOUT, className="quiet"),
                 *name,
-                _line(NOTE, "Note", autoComplete="off"),
+                _line(ids.ACT_NOTE, "Note", autoComplete="off"),
                 html.Div(
                     dmc.NumberInput(
-                        id=MINUTES, label="Minutes of silence", value=USUAL_MINUTES, min=1, max=int(MOST_MINUTES),
-                        step=15, allowDecimal=False, description="Then it speaks again by itself; at most 12 hours.",
+                        id=ids.ACT_MINUTES, label="Minutes of silence", value=USUAL_MINUTES, min=1,
+                        max=int(MOST_MINUTES), step=15, allowDecimal=False,
+                        description="Then it speaks again by itself; at most 12 hours.",
                     ),
                     className="only-shelve",
                 ),
-                html.P(id=REFUSED, className="refused", role="alert"),
+                html.P(id=ids.ACT_REFUSED, className="refused", role="alert"),
                 html.Div(
                     [
                         html.Span(f"as {person.name}" if signed and person else "", className="quiet"),
                         html.Button("Cancel", type="button", className="act", **{"data-close": "yes"}),
-                        html.Button(id=SEND, type="submit", className="act first"),
+                        html.Button(id=ids.ACT_SEND, type="submit", className="act first"),
                     ],
                     className="acts",
                 ),
             ],
-            id=FORM,
+            id=ids.ACT_FORM,
         ),
-        id=DIALOG,
+        id=ids.ACT_DIALOG,
         className="dialog",
-        **{"aria-labelledby": TITLE},
+        **{"aria-labelledby": ids.ACT_TITLE},
     )  # fmt: skip
 
 
 def said() -> Any:
     """What was done last, said aloud."""
-    return html.P(id=SAID, className="said", role="status")
+    return html.P(id=ids.ACT_SAID, className="said", role="status")
 
 
 def _line(name: str, label: str, **more: Any) -> Any:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from dash import html
 
+from ui import ids
 from ui.figures import Palette
 from ui.live import Props
 from ui.snapshot import Snapshot, number
@@ -29,15 +30,15 @@ def band(snapshot: Snapshot, palette: Palette) -> Props:
     told = row and not (row.get("origin") == "replay" and factor == 1)  # a replay may go as fast as it can
     motion = slow_motion(factor) if told else ""
     return {
-        "origin": {
+        ids.ORIGIN: {
             "children": [html.Span(name, className="badge", title=meaning), html.Span(motion, className="motion")]
             if name
             else [],
             "className": f"origin {name.lower()}",
         },
-        "status": _status(row),
+        ids.STATUS: _status(row),
         **_verdict(snapshot),
-        "facts": {"children": _facts(snapshot)},
+        ids.FACTS: {"children": _facts(snapshot)},
     }
 
 
@@ -47,18 +48,18 @@ def layout() -> Any:
         [
             html.Div(
                 [
-                    html.Div(id="verdict", className="verdict waiting", role="status"),
+                    html.Div(id=ids.VERDICT, className="verdict waiting", role="status"),
                     html.Div(
                         [
                             html.Span(className="glyph clock big"),
-                            html.Div([html.Strong("No fresh data"), html.Span(id="stale-text", className="more")]),
+                            html.Div([html.Strong("No fresh data"), html.Span(id=ids.STALE_TEXT, className="more")]),
                         ],
                         className="verdict fault when-stale",
                     ),
                 ],
                 className="verdicts",
             ),
-            html.Dl(id="facts", className="facts"),
+            html.Dl(id=ids.FACTS, className="facts"),
         ],
         className="band",
         **{"aria-label": "State of the machine and trust in the forecast"},
@@ -81,7 +82,7 @@ def _verdict(snapshot: Snapshot) -> Props:
         html.Span(className=f"glyph {said.shape} big"),
         html.Div([html.Strong(said.word), html.Span([said.more, " ", *exact], className="more")]),
     ]
-    return {"verdict": {"children": children, "className": f"verdict {said.tone}"}}
+    return {ids.VERDICT: {"children": children, "className": f"verdict {said.tone}"}}
 
 
 def _facts(snapshot: Snapshot) -> list[Any]:

@@ -11,6 +11,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from twin.store.requests import LATE, Request
+from ui import ids
 from ui.access.roles import LEAST, may
 from ui.access.who import who
 from ui.figures import LengthUnit, Palette, message_figure, moments, places
@@ -18,10 +19,6 @@ from ui.live import Props
 from ui.snapshot import Snapshot
 from ui.words import RUN_COMMAND, Shape, duration
 
-CARD, OPEN, MARK, MOMENT, OF, LEAD, BY = "why", "why-open", "why-mark", "why-moment", "why-of", "why-lead", "why-by"
-STATE, WAITED, SENTENCE, FACTS, MOMENTS, PLACES, PLACES_SAID = (
-    "why-state", "why-waited", "why-sentence", "why-facts", "why-moments", "why-places", "why-places-said"
-)  # fmt: skip
 NUMBERS = (("depth", "Depth"), ("width", "Width"), ("length", "Length"), ("temperature", "Temperature"))
 PATIENCE_S = 3.0  # in which somebody who is at work takes a question up
 NOT_ASKED = "Nothing asked yet. The twin answers within seconds, between two forecasts."
@@ -35,8 +32,8 @@ GRAPH = {"displaylogo": False, "responsive": True, "displayModeBar": False, "dou
 def opener() -> Any:
     """The button on the timeline's card."""
     return html.Button(
-        "Why?", id=OPEN, type="button", className="act", title="Ask which past brought a size about",
-        **{"aria-expanded": "false", "aria-controls": CARD},
+        "Why?", id=ids.WHY_OPEN, type="button", className="act", title="Ask which past brought a size about",
+        **{"aria-expanded": "false", "aria-controls": ids.WHY},
     )  # fmt: skip
 
 
@@ -44,7 +41,7 @@ def mark() -> Any:
     """The moment that is asked about, on the chart: by arrow keys, or a click on the chart."""
     return html.Div(
         html.Span("?", className="flag", **{"aria-hidden": "true"}),
-        id=MARK,
+        id=ids.WHY_MARK,
         className="why-mark",
         role="slider",
         tabIndex=0,
@@ -61,12 +58,12 @@ def layout() -> Any:
                 [
                     html.H2("Why"),
                     html.Span("which past, and which places, brought a number about", className="meaning"),
-                    html.Button("Close", type="button", id="why-close", className="act"),
+                    html.Button("Close", type="button", id=ids.WHY_CLOSE, className="act"),
                 ]
             ),
             html.Div([_question(), _answer()], className="why-body"),
         ],
-        id=CARD,
+        id=ids.WHY,
         className="card why-card",
         **{"aria-label": "Why: which past, and which places, brought a number about"},
     )
@@ -78,15 +75,16 @@ def _question() -> Any:
     if person is not None and not may(person.role, "ask"):
         asks: list[Any] = [html.P(f"To ask needs the role {LEAST['ask']}.", className="quiet")]
     else:
-        name = [dmc.TextInput(id=BY, label="Your name", value="", autoComplete="name", size="xs")] if nobody else []
+        field = dmc.TextInput(id=ids.WHY_BY, label="Your name", value="", autoComplete="name", size="xs")
+        name = [field] if nobody else []
         asks = [*name, html.Button("Ask why", type="submit", className="act first")]
     return html.Form(
         [
             html.Div(
                 [
                     html.Span("Moment ", className="label"),
-                    html.Span("now", id=MOMENT),
-                    html.Button("now", type="button", id="why-now", className="act small", title="the newest frame"),
+                    html.Span("now", id=ids.WHY_MOMENT),
+                    html.Button("now", type="button", id=ids.WHY_NOW, className="act small", title="the newest frame"),
                 ],
                 className="why-moment",
             ),
@@ -95,15 +93,18 @@ def _question() -> Any:
                 [
                     html.Span("Number", className="label"),
                     dmc.SegmentedControl(
-                        id=OF, value="depth", size="xs", data=[{"value": v, "label": label} for v, label in NUMBERS],
+                        id=ids.WHY_OF, value="depth", size="xs",
+                        data=[{"value": v, "label": label} for v, label in NUMBERS],
                         **{"aria-label": "Number to explain"},
                     ),
                 ]
             ),
-            html.Div([html.Label("As forecast", htmlFor=LEAD, className="label"), html.Select(id=LEAD)]),
+            html.Div(
+                [html.Label("As forecast", htmlFor=ids.WHY_LEAD, className="label"), html.Select(id=ids.WHY_LEAD)]
+            ),
             html.Div(asks, className="why-ask"),
         ],
-        id="why-form",
+        id=ids.WHY_FORM,
         className="why-question",
     )  # fmt: skip
 
@@ -114,20 +115,22 @@ def _answer() -> Any:
         [
             html.Div(
                 [
-                    html.P(NOT_ASKED, id=STATE, className="why-state", role="status"),
-                    html.Span(id=WAITED, className="quiet"),
+                    html.P(NOT_ASKED, id=ids.WHY_STATE, className="why-state", role="status"),
+                    html.Span(id=ids.WHY_WAITED, className="quiet"),
                 ],
                 className="why-line",
             ),
-            html.P(id=SENTENCE, className="why-sentence"),
+            html.P(id=ids.WHY_SENTENCE, className="why-sentence"),
             html.Div(
                 [
-                    html.Div([dcc.Graph(id=MOMENTS, **graph), _key()]),
-                    html.Div([dcc.Graph(id=PLACES, **graph), html.P(id=PLACES_SAID, className="quiet")]),
+                    html.Div([dcc.Graph(id=ids.WHY_MOMENTS, **graph), _key()]),
+                    html.Div(
+                        [dcc.Graph(id=ids.WHY_PLACES, **graph), html.P(id=ids.WHY_PLACES_SAID, className="quiet")]
+                    ),
                 ],
                 className="why-charts",
             ),
-            html.Ul(id=FACTS, className="why-facts quiet"),
+            html.Ul(id=ids.WHY_FACTS, className="why-facts quiet"),
         ],
         className="why-answer",
     )
@@ -175,21 +178,21 @@ def shown(request: Request, now_s: float, unit: LengthUnit, palette: Palette) ->
     why_none = str(answer.get("spatial_withheld") or "") if drawn else ""
     word, more, shape, tone = _state(request, now_s)
     return {
-        STATE: {
+        ids.WHY_STATE: {
             "children": [html.Span(className=f"glyph {shape}", **{"aria-hidden": "true"}), html.B(word), f" {more}"],
             "className": f"why-state {tone}".strip(),
         },
-        WAITED: {"children": _waited(request, now_s)},
-        SENTENCE: {"children": plain(str(answer.get("sentence", ""))) if drawn else ""},
-        FACTS: {"children": [html.Li(line) for line in _facts(request)]},
-        CARD: {"className": f"card why-card {'answered' if drawn else 'asked'}"},
-        MOMENTS: {"figure": moments(answer, palette) if drawn else message_figure("", palette)},
-        PLACES: {
+        ids.WHY_WAITED: {"children": _waited(request, now_s)},
+        ids.WHY_SENTENCE: {"children": plain(str(answer.get("sentence", ""))) if drawn else ""},
+        ids.WHY_FACTS: {"children": [html.Li(line) for line in _facts(request)]},
+        ids.WHY: {"className": f"card why-card {'answered' if drawn else 'asked'}"},
+        ids.WHY_MOMENTS: {"figure": moments(answer, palette) if drawn else message_figure("", palette)},
+        ids.WHY_PLACES: {
             "figure": places(spatial, unit, palette)
             if spatial
             else message_figure("The map of places is not shown" if why_none else "", palette)
         },
-        PLACES_SAID: {"children": _places_said(answer, why_none) if drawn else ""},
+        ids.WHY_PLACES_SAID: {"children": _places_said(answer, why_none) if drawn else ""},
     }
 
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from dash import html
 
+from ui import ids
 from ui.figures import Palette
 from ui.hall import Hall, read_hall
 from ui.live import Page, Part, Props
@@ -29,8 +30,8 @@ def layout() -> Any:
     return [
         waiting_panel(),
         trouble(),
-        html.P(id="hall-summary", className="hall-summary", role="status"),
-        html.Ul(id="hall", className="hall", **{"aria-label": "Machines"}),
+        html.P(id=ids.HALL_SUMMARY, className="hall-summary", role="status"),
+        html.Ul(id=ids.HALL, className="hall", **{"aria-label": "Machines"}),
     ]
 
 
@@ -61,7 +62,7 @@ def _state(row: dict[str, Any]) -> _State:
 def _tiles(hall: Hall, palette: Palette) -> Props:
     del palette
     dense = " dense" if len(hall.machines) > DENSE else ""
-    return {"hall": {"children": [_tile(row, hall) for row in hall.machines], "className": f"hall{dense}"}}
+    return {ids.HALL: {"children": [_tile(row, hall) for row in hall.machines], "className": f"hall{dense}"}}
 
 
 def _tile(row: dict[str, Any], hall: Hall) -> Any:

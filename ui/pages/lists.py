@@ -6,6 +6,7 @@ from dash import html
 
 from twin.alarms.acts import State, state_of
 from twin.alarms.kinds import status_of, wants_word
+from ui import ids
 from ui.figures import Palette
 from ui.live import Props
 from ui.pages.acting import buttons
@@ -47,13 +48,16 @@ def alerts(snapshot: Snapshot, palette: Palette) -> Props:
     rows = snapshot.slow.alerts
     if rows.empty:
         quiet = html.P("No alerts for this machine.", className="quiet")
-        return {"alerts": {"children": [quiet]}, "alert-count": {"children": "none", "className": "count", "title": ""}}
+        return {
+            ids.ALERTS: {"children": [quiet]},
+            ids.ALERT_COUNT: {"children": "none", "className": "count", "title": ""},
+        }
     records = [(state_of(record, snapshot.read_s), record) for record in rows.to_dict("records")]
     records.sort(key=lambda pair: (*_order(*pair), -pair[1]["last_seen_s"]))
     items = [_alert(state, record, snapshot.read_s, str(snapshot.machine)) for state, record in records]
     return {
-        "alerts": {"children": [html.Ul(items)]},
-        "alert-count": _summary(records),
+        ids.ALERTS: {"children": [html.Ul(items)]},
+        ids.ALERT_COUNT: _summary(records),
     }
 
 
@@ -92,7 +96,7 @@ def counts(snapshot: Snapshot, palette: Palette) -> Props:
     sent_s, issued_s = number(latest.get("sent_s")), number(latest.get("issued_s"))
     delay = "–" if sent_s is None or issued_s is None else duration(max(issued_s - sent_s, 1e-6))
     cells.append(_count(delay, "message to forecast", False))
-    return {"counts": {"children": cells}}
+    return {ids.COUNTS: {"children": cells}}
 
 
 def missed(snapshot: Snapshot, palette: Palette) -> Props:
@@ -112,7 +116,7 @@ def missed(snapshot: Snapshot, palette: Palette) -> Props:
         lines.append((row.received_s, f"{row.topic} not readable: {row.reason}{after}"))
     lines.sort(reverse=True)
     items = [html.Li([text, html.Span(f" {seen(at_s, now_s)}", className="moments")]) for at_s, text in lines]
-    return {"missed": {"children": html.Ul(items) if items else [], "className": "missed"}}
+    return {ids.MISSED: {"children": html.Ul(items) if items else [], "className": "missed"}}
 
 
 def _count(value: str, name: str, odd: bool) -> Any:

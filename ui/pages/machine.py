@@ -7,6 +7,7 @@ import pandas as pd
 from dash import dcc, html
 
 from twin.forecast import Field
+from ui import ids
 from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
 from ui.figures.coloured import DEFAULT, QUANTITIES
 from ui.live import Page, Part, Props
@@ -36,6 +37,7 @@ def layout() -> Any:
             [
                 _card(
                     "timeline",
+                    ids.TIMELINE,
                     "Melt-pool size",
                     "observed, estimated and forecast over process time",
                     _key(),
@@ -45,21 +47,40 @@ def layout() -> Any:
                 because.layout(),
                 _card(
                     "pool",
+                    ids.POOL,
                     "Melt pool",
                     "what is above the solidus; drag to turn",
-                    _age("pool-age"),
+                    _age(ids.POOL_AGE),
                     _choice("pool", "pool shown", POOLS, shown=False),
                 ),
-                _card("field", "Temperature", "in the frame of the beam; white line: solidus", _age("field-age")),
-                _card("absorbed", "Absorptivity", "inferred and sensed beside nominal", _age("absorbed-age")),
-                _card("layer", "Layer", "planned path, beam now, alerts", _choice("colour", "coloured by", QUANTITIES)),
+                _card(
+                    "field",
+                    ids.FIELD,
+                    "Temperature",
+                    "in the frame of the beam; white line: solidus",
+                    _age(ids.FIELD_AGE),
+                ),
+                _card(
+                    "absorbed",
+                    ids.ABSORBED,
+                    "Absorptivity",
+                    "inferred and sensed beside nominal",
+                    _age(ids.ABSORBED_AGE),
+                ),
+                _card(
+                    "layer",
+                    ids.LAYER,
+                    "Layer",
+                    "planned path, beam now, alerts",
+                    _choice("colour", "coloured by", QUANTITIES),
+                ),
                 html.Section(
                     [
-                        html.Header([html.H2("Alerts"), html.Span("none", id="alert-count", className="count")]),
+                        html.Header([html.H2("Alerts"), html.Span("none", id=ids.ALERT_COUNT, className="count")]),
                         acting.only_looks(),
                         acting.said(),
                         html.Div(
-                            id="alerts", className="alerts", tabIndex=0, role="region", **{"aria-label": "Alerts"}
+                            id=ids.ALERTS, className="alerts", tabIndex=0, role="region", **{"aria-label": "Alerts"}
                         ),
                     ],
                     className="card alerts-card" + ("" if acting.allowed() else " may-look"),
@@ -68,13 +89,13 @@ def layout() -> Any:
             className="grid",
         ),
         acting.dialog(),
-        html.Dl(id="counts", className="counts"),
-        html.Div(id="missed", className="missed", role="region", **{"aria-label": "Messages missed"}),
+        html.Dl(id=ids.COUNTS, className="counts"),
+        html.Div(id=ids.MISSED, className="missed", role="region", **{"aria-label": "Messages missed"}),
     ]
 
 
-def _card(name: str, title: str, meaning: str, *more: Any, over: Any = None) -> Any:
-    graph = dcc.Graph(id=name, config=GRAPH, responsive=True, className="graph", figure={"data": [], "layout": {}})
+def _card(name: str, drawing: str, title: str, meaning: str, *more: Any, over: Any = None) -> Any:
+    graph = dcc.Graph(id=drawing, config=GRAPH, responsive=True, className="graph", figure={"data": [], "layout": {}})
     return html.Section(
         [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph, over],
         className=f"card {name}-card",
@@ -87,7 +108,7 @@ def _key() -> Any:
     return html.Ul(
         [
             *(html.Li([html.Span(className="swatch " + item.replace(" ", "-")), item]) for item in items),
-            html.Li(id="second-key", className="second-key"),
+            html.Li(id=ids.SECOND_KEY, className="second-key"),
         ],
         className="key",
     )
@@ -109,13 +130,13 @@ def _timeline(snapshot: Snapshot, palette: Palette) -> Props:
     fresh, unit = snapshot.fresh, _unit(snapshot)
     figure = timeline(fresh.frames, fresh.signals, unit, palette, fresh.second, fresh.came)
     figure["layout"]["meta"] = because.picks(snapshot, figure)
-    return {"timeline": {"figure": figure}}
+    return {ids.TIMELINE: {"figure": figure}}
 
 
 def _second(snapshot: Snapshot, palette: Palette) -> Props:
     """Who gives a second opinion, in which unit, and how old its newest is; nothing where nobody does."""
     del palette
-    return {"second-key": {"children": _opinion(snapshot, _unit(snapshot).name)}}
+    return {ids.SECOND_KEY: {"children": _opinion(snapshot, _unit(snapshot).name)}}
 
 
 def _opinion(snapshot: Snapshot, unit: str) -> list[Any]:
@@ -133,16 +154,16 @@ def _absorbed(snapshot: Snapshot, palette: Palette) -> Props:
     sensed = snapshot.slow.calibration
     told = provenance(rows, now_s, who, snapshot.read_s, sensed)
     return {
-        "absorbed": {"figure": absorbed(rows, now_s, who, palette, sensed)},
-        "absorbed-age": {"children": told.text, "className": f"count {told.tone}".strip(), "title": told.more},
+        ids.ABSORBED: {"figure": absorbed(rows, now_s, who, palette, sensed)},
+        ids.ABSORBED_AGE: {"children": told.text, "className": f"count {told.tone}".strip(), "title": told.more},
     }
 
 
 def _field(snapshot: Snapshot, palette: Palette) -> Props:
     field = snapshot.slow.temperature_field
     return {
-        "field": {"figure": field_maps(field, _unit(snapshot), palette)},
-        "field-age": {"children": moment(field, snapshot.read_s)},
+        ids.FIELD: {"figure": field_maps(field, _unit(snapshot), palette)},
+        ids.FIELD_AGE: {"children": moment(field, snapshot.read_s)},
     }
 
 
@@ -150,8 +171,8 @@ def _pool(snapshot: Snapshot, palette: Palette, cut: str) -> Props:
     field = snapshot.slow.temperature_field
     figure = melt_pool_3d(field, _unit(snapshot), palette, half=cut != "whole", past=_until(snapshot, field))
     return {
-        "pool": {"figure": figure},
-        "pool-age": {"children": moment(field, snapshot.read_s)},
+        ids.POOL: {"figure": figure},
+        ids.POOL_AGE: {"children": moment(field, snapshot.read_s)},
     }
 
 
@@ -170,7 +191,7 @@ def _layer(snapshot: Snapshot, palette: Palette, by: str) -> Props:
         frames, slow.vectors, palette, build.get("nominal_beam_power_w"), build.get("nominal_scan_speed_m_per_s"),
         by=by or DEFAULT, unit=_unit(snapshot), alerts=_open_here(snapshot),
     )  # fmt: skip
-    return {"layer": {"figure": figure}}
+    return {ids.LAYER: {"figure": figure}}
 
 
 def _open_here(snapshot: Snapshot) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import html
 
+from ui import ids
 from ui.words import RUN_COMMAND, START_COMMAND
 
 
@@ -12,8 +13,8 @@ def waiting_panel() -> Any:
     return html.Div(
         [
             html.Span(className="glyph dots big"),
-            html.H2(id="waiting-title"),
-            html.P(id="waiting-text"),
+            html.H2(id=ids.WAITING_TITLE),
+            html.P(id=ids.WAITING_TEXT),
             html.P(
                 [
                     html.Code(START_COMMAND),
@@ -30,4 +31,4 @@ def waiting_panel() -> Any:
 
 def trouble() -> Any:
     """Why the store could not be read; empty when it can."""
-    return html.P(id="trouble", className="trouble", role="alert")
+    return html.P(id=ids.TROUBLE, className="trouble", role="alert")

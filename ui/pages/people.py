@@ -6,6 +6,7 @@ from typing import Any
 from dash import html
 
 from twin.people import ROLES
+from ui import ids
 from ui.access.roles import LEAST
 from ui.access.who import who
 from ui.crew import Crew, Member, read_crew
@@ -26,7 +27,7 @@ def layout() -> Any:
     """The page before any row. Where nobody signs in it says how that is changed, and no more."""
     person = who()
     if person is not None and person.by == "nobody":
-        unseen = html.Div([html.Div(id="crew"), html.Div(id="crew-acts")], hidden=True)
+        unseen = html.Div([html.Div(id=ids.CREW), html.Div(id=ids.CREW_ACTS)], hidden=True)
         return [waiting_panel(), trouble(), _nobody_signs_in(), unseen]
     return [
         waiting_panel(),
@@ -38,9 +39,9 @@ def layout() -> Any:
                     [html.B(person.name if person else ""), " is you. Your own account is changed by another engineer, "
                      "or on the server: ", html.Code("./meltwin account"), "."], className="what",
                 ),
-                html.Div(id="crew", **{"data-me": person.name if person else ""}),
-                html.P(id="people-said", role="status", className="said"),
-                html.Div(id="people-password", className="one-time", hidden=True),
+                html.Div(id=ids.CREW, **{"data-me": person.name if person else ""}),
+                html.P(id=ids.PEOPLE_SAID, role="status", className="said"),
+                html.Div(id=ids.PEOPLE_PASSWORD, className="one-time", hidden=True),
             ],
             className="panel", **{"aria-label": "Accounts"},
         ),
@@ -49,12 +50,14 @@ def layout() -> Any:
                 html.H2("Add a person"),
                 html.Form(
                     [
-                        words("people-name", "Name: small letters, digits, . _ @ + -", wide=True, autoComplete="off"),
-                        choice("people-role", "Role", ROLES),
-                        html.Button("Add, and show a password once", type="submit", id="people-add"),
-                        html.Button("Add without a password: the proxy vouches", type="button", id="people-add-proxy"),
+                        words(ids.PEOPLE_NAME, "Name: small letters, digits, . _ @ + -", wide=True, autoComplete="off"),
+                        choice(ids.PEOPLE_ROLE, "Role", ROLES),
+                        html.Button("Add, and show a password once", type="submit", id=ids.PEOPLE_ADD),
+                        html.Button(
+                            "Add without a password: the proxy vouches", type="button", id=ids.PEOPLE_ADD_PROXY
+                        ),
                     ],
-                    id="people-form", className="form", **{"aria-label": "Add a person"},
+                    id=ids.PEOPLE_FORM, className="form", **{"aria-label": "Add a person"},
                 ),
                 html.Dl(
                     [html.Div([html.Dt(role), html.Dd(told)]) for role, told in MAY.items()], className="facts plain"
@@ -62,7 +65,7 @@ def layout() -> Any:
             ],
             className="panel", **{"aria-label": "Add a person"},
         ),
-        html.Section([html.H2("What was done by whom"), html.Div(id="crew-acts")], className="panel",
+        html.Section([html.H2("What was done by whom"), html.Div(id=ids.CREW_ACTS)], className="panel",
                      **{"aria-label": "What was done by whom"}),
     ]  # fmt: skip
 
@@ -80,7 +83,7 @@ def _nobody_signs_in() -> Any:
                  html.Code("./meltwin account add NAME --role operator"), "."]
             ),
         ],
-        className="panel", id="people-off", **{"aria-label": "Nobody signs in here"},
+        className="panel", id=ids.PEOPLE_OFF, **{"aria-label": "Nobody signs in here"},
     )  # fmt: skip
 
 
@@ -90,8 +93,8 @@ def draw(crew: Crew, palette: Palette) -> Props:
     rows = [_row(each) for each in crew.members]
     header = ("name", "role", "state", "last change", "do")
     return {
-        "crew": {"children": table("Accounts", header, rows) if rows else html.P("There is no account yet.")},
-        "crew-acts": {"children": _acts(crew)},
+        ids.CREW: {"children": table("Accounts", header, rows) if rows else html.P("There is no account yet.")},
+        ids.CREW_ACTS: {"children": _acts(crew)},
     }
 
 

@@ -12,6 +12,7 @@ import dash_mantine_components as dmc
 from dash import html
 
 from twin.store.port import Store
+from ui import ids
 from ui.figures import Palette
 from ui.live import Page, Part, Props
 from ui.pages import machine
@@ -62,7 +63,7 @@ def read_recordings(store: Store, asked: dict[str, str], before: Recordings, now
 def layout() -> Any:
     """The list, and the replay before any moment; the browser shows the one that the address asks for."""
     panels = [each for each in machine.layout() if set(str(getattr(each, "className", "")).split()) & PANELS]
-    return [waiting_panel(), trouble(), _list(), html.Div([player(), *panels], id="replay", className="replay")]
+    return [waiting_panel(), trouble(), _list(), html.Div([player(), *panels], id=ids.REPLAY, className="replay")]
 
 
 def _list() -> Any:
@@ -73,24 +74,24 @@ def _list() -> Any:
                 [
                     html.H2("Stored builds"),
                     dmc.TextInput(
-                        id="recordings-filter",
+                        id=ids.RECORDINGS_FILTER,
                         placeholder="Filter by machine, build, part, alloy",
                         value="",
                         size="xs",
                         w=280,
                         **{"aria-label": "Filter"},
                     ),
-                    html.Span(id="recordings-count", className="count", role="status"),
+                    html.Span(id=ids.RECORDINGS_COUNT, className="count", role="status"),
                 ]
             ),
             html.Table(
                 [
                     html.Thead(html.Tr([html.Th(name, scope="col") for name in columns])),
-                    html.Tbody(id="recordings"),
+                    html.Tbody(id=ids.RECORDINGS),
                 ]
             ),
         ],
-        id="recordings-box",
+        id=ids.RECORDINGS_BOX,
         className="card recordings",
         **{"aria-label": "Stored builds"},
     )
@@ -98,7 +99,7 @@ def _list() -> Any:
 
 def _rows(view: Recordings, palette: Palette) -> Props:
     del palette
-    return {"recordings": {"children": [_row(row) for row in view.rows]}}
+    return {ids.RECORDINGS: {"children": [_row(row) for row in view.rows]}}
 
 
 def _row(row: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from ui import ids
 from ui.access.roles import LEAST, may
 from ui.access.who import who
 from ui.figures.style import FONT
@@ -23,11 +24,11 @@ THEME = {
 def shell(page: Page, pages: Sequence[Page]) -> Any:
     """The whole document body of a page, which the live feed knows by its name."""
     bar = [
-        html.A("Skip to the charts", href="#content", className="skip"),
+        html.A("Skip to the charts", href=f"#{ids.CONTENT}", className="skip"),
         html.Header(_bar(page, pages), className="bar"),
     ]
     content = (
-        html.Main(page.layout(), id="content", className="content", tabIndex=-1) if _sees(page) else _refusal(page)
+        html.Main(page.layout(), id=ids.CONTENT, className="content", tabIndex=-1) if _sees(page) else _refusal(page)
     )
     told = {"data-page": page.name} if _sees(page) else {}  # without it nothing is asked of the server
     return dmc.MantineProvider(
@@ -43,25 +44,25 @@ def _bar(page: Page, pages: Sequence[Page]) -> list[Any]:
         html.Nav([_link(each, each is page) for each in pages if _sees(each)], **{"aria-label": "Pages"}),
         html.Div(
             dmc.SegmentedControl(
-                id="machines", data=[], value="", size="sm", radius="sm", **{"aria-label": "Machine to watch"}
+                id=ids.MACHINES, data=[], value="", size="sm", radius="sm", **{"aria-label": "Machine to watch"}
             ),
-            id="machines-box",
+            id=ids.MACHINES_BOX,
             className="machines",
         ),
         html.Div(className="space"),
-        html.Div(id="origin", className="origin"),
+        html.Div(id=ids.ORIGIN, className="origin"),
         html.Div(
             [
-                html.Div(id="status", className="chip"),
+                html.Div(id=ids.STATUS, className="chip"),
                 html.Div(
-                    [html.Span(className="glyph clock"), html.Span("data"), html.B(id="age", className="number")],
-                    id="age-chip",
+                    [html.Span(className="glyph clock"), html.Span("data"), html.B(id=ids.AGE, className="number")],
+                    id=ids.AGE_CHIP,
                     className="chip",
                     title="Age of the newest data: time since the machine sent them",
                 ),
                 html.Div(
-                    [html.Span(className="glyph"), html.Span(id="link-text")],
-                    id="link-chip",
+                    [html.Span(className="glyph"), html.Span(id=ids.LINK_TEXT)],
+                    id=ids.LINK_CHIP,
                     className="chip",
                     title="Connection of this page to Meltwin's server",
                 ),
@@ -77,7 +78,7 @@ def _bar(page: Page, pages: Sequence[Page]) -> list[Any]:
             size="lg",
             **{"aria-label": "Light or dark"},
         ),
-        dcc.Store(id="choice"),
+        dcc.Store(id=ids.CHOICE),
     ]
 
 
@@ -92,7 +93,7 @@ def _refusal(page: Page) -> Any:
     role = person.role if person else "not signed in"
     words = f"To {page.act} needs the role {LEAST[page.act]}; you are {role}."
     return html.Main(
-        [html.H2(f"{page.title} is not for you"), html.P(words)], id="content", className="refusal", tabIndex=-1
+        [html.H2(f"{page.title} is not for you"), html.P(words)], id=ids.CONTENT, className="refusal", tabIndex=-1
     )
 
 

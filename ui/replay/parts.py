@@ -6,6 +6,7 @@ import pandas as pd
 from dash import html
 
 from twin.course import Course
+from ui import ids
 from ui.figures import Palette, layer_map, message_figure
 from ui.figures.coloured import DEFAULT
 from ui.figures.course import course_figure
@@ -29,24 +30,24 @@ def drawn(moment: Moment, told: Told, palette: Palette, asked: Mapping[str, str]
     if snapshot.fresh.latest is None:
         parts |= _without_forecasts(moment, palette, chosen.get("colour", ""))
     if len(snapshot.fresh.came):
-        key = parts["second"]["second-key"]
+        key = parts["second"][ids.SECOND_KEY]
         key["children"] = [*key["children"], html.Span(className="swatch came"), "what came"]
     if "alerts" in parts and snapshot.slow.alerts.empty:
-        parts["alerts"]["alerts"] = {"children": [html.P("No alert by this moment.", className="quiet")]}
+        parts["alerts"][ids.ALERTS] = {"children": [html.P("No alert by this moment.", className="quiet")]}
     return parts | {"moment": _words(told)}
 
 
 def course_part(course: Course, notes: pd.DataFrame, palette: Palette) -> Props:
     """The build's timeline."""
-    return {"course": {"figure": course_figure(course, palette, notes)}}
+    return {ids.COURSE: {"figure": course_figure(course, palette, notes)}}
 
 
 def _words(told: Told) -> Props:
     return {
-        "moment-where": {"children": told.where},
-        "moment-note": {"children": told.note},
-        "moment-wall": {"children": told.wall},
-        "stale-text": {"children": told.stale},
+        ids.MOMENT_WHERE: {"children": told.where},
+        ids.MOMENT_NOTE: {"children": told.note},
+        ids.MOMENT_WALL: {"children": told.wall},
+        ids.STALE_TEXT: {"children": told.stale},
     }
 
 
@@ -59,8 +60,8 @@ def _without_forecasts(moment: Moment, palette: Palette, by: str) -> dict[str, P
     said = message_figure("No forecast of this build by this moment", palette)
     told = message_figure(NO_FORECASTS.replace(": ", ":<br>"), palette)
     return {
-        "timeline": {"timeline": {"figure": told}},
-        "field": {"field": {"figure": said}, "field-age": {"children": ""}},
-        "pool": {"pool": {"figure": said}, "pool-age": {"children": ""}},
-        "layer": {"layer": {"figure": layer_map(path, slow.vectors, palette, *nominal, by=by)}},
+        "timeline": {ids.TIMELINE: {"figure": told}},
+        "field": {ids.FIELD: {"figure": said}, ids.FIELD_AGE: {"children": ""}},
+        "pool": {ids.POOL: {"figure": said}, ids.POOL_AGE: {"children": ""}},
+        "layer": {ids.LAYER: {"figure": layer_map(path, slow.vectors, palette, *nominal, by=by)}},
     }

@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from ui import ids
 from ui.pages import machine
 from ui.replay.again import again
 
@@ -21,30 +22,30 @@ def player() -> Any:
             html.Header(
                 [
                     html.Span("REPLAY", className="badge", title="Stored rows: no machine is doing this now"),
-                    html.H2(id="replay-title"),
-                    html.Span(["forecast at ", html.B("–", id="moment-wall", className="number")], className="count"),
-                    html.Span(["by ", html.B("–", id="moment-by")], className="count by"),
+                    html.H2(id=ids.REPLAY_TITLE),
+                    html.Span(["forecast at ", html.B("–", id=ids.MOMENT_WALL, className="number")], className="count"),
+                    html.Span(["by ", html.B("–", id=ids.MOMENT_BY)], className="count by"),
                     html.A("All stored builds", href="/replay", className="back"),
                 ]
             ),
             html.Div(
                 [
                     dcc.Graph(
-                        id="course", config=machine.GRAPH, responsive=True, className="course",
+                        id=ids.COURSE, config=machine.GRAPH, responsive=True, className="course",
                         style={"height": "168px"}, figure={"data": [], "layout": {}},
                     ),
-                    html.Div(id="course-cursor", className="course-cursor", **{"aria-hidden": "true"}),
-                    html.Div(id="scrub-box", className="scrub-box"),
+                    html.Div(id=ids.COURSE_CURSOR, className="course-cursor", **{"aria-hidden": "true"}),
+                    html.Div(id=ids.SCRUB_BOX, className="scrub-box"),
                 ],
                 className="course-box",
             ),
             html.Div(_controls(), className="controls", role="group", **{"aria-label": "Player"}),
             again(),
-            html.P(id="replay-trouble", className="trouble", role="alert"),
-            html.P(id="moment-where", className="where", role="status"),
-            html.P(id="moment-note", className="layer-note"),
+            html.P(id=ids.REPLAY_TROUBLE, className="trouble", role="alert"),
+            html.P(id=ids.MOMENT_WHERE, className="where", role="status"),
+            html.P(id=ids.MOMENT_NOTE, className="layer-note"),
             html.P(
-                [html.Span([html.Kbd(key), f" {does}"]) for key, does in KEYS], id="keys", className="keys",
+                [html.Span([html.Kbd(key), f" {does}"]) for key, does in KEYS], id=ids.KEYS, className="keys",
             ),
         ],
         className="card player",
@@ -54,35 +55,35 @@ def player() -> Any:
 
 def _controls() -> list[Any]:
     return [
-        _button("alert-before", "|◂!", "Alert before (p)"),
-        _button("layer-before", "|◂", "Layer before ([)"),
-        _button("frame-before", "◂", "A frame back (left arrow)"),
-        _button("play", "Play", "Play or pause (space)"),
-        _button("frame-after", "▸", "A frame on (right arrow)"),
-        _button("layer-after", "▸|", "Next layer (])"),
-        _button("alert-after", "!▸|", "Next alert (n)"),
+        _button(ids.ALERT_BEFORE, "|◂!", "Alert before (p)"),
+        _button(ids.LAYER_BEFORE, "|◂", "Layer before ([)"),
+        _button(ids.FRAME_BEFORE, "◂", "A frame back (left arrow)"),
+        _button(ids.PLAY, "Play", "Play or pause (space)"),
+        _button(ids.FRAME_AFTER, "▸", "A frame on (right arrow)"),
+        _button(ids.LAYER_AFTER, "▸|", "Next layer (])"),
+        _button(ids.ALERT_AFTER, "!▸|", "Next alert (n)"),
         html.Label(
             [
                 "Speed ",
                 html.Select(
                     [html.Option(f"{speed}×", value=speed) for speed in SPEEDS],
-                    id="speed",
+                    id=ids.SPEED,
                     title="process seconds in a second (- and +)",
                 ),
             ]
         ),
-        html.Label([html.Span(id="pauses-box"), "leave pauses out"]),
+        html.Label([html.Span(id=ids.PAUSES_BOX), "leave pauses out"]),
         html.Label(
             [
                 "Show ",
                 html.Select(
-                    [html.Option("whole build", value="build"), html.Option("this layer", value="layer")], id="zoom"
+                    [html.Option("whole build", value="build"), html.Option("this layer", value="layer")], id=ids.ZOOM
                 ),
             ]
         ),
-        html.Label(["Beside ", html.Select([html.Option("nothing", value="")], id="beside")]),
-        html.Output(id="moment-at", className="number"),
-        html.Span(id="play-note", className="count", role="status"),
+        html.Label(["Beside ", html.Select([html.Option("nothing", value="")], id=ids.BESIDE)]),
+        html.Output(id=ids.MOMENT_AT, className="number"),
+        html.Span(id=ids.PLAY_NOTE, className="count", role="status"),
     ]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from ui import ids
 from ui.files import FORMS
 from ui.pages.builds.remarks import labelled
 
@@ -13,11 +14,11 @@ def form() -> Any:
     options = [html.Option(text, value=name) for name, text in FORMS.items()]
     return html.Form(
         [
-            labelled("What", html.Select(options, id="file-form"), "wide"),
-            labelled("Layers (empty: all)", dcc.Input(id="file-layers", type="text", placeholder="50-60")),
+            labelled("What", html.Select(options, id=ids.FILE_FORM), "wide"),
+            labelled("Layers (empty: all)", dcc.Input(id=ids.FILE_LAYERS, type="text", placeholder="50-60")),
             html.Button("Make it", type="submit", className="do"),
             html.P(className="said", role="status"),
         ],
-        id="file-form-form",
+        id=ids.FILE_FORM_FORM,
         className="form",
     )

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 import pandas as pd
 from dash import html
 
+from ui import ids
 from ui.figures import Palette
 from ui.live import Props
-from ui.pages.builds import ids
 from ui.shelf import Shelf
 from ui.snapshot import number
 
@@ -23,7 +23,11 @@ def layout() -> Any:
     """The table before any row."""
     head = html.Thead(html.Tr([html.Th(name or html.Span("Links", className="unseen"), scope="col") for name in HEADS]))
     return html.Table(
-        [html.Caption("Stored builds, the newest begun first", className="unseen"), head, html.Tbody(id=ids.LIST)],
+        [
+            html.Caption("Stored builds, the newest begun first", className="unseen"),
+            head,
+            html.Tbody(id=ids.BUILDS_LIST),
+        ],
         className="builds-table",
     )
 
@@ -35,7 +39,7 @@ def rows(shelf: Shelf, palette: Palette) -> Props:
         return {}
     good = {(mark.machine, mark.build): mark for mark in shelf.good.itertuples()}
     lines = [_row(shelf, row, good.get((row.machine, row.build))) for row in shelf.builds.itertuples()]
-    return {ids.LIST: {"children": lines}}
+    return {ids.BUILDS_LIST: {"children": lines}}
 
 
 def address(machine: Any, build: Any) -> str:

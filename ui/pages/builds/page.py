@@ -7,11 +7,12 @@ from dash import dcc, html
 
 from twin.golden import COMPARED
 from twin.store.sums import NOT_OK
+from ui import ids
 from ui.figures import LengthUnit, Palette, message_figure
 from ui.figures.builds import Measure, heat, limits_chart, measure, plane, stack
 from ui.figures.builds.measure import NAMES
 from ui.live import Page, Part, Props
-from ui.pages.builds import files, ids, listing, remarks, words
+from ui.pages.builds import files, listing, remarks, words
 from ui.pages.parts import trouble, waiting_panel
 from ui.shelf import ALERTS, CHOICES, OUTCOME, OneBuild, Shelf, read_shelf
 from ui.words import alert_name, quantity, unit_of
@@ -30,31 +31,33 @@ def layout() -> Any:
                 html.Header(
                     [
                         html.H2("Builds"),
-                        remarks.labelled("Find", dcc.Input(id=ids.FILTER, type="search", placeholder="part, good")),
-                        html.Span(id=ids.LIST_COUNT, className="count", role="status"),
+                        remarks.labelled(
+                            "Find", dcc.Input(id=ids.BUILDS_FILTER, type="search", placeholder="part, good")
+                        ),
+                        html.Span(id=ids.BUILDS_COUNT, className="count", role="status"),
                     ]
                 ),
                 _scrolls("", "List of builds", listing.layout(), "wide-table"),
             ],
             className="card all-builds",
         ),
-        html.Div(id=ids.HEAD, className="build-head one-build"),
-        html.P(id=ids.READING, className="reading one-build", role="status"),
+        html.Div(id=ids.BUILD_HEAD, className="build-head one-build"),
+        html.P(id=ids.BUILD_READING, className="reading one-build", role="status"),
         html.Div(
             [
                 _card(
-                    "limits", "Against good builds", ids.LIMITS_TITLE,
-                    [html.Div(id=ids.AGAINST, className="against"), _graph(ids.LIMITS)], _quantities(),
+                    "limits", "Against good builds", ids.BUILD_LIMITS_TITLE,
+                    [html.Div(id=ids.BUILD_AGAINST, className="against"), _graph(ids.BUILD_LIMITS)], _quantities(),
                 ),
-                _card("outside", "Layers outside", "", [_scrolls(ids.OUTSIDE, "List of layers outside")]),
-                _card("whole", "The part by layer", ids.WHOLE_TITLE, [_graph(ids.WHOLE)], _pictures()),
+                _card("outside", "Layers outside", "", [_scrolls(ids.BUILD_OUTSIDE, "List of layers outside")]),
+                _card("whole", "The part by layer", ids.BUILD_WHOLE_TITLE, [_graph(ids.BUILD_WHOLE)], _pictures()),
                 _card(
-                    "plane", "One layer", ids.PLANE_TITLE,
-                    [_graph(ids.PLANE), html.P(id=ids.PLANE_SAID, className="quiet")], _layers(),
+                    "plane", "One layer", ids.BUILD_PLANE_TITLE,
+                    [_graph(ids.BUILD_PLANE), html.P(id=ids.BUILD_PLANE_SAID, className="quiet")], _layers(),
                 ),
                 _card(
-                    "notes", "Notes", "", [_scrolls(ids.NOTES, "List of notes"), remarks.note_form()],
-                    html.Span(id=ids.NOTES_COUNT, className="count"),
+                    "notes", "Notes", "", [_scrolls(ids.BUILD_NOTES, "List of notes"), remarks.note_form()],
+                    html.Span(id=ids.BUILD_NOTES_COUNT, className="count"),
                 ),
                 _card("good", "Good build", "", [remarks.good_form()]),
                 _card("files", "Report and files", "", [files.form()]),
@@ -84,19 +87,19 @@ def _graph(name: str) -> Any:
 def _quantities() -> Any:
     names = {**NAMES, OUTCOME: "outcome", ALERTS: "alerts"}
     options = [html.Option(names[name], value=name) for name in CHOICES]
-    return remarks.labelled("Show", html.Select(options, id=ids.QUANTITY), "tool")
+    return remarks.labelled("Show", html.Select(options, id=ids.BUILD_QUANTITY), "tool")
 
 
 def _pictures() -> Any:
     options = [html.Option("in space", value="stack"), html.Option("by time in the layer", value="heat")]
-    return remarks.labelled("As", html.Select(options, id=ids.PICTURE), "tool")
+    return remarks.labelled("As", html.Select(options, id=ids.BUILD_PICTURE), "tool")
 
 
 def _layers() -> Any:
     return html.Div(
         [
             html.Button("‹", type="button", className="step", **{"data-step": "-1", "aria-label": "Layer before"}),
-            remarks.labelled("Layer", dcc.Input(id=ids.LAYER, type="number", min=0, step=1), "tool"),
+            remarks.labelled("Layer", dcc.Input(id=ids.BUILD_LAYER, type="number", min=0, step=1), "tool"),
             html.Button("›", type="button", className="step", **{"data-step": "1", "aria-label": "Next layer"}),
         ],
         className="steps",
@@ -109,7 +112,7 @@ def _withdrawal() -> Any:
             [
                 html.H2("Withdraw a note"),
                 html.P("It stays on record, struck out, with your name and why."),
-                remarks.labelled("Why", dcc.Input(id="withdraw-why", type="text", maxLength=500), "wide"),
+                remarks.labelled("Why", dcc.Input(id=ids.WITHDRAW_WHY, type="text", maxLength=500), "wide"),
                 html.Div(
                     [
                         html.Button("Withdraw", type="submit", className="do"),
@@ -119,10 +122,10 @@ def _withdrawal() -> Any:
                 ),
                 html.P(className="said", role="status"),
             ],
-            id="withdraw-form",
+            id=ids.WITHDRAW_FORM,
             className="form",
         ),
-        id="withdraw-dialog",
+        id=ids.WITHDRAW_DIALOG,
         **{"aria-label": "Withdraw a note"},
     )
 
@@ -131,11 +134,12 @@ def _head(shelf: Shelf, palette: Palette) -> Props:
     del palette
     if shelf.wanted is None:
         return {}
-    reading = {ids.READING: {"children": f"Still reading: {shelf.reading}" if shelf.reading else ""}}
+    reading = {ids.BUILD_READING: {"children": f"Still reading: {shelf.reading}" if shelf.reading else ""}}
     back = html.A("All builds", href="/builds", className="back")
     if shelf.one is None:
         machine, build = shelf.wanted
-        return reading | {ids.HEAD: {"children": [back, html.P(f"There is no build {build} of machine {machine}.")]}}
+        none = html.P(f"There is no build {build} of machine {machine}.")
+        return reading | {ids.BUILD_HEAD: {"children": [back, none]}}
     row, outcomes = shelf.one.row, shelf.outcomes.get(shelf.one.place)
     frames, share, odd = listing.in_order(outcomes)
     told = pd.Series(row)
@@ -149,7 +153,7 @@ def _head(shelf: Shelf, palette: Palette) -> Props:
              for name, value in facts]  # fmt: skip
     first = [back, html.H2([row["build"], listing.badge(row["origin"])])]
     replay = html.A("Replay", href=listing.replay_address(row["machine"], row["build"]), className="back")
-    return reading | {ids.HEAD: {"children": [html.Div([*first, replay], className="row"), html.Dl(items)]}}
+    return reading | {ids.BUILD_HEAD: {"children": [html.Div([*first, replay], className="row"), html.Dl(items)]}}
 
 
 def _unit(one: OneBuild) -> LengthUnit:
@@ -167,10 +171,10 @@ def _compared(shelf: Shelf, palette: Palette) -> Props:
         return {}
     of, rows = _by_layer(shelf, one)
     return {
-        ids.AGAINST: {"children": words.against(one, shelf.reading)},
-        ids.LIMITS: {"figure": limits_chart(rows, of, palette, shelf.looked.layer)},
-        ids.LIMITS_TITLE: {"children": f"{of.name}, {'median ' if of.column in COMPARED else ''}by layer"},
-        ids.OUTSIDE: {"children": words.outside(one, _unit(one))},
+        ids.BUILD_AGAINST: {"children": words.against(one, shelf.reading)},
+        ids.BUILD_LIMITS: {"figure": limits_chart(rows, of, palette, shelf.looked.layer)},
+        ids.BUILD_LIMITS_TITLE: {"children": f"{of.name}, {'median ' if of.column in COMPARED else ''}by layer"},
+        ids.BUILD_OUTSIDE: {"children": words.outside(one, _unit(one))},
     }
 
 
@@ -195,8 +199,8 @@ def _whole(shelf: Shelf, palette: Palette) -> Props:
         return {}
     if shelf.reading and one.points.empty and one.bins.empty:
         return {
-            ids.WHOLE: {"figure": message_figure("Reading the layers …", palette)},
-            ids.WHOLE_TITLE: {"children": ""},
+            ids.BUILD_WHOLE: {"figure": message_figure("Reading the layers …", palette)},
+            ids.BUILD_WHOLE_TITLE: {"children": ""},
         }
     if looked.picture == "heat":
         of = _of_points(_measured(shelf, one, NOT_OK), "bins", one)
@@ -207,7 +211,7 @@ def _whole(shelf: Shelf, palette: Palette) -> Props:
         warned = one.alerts.assign(z_m=float("nan"))
         figure = stack(one.points, of, palette, float(one.row["layer_thickness_m"]), warned)
         said = f"{of.name if of else looked.quantity}, {len(one.points):,} frames; drag to turn, click for a layer"
-    return {ids.WHOLE: {"figure": figure}, ids.WHOLE_TITLE: {"children": said}}
+    return {ids.BUILD_WHOLE: {"figure": figure}, ids.BUILD_WHOLE_TITLE: {"children": said}}
 
 
 def _of_points(of: Any, kind: str, one: OneBuild) -> Any:
@@ -222,8 +226,11 @@ def _plane(shelf: Shelf, palette: Palette) -> Props:
         return {}
     if looked.layer is None:
         empty = message_figure("No layer is chosen", palette)
-        return {ids.PLANE: {"figure": empty}, ids.PLANE_TITLE: {"children": "choose one: click it, or type its number"},
-                ids.PLANE_SAID: {"children": ""}}  # fmt: skip
+        return {
+            ids.BUILD_PLANE: {"figure": empty},
+            ids.BUILD_PLANE_TITLE: {"children": "choose one: click it, or type its number"},
+            ids.BUILD_PLANE_SAID: {"children": ""},
+        }
     notes, alerts = one.notes[one.notes["layer"] == looked.layer], one.alerts[one.alerts["layer"] == looked.layer]
     standing = notes[notes["withdrawn_s"].isna()]
     of = None if looked.quantity in (OUTCOME, ALERTS) else _measured(shelf, one)
@@ -236,9 +243,9 @@ def _plane(shelf: Shelf, palette: Palette) -> Props:
     if looked.layer not in one.layers:
         told = ["nothing is stored of this layer"]
     return {
-        ids.PLANE: {"figure": plane(one.plane, of, palette, standing, alerts)},
-        ids.PLANE_TITLE: {"children": said},
-        ids.PLANE_SAID: {"children": ", ".join(told) + ". A click puts a note there."},
+        ids.BUILD_PLANE: {"figure": plane(one.plane, of, palette, standing, alerts)},
+        ids.BUILD_PLANE_TITLE: {"children": said},
+        ids.BUILD_PLANE_SAID: {"children": ", ".join(told) + ". A click puts a note there."},
     }
 
 
@@ -249,9 +256,9 @@ def _remarks(shelf: Shelf, palette: Palette) -> Props:
         return {}
     standing = int(one.notes["withdrawn_s"].isna().sum())
     return {
-        ids.GOOD: {"children": remarks.good_state(one)},
-        ids.NOTES: {"children": remarks.notes_list(one.notes)},
-        ids.NOTES_COUNT: {"children": f"{standing} standing" if len(one.notes) else ""},
+        ids.BUILD_GOOD: {"children": remarks.good_state(one)},
+        ids.BUILD_NOTES: {"children": remarks.notes_list(one.notes)},
+        ids.BUILD_NOTES_COUNT: {"children": f"{standing} standing" if len(one.notes) else ""},
     }
 
 

@@ -5,15 +5,19 @@ from typing import Any
 import pandas as pd
 from dash import dcc, html
 
+from ui import ids
 from ui.access.roles import LEAST, Act, may
 from ui.access.who import who
-from ui.pages.builds import ids
 from ui.pages.builds.listing import utc
 from ui.shelf import OneBuild
 from ui.snapshot import number
 from ui.words import where
 
 SHAPES = {"": "the whole layer", "point": "a point", "circle": "a circle", "rectangle": "a rectangle"}
+COORDINATES = {  # of a place: how each is called, and the shapes that have it
+    "x": ("x, mm", "point circle rectangle"), "y": ("y, mm", "point circle rectangle"),
+    "radius": ("radius, mm", "circle"), "x1": ("to x, mm", "rectangle"), "y1": ("to y, mm", "rectangle"),
+}  # fmt: skip
 
 
 def _refusal(act: Act) -> list[Any]:
@@ -31,7 +35,7 @@ def _name_field(act: Act) -> list[Any]:
     person = who()
     if person is not None and person.by != "nobody":
         return []
-    return [labelled("Your name", dcc.Input(id=f"by-{act}", type="text", maxLength=64, autoComplete="name"), "by")]
+    return [labelled("Your name", dcc.Input(id=ids.by(act), type="text", maxLength=64, autoComplete="name"), "by")]
 
 
 def labelled(text: str, field: Any, kind: str = "") -> Any:
@@ -42,14 +46,14 @@ def labelled(text: str, field: Any, kind: str = "") -> Any:
 def good_form() -> Any:
     """Mark the build good, or take that back."""
     fields = _refusal("approve") or [
-        labelled("Why (inspection, by which method)", dcc.Input(id="good-why", type="text", maxLength=500), "wide"),
+        labelled("Why (inspection, by which method)", dcc.Input(id=ids.GOOD_WHY, type="text", maxLength=500), "wide"),
         *_name_field("approve"),
         html.Button("Mark as good", type="submit", className="do"),
         html.P(className="said", role="status"),
     ]
     return html.Form(
-        [html.Div(id=ids.GOOD), *fields],
-        id="good-form",
+        [html.Div(id=ids.BUILD_GOOD), *fields],
+        id=ids.GOOD_FORM,
         className="form",
     )
 
@@ -60,23 +64,20 @@ def note_form() -> Any:
         return html.Div(refusal, className="form")
     places = [html.Option(text, value=name) for name, text in SHAPES.items()]
     fields = [
-        labelled(text, dcc.Input(id=f"note-{name}", type="number", step="any"), f"at {kind}")
-        for name, text, kind in (
-            ("x", "x, mm", "point circle rectangle"), ("y", "y, mm", "point circle rectangle"),
-            ("radius", "radius, mm", "circle"), ("x1", "to x, mm", "rectangle"), ("y1", "to y, mm", "rectangle"),
-        )
-    ]  # fmt: skip
+        labelled(text, dcc.Input(id=ids.note_coordinate(name), type="number", step="any"), f"at {kind}")
+        for name, (text, kind) in COORDINATES.items()
+    ]
     return html.Form(
         [
-            labelled("Note", html.Textarea(id="note-text", maxLength=2000, rows=2), "wide"),
-            labelled("Layer (empty: the build)", dcc.Input(id="note-layer", type="number", min=0, step=1)),
-            labelled("On", html.Select(places, id="note-shape")),
+            labelled("Note", html.Textarea(id=ids.NOTE_TEXT, maxLength=2000, rows=2), "wide"),
+            labelled("Layer (empty: the build)", dcc.Input(id=ids.NOTE_LAYER, type="number", min=0, step=1)),
+            labelled("On", html.Select(places, id=ids.NOTE_SHAPE)),
             *fields,
             *_name_field("note"),
             html.Button("Keep the note", type="submit", className="do"),
             html.P(className="said", role="status"),
         ],
-        id="note-form",
+        id=ids.NOTE_FORM,
         className="form",
     )
 

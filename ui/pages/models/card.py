@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from dash import dcc, html
 
 from twin.material import MATERIALS
+from ui import ids
 from ui.figures import Palette
 from ui.figures.process_map import Point, process_map
 from ui.live import Props
@@ -45,33 +46,33 @@ STATES = {
 
 def layout() -> Any:
     """The section of one card before any row."""
-    graph = dcc.Graph(id="process-map", config=GRAPH, responsive=True, className="graph", figure={"data": []})
+    graph = dcc.Graph(id=ids.PROCESS_MAP, config=GRAPH, responsive=True, className="graph", figure={"data": []})
     return html.Div(
         [
             html.P(html.A("All models", href="/models"), className="back"),
-            html.Div(id="card-head"),
+            html.Div(id=ids.CARD_HEAD),
             html.Div(
                 [
                     html.Section(
                         [
-                            html.Header([html.H2(TITLE), html.Span(id="map-age", className="count")]),
+                            html.Header([html.H2(TITLE), html.Span(id=ids.MAP_AGE, className="count")]),
                             _form(),
                             graph,
-                            html.P(id="map-sources", className="sources"),
+                            html.P(id=ids.MAP_SOURCES, className="sources"),
                         ],
                         className="card map-card", **{"aria-label": TITLE},
                     ),
                     html.Section(
-                        [html.H2("Envelope in your units"), html.Div(id="card-spans"), html.H2("What it may not claim"),
-                         html.Div(id="card-limits")],
+                        [html.H2("Envelope in your units"), html.Div(id=ids.CARD_SPANS),
+                         html.H2("What it may not claim"), html.Div(id=ids.CARD_LIMITS)],
                         className="panel", **{"aria-label": "Envelope and limits"},
                     ),
                 ],
                 className="card-grid",
             ),
-            html.Section([html.H2("Calibration"), html.Div(id="card-calibration")], className="panel",
+            html.Section([html.H2("Calibration"), html.Div(id=ids.CARD_CALIBRATION)], className="panel",
                          **{"aria-label": "Calibration"}),
-            html.Section([html.H2("Validation"), html.Div(id="card-tables")], className="panel",
+            html.Section([html.H2("Validation"), html.Div(id=ids.CARD_TABLES)], className="panel",
                          **{"aria-label": "Validation"}),
         ],
         className="of-card",
@@ -84,15 +85,15 @@ def head(gallery: Gallery, palette: Palette) -> Props:
     card = gallery.card
     if card is None:
         told = [html.H2("No such card"), html.P("There is no card of this name here.")]
-        return {"card-head": {"children": told if gallery.asked.get("card") else []}}
+        return {ids.CARD_HEAD: {"children": told if gallery.asked.get("card") else []}}
     found = calibration(card)
     tables = of_card(gallery.tables, card.name, card.operator)
     mine = (card.name, card.operator.lower())
     return {
-        "card-head": {"children": _facts(card)},
-        "card-limits": {"children": html.Ul([html.Li(each) for each in limits(card, found)], className="limits")},
-        "card-calibration": {"children": [*_bands(card), faithfulness(card)]},
-        "card-tables": {"children": _validated(tables, mine)},
+        ids.CARD_HEAD: {"children": _facts(card)},
+        ids.CARD_LIMITS: {"children": html.Ul([html.Li(each) for each in limits(card, found)], className="limits")},
+        ids.CARD_CALIBRATION: {"children": [*_bands(card), faithfulness(card)]},
+        ids.CARD_TABLES: {"children": _validated(tables, mine)},
     }
 
 
@@ -141,10 +142,10 @@ def drawn_map(gallery: Gallery, palette: Palette) -> Props:
     )
     answered = _Answered(f"{asked.id} {asked.answered_s} {asked.arguments}" if asked is not None else "", told)
     return {
-        "process-map": {"figure": _figure(answered, card.name, points, palette, waiting)},
-        "map-age": {"children": _of(gallery)},
-        "map-sources": {"children": _sources(told) if told else ""},
-        "card-spans": {"children": _spans(told, card) if told else html.P(waiting)},
+        ids.PROCESS_MAP: {"figure": _figure(answered, card.name, points, palette, waiting)},
+        ids.MAP_AGE: {"children": _of(gallery)},
+        ids.MAP_SOURCES: {"children": _sources(told) if told else ""},
+        ids.CARD_SPANS: {"children": _spans(told, card) if told else html.P(waiting)},
     }
 
 
@@ -242,13 +243,13 @@ def _sources(told: dict[str, Any]) -> list[Any]:
 
 
 def _form() -> Any:
-    fields = [words(f"map-{name}", LABELS[name], kind="number") for name in BOUNDS]
+    fields = [words(ids.map_field(name), LABELS[name], kind="number") for name in BOUNDS]
     return html.Form(
         [
-            choice("map-material", "Alloy", tuple(MATERIALS)),
+            choice(ids.MAP_MATERIAL, "Alloy", tuple(MATERIALS)),
             *fields,
-            html.Button("Draw", id="map-draw", type="submit"),
-            html.P(id="map-said", role="status", className="said"),
+            html.Button("Draw", id=ids.MAP_DRAW, type="submit"),
+            html.P(id=ids.MAP_SAID, role="status", className="said"),
         ],
-        id="map-form", className="form", **{"aria-label": "Of what the map is"},
+        id=ids.MAP_FORM, className="form", **{"aria-label": "Of what the map is"},
     )  # fmt: skip

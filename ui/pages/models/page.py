@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import html
 
+from ui import ids
 from ui.figures import Palette
 from ui.live import Page, Part, Props
 from ui.models.calibration import calibration
@@ -24,16 +25,16 @@ def layout() -> Any:
         html.Div(
             [
                 html.Section(
-                    [html.H2("Cards"), html.Div(id="cards")], className="panel of-all", **{"aria-label": "Cards"}
+                    [html.H2("Cards"), html.Div(id=ids.CARDS)], className="panel of-all", **{"aria-label": "Cards"}
                 ),
                 serving.layout(),
                 html.Section(
-                    [html.H2("Validation"), html.Div(id="suites"), html.Div(id="suite")], className="panel of-all",
+                    [html.H2("Validation"), html.Div(id=ids.SUITES), html.Div(id=ids.SUITE)], className="panel of-all",
                     **{"aria-label": "Validation"},
                 ),
                 card.layout(),
             ],
-            id="models", className="models all",
+            id=ids.MODELS, className="models all",
         ),
     ]  # fmt: skip
 
@@ -45,10 +46,10 @@ def listing(gallery: Gallery, palette: Palette) -> Props:
     none = html.P("No card is shipped here: the reference forecasts. ./meltwin train melt-pool makes one.")
     chosen = gallery.table
     return {
-        "models": {"className": "models one" if gallery.asked.get("card") else "models all"},
-        "cards": {"children": table("Cards", HEADER, rows) if rows else none},
-        "suites": {"children": _suites(gallery)},
-        "suite": {"children": validation(chosen, _names(gallery)) if chosen is not None else []},
+        ids.MODELS: {"className": "models one" if gallery.asked.get("card") else "models all"},
+        ids.CARDS: {"children": table("Cards", HEADER, rows) if rows else none},
+        ids.SUITES: {"children": _suites(gallery)},
+        ids.SUITE: {"children": validation(chosen, _names(gallery)) if chosen is not None else []},
     }
 
 
@@ -77,7 +78,7 @@ def _suites(gallery: Gallery) -> Any:
     if not gallery.tables:
         return html.P(NO_RESULTS, className="quiet")
     links = [
-        html.Li(html.A(each.title, href=f"/models?suite={each.suite}#suite",
+        html.Li(html.A(each.title, href=f"/models?suite={each.suite}#{ids.SUITE}",
                        **({"aria-current": "true"} if each is gallery.table else {})))
         for each in gallery.tables
     ]  # fmt: skip

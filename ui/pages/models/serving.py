@@ -7,6 +7,7 @@ from typing import Any
 from dash import html
 
 from twin.store.approvals import BY_SETTINGS
+from ui import ids
 from ui.access.roles import LEAST, may
 from ui.access.who import who
 from ui.figures import Palette
@@ -26,9 +27,9 @@ def layout() -> Any:
     return html.Section(
         [
             html.H2("What serves where"),
-            html.Div(id="serving"),
+            html.Div(id=ids.SERVING),
             _form(),
-            html.Details([html.Summary("Acts, newest first"), html.Div(id="approvals")]),
+            html.Details([html.Summary("Acts, newest first"), html.Div(id=ids.APPROVALS)]),
         ],
         className="panel of-all", **{"aria-label": "What serves where"},
     )  # fmt: skip
@@ -40,10 +41,10 @@ def draw(gallery: Gallery, palette: Palette) -> Props:
     machines = [each.machine for each in gallery.serving]
     names = [(name, f"{name}|{sha256}") for name, sha256 in gallery.choices]
     return {
-        "serving": {"children": _table(gallery)},
-        "approvals": {"children": _acts(gallery)},
-        "promote-machine": {"children": [html.Option(name, value=name) for name in machines]},
-        "promote-card": {"children": [html.Option(name, value=value) for name, value in names]},
+        ids.SERVING: {"children": _table(gallery)},
+        ids.APPROVALS: {"children": _acts(gallery)},
+        ids.PROMOTE_MACHINE: {"children": [html.Option(name, value=name) for name in machines]},
+        ids.PROMOTE_CARD: {"children": [html.Option(name, value=value) for name, value in names]},
     }
 
 
@@ -91,20 +92,20 @@ def _form() -> Any:
     if person is None or not may(person.role, "promote"):
         role = person.role if person else "nobody"
         told = f"To promote a card or to roll back needs the role {LEAST['promote']}; you are {role}."
-        unseen = html.Div([html.Select(id="promote-machine"), html.Select(id="promote-card")], hidden=True)
-        return html.Div([html.P(told, id="promote-not", className="quiet"), unseen])
-    name = [words("promote-by", "Your name", autoComplete="name")] if person.by == "nobody" else []
+        unseen = html.Div([html.Select(id=ids.PROMOTE_MACHINE), html.Select(id=ids.PROMOTE_CARD)], hidden=True)
+        return html.Div([html.P(told, id=ids.PROMOTE_NOT, className="quiet"), unseen])
+    name = [words(ids.PROMOTE_BY, "Your name", autoComplete="name")] if person.by == "nobody" else []
     return html.Form(
         [
-            choice("promote-machine", "Machine"),
-            choice("promote-card", "Card"),
-            words("promote-note", "Why", wide=True),
+            choice(ids.PROMOTE_MACHINE, "Machine"),
+            choice(ids.PROMOTE_CARD, "Card"),
+            words(ids.PROMOTE_NOTE, "Why", wide=True),
             *name,
-            html.Button("Promote from the next layer on", id="promote-do", type="submit"),
-            html.Button("Roll back", id="promote-back", type="button"),
-            html.P(id="promote-said", role="status", className="said"),
+            html.Button("Promote from the next layer on", id=ids.PROMOTE_DO, type="submit"),
+            html.Button("Roll back", id=ids.PROMOTE_BACK, type="button"),
+            html.P(id=ids.PROMOTE_SAID, role="status", className="said"),
         ],
-        id="promote", className="form", **{"aria-label": "Change what serves a machine"},
+        id=ids.PROMOTE, className="form", **{"aria-label": "Change what serves a machine"},
     )  # fmt: skip
 
 
