@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dash import dcc, html
 from websockets.sync.client import connect
 
 from tests.ui.synthetic import SyntheticStore
+from ui.app import PAGES
+from ui.live import Page
 from ui.serve import PortInUseError
 from ui.serve import serve as serve_for_ever
 
@@ -30,6 +33,18 @@ def test_importing_the_interface_loads_neither_torch_nor_the_operators() -> None
     code = "import sys, ui.app, ui.serve; print({'torch', 'operators'} & {m.split('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_graph_is_blank_before_its_first_drawing(page: Page) -> None:
+    """Plotly's own empty figure is a white sheet with axes, also in the dark."""
+    graphs = [each for each in html.Div(page.layout())._traverse() if isinstance(each, dcc.Graph)]
+    assert len(graphs) >= {"machine": 4, "replay": 5, "builds": 2}.get(page.name, 0)
+    for graph in graphs:
+        layout = graph.figure["layout"]
+        assert layout["paper_bgcolor"].endswith(",0)"), graph.id
+        assert not layout["xaxis"]["visible"], graph.id
+        assert not layout["yaxis"]["visible"], graph.id
 
 
 def test_health_is_open(serve: Serve) -> None:

@@ -5,7 +5,7 @@ from ui.figures.attribution import moments, places
 from ui.figures.field import field_maps
 from ui.figures.layer import layer_map
 from ui.figures.pool import PoolMesh, melt_pool_3d, pool_mesh
-from ui.figures.style import DARK, DED, LIGHT, LPBF, LengthUnit, Palette, message_figure
+from ui.figures.style import DARK, DED, LIGHT, LPBF, LengthUnit, Palette, blank, message_figure
 from ui.figures.timeline import timeline
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Palette",
     "PoolMesh",
     "absorbed",
+    "blank",
     "field_maps",
     "layer_map",
     "melt_pool_3d",

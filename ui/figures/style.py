@@ -131,6 +131,13 @@ def note(text: str, palette: Palette, **more: Any) -> dict[str, Any]:
     return {"text": text, "showarrow": False, "font": {"size": 12, "color": palette.muted}, **more}
 
 
+def blank() -> dict[str, Any]:
+    """What a graph holds before its first drawing: nothing, in the colour of its card."""
+    hidden = {"visible": False, "fixedrange": True}
+    colours = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
+    return {"data": [], "layout": {**colours, "xaxis": hidden, "yaxis": hidden}}
+
+
 def message_figure(message: str, palette: Palette) -> go.Figure:
     """A figure that has nothing to draw says so."""
     centre = note(message, palette, xref="paper", yref="paper", x=0.5, y=0.5)

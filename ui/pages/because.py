@@ -14,7 +14,7 @@ from twin.store.requests import LATE, Request
 from ui import ids
 from ui.access.roles import LEAST, may
 from ui.access.who import who
-from ui.figures import LengthUnit, Palette, message_figure, moments, places
+from ui.figures import LengthUnit, Palette, blank, message_figure, moments, places
 from ui.live import Props
 from ui.snapshot import Snapshot
 from ui.words import RUN_COMMAND, Shape, duration
@@ -110,7 +110,7 @@ def _question() -> Any:
 
 
 def _answer() -> Any:
-    graph = {"config": GRAPH, "responsive": True, "className": "graph", "figure": {"data": [], "layout": {}}}
+    graph = {"config": GRAPH, "responsive": True, "className": "graph", "figure": blank()}
     return html.Div(
         [
             html.Div(

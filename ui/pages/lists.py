@@ -108,7 +108,7 @@ def missed(snapshot: Snapshot, palette: Palette) -> Props:
         for row in slow.gaps.itertuples()
     ]
     lines += [
-        (row.noticed_s, f"frames {row.first_frame} to {row.last_frame} of layer {row.layer} skipped: newer ones waited")
+        (row.noticed_s, f"{_frames(row)} of layer {row.layer} skipped: newer ones waited")
         for row in slow.skipped.itertuples()
     ]
     for row in slow.rejects.itertuples():
@@ -117,6 +117,11 @@ def missed(snapshot: Snapshot, palette: Palette) -> Props:
     lines.sort(reverse=True)
     items = [html.Li([text, html.Span(f" {seen(at_s, now_s)}", className="moments")]) for at_s, text in lines]
     return {ids.MISSED: {"children": html.Ul(items) if items else [], "className": "missed"}}
+
+
+def _frames(row: Any) -> str:
+    first, last = row.first_frame, row.last_frame
+    return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 
 def _count(value: str, name: str, odd: bool) -> Any:

@@ -8,7 +8,7 @@ from dash import dcc, html
 
 from twin.forecast import Field
 from ui import ids
-from ui.figures import Palette, absorbed, field_maps, layer_map, melt_pool_3d, timeline
+from ui.figures import Palette, absorbed, blank, field_maps, layer_map, melt_pool_3d, timeline
 from ui.figures.coloured import DEFAULT, QUANTITIES
 from ui.live import Page, Part, Props
 from ui.pages import acting, band, because, lists
@@ -95,7 +95,7 @@ def layout() -> Any:
 
 
 def _card(name: str, drawing: str, title: str, meaning: str, *more: Any, over: Any = None) -> Any:
-    graph = dcc.Graph(id=drawing, config=GRAPH, responsive=True, className="graph", figure={"data": [], "layout": {}})
+    graph = dcc.Graph(id=drawing, config=GRAPH, responsive=True, className="graph", figure=blank())
     return html.Section(
         [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph, over],
         className=f"card {name}-card",

@@ -5,6 +5,7 @@ from typing import Any
 from dash import dcc, html
 
 from ui import ids
+from ui.figures import blank
 from ui.pages import machine
 from ui.replay.again import again
 
@@ -32,7 +33,7 @@ def player() -> Any:
                 [
                     dcc.Graph(
                         id=ids.COURSE, config=machine.GRAPH, responsive=True, className="course",
-                        style={"height": "168px"}, figure={"data": [], "layout": {}},
+                        style={"height": "168px"}, figure=blank(),
                     ),
                     html.Div(id=ids.COURSE_CURSOR, className="course-cursor", **{"aria-hidden": "true"}),
                     html.Div(id=ids.SCRUB_BOX, className="scrub-box"),

@@ -8,7 +8,7 @@ from dash import dcc, html
 from twin.golden import COMPARED
 from twin.store.sums import NOT_OK
 from ui import ids
-from ui.figures import LengthUnit, Palette, message_figure
+from ui.figures import LengthUnit, Palette, blank, message_figure
 from ui.figures.builds import Measure, heat, limits_chart, measure, plane, stack
 from ui.figures.builds.measure import NAMES
 from ui.live import Page, Part, Props
@@ -81,7 +81,7 @@ def _scrolls(name: str, label: str, inner: Any = None, kind: str = "scrolls") ->
 
 
 def _graph(name: str) -> Any:
-    return dcc.Graph(id=name, config=GRAPH, responsive=True, className="graph", figure={"data": [], "layout": {}})
+    return dcc.Graph(id=name, config=GRAPH, responsive=True, className="graph", figure=blank())
 
 
 def _quantities() -> Any:

@@ -10,7 +10,7 @@ from dash import dcc, html
 
 from twin.material import MATERIALS
 from ui import ids
-from ui.figures import Palette
+from ui.figures import Palette, blank
 from ui.figures.process_map import Point, process_map
 from ui.live import Props
 from ui.models.asked import BOUNDS
@@ -46,7 +46,7 @@ STATES = {
 
 def layout() -> Any:
     """The section of one card before any row."""
-    graph = dcc.Graph(id=ids.PROCESS_MAP, config=GRAPH, responsive=True, className="graph", figure={"data": []})
+    graph = dcc.Graph(id=ids.PROCESS_MAP, config=GRAPH, responsive=True, className="graph", figure=blank())
     return html.Div(
         [
             html.P(html.A("All models", href="/models"), className="back"),
