@@ -10,11 +10,11 @@ from twin.store.port import Step
 
 def test_the_newest_estimate_of_a_build_is_taken_up() -> None:
     store = FakeStore()
-    assert wiring._estimated(store, "m1", "b1") is None
+    assert wiring.estimated(store, "m1", "b1") is None
     rows = [case.forecast(n, calibrated=(case.calibrated(0.3 + n / 100),)) for n in range(4)]
     store.write(Step(forecasts=rows))
-    found = wiring._estimated(store, "m1", "b1")
+    found = wiring.estimated(store, "m1", "b1")
     assert found is not None
     assert found.identifiable
     assert (found.low, found.factor, found.high) == pytest.approx((0.31 / 0.31, 0.33 / 0.31, 0.36 / 0.31))
-    assert wiring._estimated(store, "m1", "b2") is None
+    assert wiring.estimated(store, "m1", "b2") is None

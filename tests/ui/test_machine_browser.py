@@ -145,6 +145,14 @@ def test_a_viewer_sees_alerts_and_nothing_to_press(
     assert "needs the role operator; you are viewer" in page.evaluate(refused)
 
 
+PLACE = """() => {  // of a frame that was some time ago, in pixels of the map; what the pointer is on is kept
+    const graph = document.querySelector("#layer .js-plotly-plot");
+    graph.on("plotly_hover", (event) => { window.pointedAt = event.points[0].customdata; });
+    const path = graph._fullData.find((each) => each.name === "path"), n = path.x.length - 20, axes = graph._fullLayout;
+    return [axes.xaxis.l2p(path.x[n]), axes.yaxis.l2p(path.y[n])];
+}"""
+
+
 @pytest.fixture
 def answering(url: str, writer: SqlStore) -> Iterator[list[dict[str, Any]]]:
     """Somebody who answers what is asked, of the length with why it is withheld; gives what was asked."""
@@ -208,6 +216,22 @@ def test_a_moment_is_picked_and_the_page_says_why(
     assert answering[1]["of"] == "length"
     assert answering[1]["lead_s"] == pytest.approx(2 * LPBF_BAY.frame_s)
     assert f"frame {answering[1]['frame']} of layer 3" in picked
+
+    x, y = page.evaluate(PLACE)
+    page.locator("#layer").scroll_into_view_if_needed()
+    box = page.locator("#layer .draglayer .xy").first.bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.wait_for_function("window.pointedAt")
+    page.mouse.click(box["x"] + x, box["y"] + y)
+    frame = page.evaluate("window.pointedAt")
+    page.wait_for_function(f"document.querySelector('#why-mark').ariaValueText.includes('frame {frame} of layer 3')")
+    page.click("text=Ask why")
+    page.wait_for_function("document.querySelector('#why-state').textContent.includes('Answered') === false")
+    until_s = time.time() + 10
+    while len(answering) < 3 and time.time() < until_s:
+        page.wait_for_timeout(100)
+    assert (answering[2]["layer"], answering[2]["frame"]) == (3, frame), "a place on the layer is a frame of it"
+    page.locator("#why-mark").focus()
     page.keyboard.press("Escape")
     assert not page.is_visible("#why")
     assert page.evaluate("document.activeElement.id") == "why-open"

@@ -1,4 +1,4 @@
-/* Why: picks a moment on the timeline, asks, and looks at the answer four times a second until it is there. */
+/* Why: picks a moment on the timeline or a place on the layer, asks, and looks at the answer four times a second until it is there. */
 (function () {
   "use strict";
   const LOOK_MS = 250, STILL_PX = 5, FAR = 10;
@@ -12,7 +12,7 @@
   const isOpen = () => root.dataset.why === "open";
   let picked = null;   // {layer, frame, time_s}; null: the newest, whichever that is
   let of = "";         // the machine it is of
-  let request = null, ended = true, timer = null, leads = "", watched = null;
+  let request = null, ended = true, timer = null, leads = "", watched = null, mapped = null;
 
   function known() {
     const graph = chart(), meta = graph && graph.layout && graph.layout.meta;
@@ -32,6 +32,19 @@
   function pick(meta, n) {
     const last = meta.frame.length - 1, to = Math.max(0, Math.min(n, last));
     picked = to === last ? null : { layer: meta.layer[to], frame: meta.frame[to], time_s: meta.time_s[to] };
+    place();
+  }
+
+  /* a place on the layer is a frame of it, which may be older than the timeline shows */
+  function pickFrame(frame) {
+    const meta = known();
+    if (!meta) return;
+    const last = meta.frame.length - 1, layer = meta.layer[last];
+    const n = meta.frame.findIndex((each, at) => each === frame && meta.layer[at] === layer);
+    if (n >= 0) { pick(meta, n); return; }
+    const first = meta.layer.indexOf(layer), spans = last - first;
+    const frame_s = spans ? (meta.time_s[last] - meta.time_s[first]) / (meta.frame[last] - meta.frame[first]) : 0;
+    picked = { layer: layer, frame: frame, time_s: meta.time_s[last] - (meta.frame[last] - frame) * frame_s };
     place();
   }
 
@@ -174,8 +187,15 @@
 
   new MutationObserver(() => { if (ended && request !== null && isOpen()) look(); })
     .observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
-  setInterval(() => {  // the chart comes with the page, and may come again
-    const graph = chart();
+  setInterval(() => {  // the charts come with the page, and may come again
+    const map = document.querySelector("#layer .js-plotly-plot"), graph = chart();
+    if (map && map.on && map !== mapped) {
+      mapped = map;
+      map.on("plotly_click", (event) => {
+        const point = isOpen() && event.points.find((each) => typeof each.customdata === "number");
+        if (point) pickFrame(point.customdata);
+      });
+    }
     if (!graph || !graph.on || graph === watched) return;
     watched = graph;
     graph.on("plotly_afterplot", place);

@@ -146,6 +146,7 @@ def _dots(
         mode="markers",
         marker=marker,
         text=text,
+        customdata=rows["frame"].to_numpy(np.int32) if "frame" in rows else None,  # which one is picked to ask why
         hovertemplate=f"{QUANTITIES[by]}: {value} at %{{x:.2f}}, %{{y:.2f}} mm<extra>path</extra>",
         name="path",
     )
