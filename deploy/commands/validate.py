@@ -10,7 +10,8 @@ import typer
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
     "reference, melt-pool, melt_pool_camera, trust, attribution; groups asno, lrsa, flux, hfluxno; suites heat, "
-    "lorenz, darcy_march, navier_stokes_30, navier_stokes_64, gray_scott, radial, darcy_steady, points, transport"
+    "lorenz, darcy_march, navier_stokes_30, navier_stokes_64, gray_scott, cubic, burgers, shallow_water, cubic_2d, "
+    "advection, inviscid_burgers, radial, darcy_steady, points, transport"
 )
 
 
@@ -61,7 +62,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="what to time: forecast (operator against reference), ingest, reference, attention, store, codecs"
+            help="what to measure: forecast (operator against reference), reference, attention, ingest, store, codecs, "
+            "page (in a browser), alarms (of a good build)"
         ),
     ],
 ) -> None:

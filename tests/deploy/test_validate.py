@@ -1,5 +1,6 @@
 """`meltwin validate`: the command that it starts, and that this command needs no library of the command line's."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,15 @@ def test_the_suite_loads_without_pandas_rich_or_typer() -> None:
     look = "import sys; from tests.validation import __main__; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"pandas", "rich", "typer", "sqlalchemy", "plotly", "pydantic"} & set(told.split())
+
+
+def test_the_help_names_all_that_there_is() -> None:
+    said = {
+        name: getattr(validate, name).__annotations__["name"].__metadata__[0].help for name in ("validate", "bench")
+    }
+    for name, module in (("validate", "tests.validation"), ("bench", "tests.bench")):
+        usage = subprocess.run([sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True, check=False)
+        there = usage.stderr.split("{")[1].split("}")[0].split(",")
+        words = set(re.findall(r"[\w-]+", said[name]))
+        assert len(there) >= 8
+        assert set(there) <= words, name
