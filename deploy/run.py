@@ -133,7 +133,8 @@ class RunLoop:
         return {} if trouble is None else dict([trouble])
 
     def resume(self) -> None:
-        """After a restart: take up the unfinished layers from what is committed, so that windows go on where they were.
+        """After a restart: take up the unfinished layers from what is committed, so that windows go on where they were;
+        unfinished is also one that has ended, behind a message that was still waited for.
 
         What this forecasts again is written again, and the store keeps the first. Frames that were skipped stay so.
         Alerts that were open are updated and cleared from here on; rejects may be said again and then be readable.
@@ -153,7 +154,11 @@ class RunLoop:
         passed = {layer: self._passed(*layer) for layer in layers}
         messages = chain.from_iterable(self._store.replay_messages(*layer) for layer in layers)
         windows: list[Window] = []
+        told: set[tuple[str, str, int]] = set()  # several layers of a machine have its state, build and plans in common
         for observation in messages:
+            if observation.key in told:
+                continue
+            told.add(observation.key)
             self._remember(observation)
             for window in self._order.resume(observation, now_s):
                 frames = passed.get((window.machine, window.build, window.layer), ())

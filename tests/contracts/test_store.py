@@ -680,9 +680,9 @@ def test_the_card_that_is_read_is_the_last_one_said(store: Store) -> None:
 def test_replay_gives_what_a_restarted_run_needs(store: Store) -> None:
     wanted = [
         case.state(1), case.build(), case.layer(1), case.plan(0, [0.0, 1.0]),
-        *(case.parameters(sequence) for sequence in range(1500)),
+        *(case.parameters(1 + sequence) for sequence in range(1500)),
     ]  # fmt: skip
-    other = [case.state(0), case.layer(0, 1), case.parameters(9000, number=0, final=True), case.build("b0", 1)]
+    other = [case.state(0), case.layer(0, 1), case.parameters(0, number=0, final=True), case.build("b0", 1)]
     store.write(Step([heard(m) for m in other], received_s=1.0))
     store.write(Step([heard(message) for message in reversed(wanted)], received_s=2.0))
     store.write(Step([heard(case.state(source="m2"), machine="m2")], received_s=2.0))
@@ -690,8 +690,27 @@ def test_replay_gives_what_a_restarted_run_needs(store: Store) -> None:
     replayed = list(store.replay_messages("m1", "b1", 1))
     assert [observation.message for observation in replayed] == wanted
     assert {(observation.site, observation.machine) for observation in replayed} == {("hall", "m1")}
-    store.write(Step([heard(case.parameters(1500, final=True))], received_s=3.0))
+    store.write(Step([heard(case.parameters(1501, final=True))], received_s=3.0))
     assert store.open_layers() == []
+
+
+def test_a_layer_of_which_a_message_was_still_waited_for_is_open_though_its_end_is_kept(store: Store) -> None:
+    one = [case.build(), case.layer(1), *(case.parameters(n) for n in (0, 1, 3)), case.parameters(4, final=True)]
+    store.write(Step([heard(message) for message in one], received_s=1.0))
+    assert store.open_layers() == [("m1", "b1", 1)]
+    two = [case.layer(2, 1), case.parameters(5, number=2), case.parameters(6, number=2, final=True)]
+    store.write(Step([heard(message) for message in two], received_s=2.0))
+    assert store.open_layers() == [("m1", "b1", 1), ("m1", "b1", 2)], "what came behind it was held as well"
+    store.write(Step([heard(case.layer(3, 2)), heard(case.parameters(7, number=3))], received_s=3.0))
+    assert store.open_layers() == [("m1", "b1", 1), ("m1", "b1", 2), ("m1", "b1", 3)]
+    store.write(Step(gaps=[Gap("m1", "m1", "parameters", 2, 2, 4.0)], received_s=4.0))
+    assert store.open_layers() == [("m1", "b1", 3)], "given up, and on record"
+    store.write(Step([heard(case.parameters(9, number=3, final=True))], received_s=5.0))
+    assert store.open_layers() == [("m1", "b1", 3)]
+    store.write(Step([heard(case.parameters(8, number=3))], received_s=6.0))
+    assert store.open_layers() == []
+    store.write(Step([heard(case.layer(4, 4)), heard(case.parameters(12, number=4, final=True))], received_s=9000.0))
+    assert store.open_layers() == [], "what was between is old and was pruned"
 
 
 @many

@@ -112,6 +112,30 @@ def test_a_restart_ends_with_the_rows_of_a_run_without_one(at: int, after_commit
     assert again.tally.duplicates_absorbed == (3 if after_commit else 0)
 
 
+@pytest.mark.parametrize("lost", [1, 12, 18])
+def test_what_a_message_that_never_comes_held_back_is_forecast_after_a_restart_too(lost: int) -> None:
+    """The layer's end is kept, the frames before it wait, and the twin dies: they are not forgotten."""
+    told = stretch()
+    del told[3 + lost]
+    source, whole = FakeSource(told), FakeStore()
+    drain(loop(source, whole), source)
+    source, store = FakeSource(told), FakeStore()
+    before = loop(source, store)
+    while not source.exhausted:
+        before.turn()
+    assert len(frames(store)) < len(frames(whole)), "it waits"
+    for _ in range(2):  # the second time nothing is left to take up
+        clock = FakeClock(200.0)
+        again = RunLoop(FakeSource([]), Order(patience_s=2.0, kept=store), advance, store, clock, Batch(3, 0.0))
+        again.resume()
+        clock.sleep_s(3.0)
+        again.turn()
+        assert frames(store) == frames(whole)
+        gaps = store.gaps("m1")
+        assert gaps[["channel", "first_sequence", "last_sequence"]].to_numpy().tolist() == [["parameters", lost, lost]]
+        assert store.open_layers() == []
+
+
 def test_replaying_twice_changes_nothing_but_the_duplicates() -> None:
     store = uninterrupted()
     before = frames(store)

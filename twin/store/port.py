@@ -305,7 +305,9 @@ class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
         ...
 
     def open_layers(self) -> list[tuple[str, str, int]]:
-        """(machine, build, layer) of every machine whose newest layer has no final parameters yet."""
+        """(machine, build, layer) of what a restarted run takes up: of every machine the newest layer, if it has no
+        final parameters yet, and before it those in which a message of parameters was still waited for: one is missing
+        among the newest `WAITED_FOR` of their source, and it is on record as no gap. Each once, in order."""
         ...
 
     def replay_messages(self, machine: str, build: str, layer: int) -> Iterator[Observation]:

@@ -33,6 +33,7 @@ from twin.store.fake.remarks import FakeRemarks
 from twin.store.fake.requests import FakeRequests
 from twin.store.fake.sums import FakeSums
 from twin.store.port import AlertUnknownError, Step, Written
+from twin.store.waiting import WAITED_FOR, first_missing
 
 
 class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests):
@@ -492,13 +493,37 @@ class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests)
         return packing.table(sorted(rows, key=lambda r: (-r[0], r[1], -r[2]))[:limit], packing.LIVES)
 
     def open_layers(self) -> list[tuple[str, str, int]]:
-        places = []
+        places: dict[tuple[str, str, int], None] = {}
         for machine in sorted({observation.machine for _, observation in self._observations.values()}):
             build = self._current_build(machine)
             layer = self._newest_layer(machine, build)
             parameters = [m for _, m in self._layers(machine, build) if isinstance(m, Parameters) and m.layer == layer]
+            places |= dict.fromkeys(self._waiting(machine, build))
             if build is not None and layer is not None and not any(message.final for message in parameters):
-                places.append((machine, build, layer))
+                places[machine, build, layer] = None
+        return list(places)
+
+    def _waiting(self, machine: str, build: str | None) -> list[tuple[str, str, int]]:
+        """Layers from the one before the first missing message on, of the sources that speak of the newest two."""
+        places = []
+        layers = [layer for _, layer in sorted((r, message.layer) for r, message in self._layers(machine, build))]
+        newest = list(dict.fromkeys(reversed(layers)))[:2]
+        told = [
+            (received_s, observation, message)
+            for received_s, observation in self._heard(machine)
+            if isinstance(message := observation.message, Parameters)
+        ]
+        speak = {o.source for _, o, message in told if message.build == build and message.layer in newest}
+        for source in sorted(speak):
+            own = sorted((kept for kept in told if kept[1].source == source), key=lambda kept: kept[2].sequence)
+            own = own[-WAITED_FOR:]
+            gaps = [
+                (gap.first_sequence, gap.last_sequence)
+                for gap in self._gaps.values()
+                if (gap.machine, gap.source, gap.channel) == (machine, source, "parameters")
+            ]
+            at = first_missing([(message.sequence, received_s) for received_s, _, message in own], gaps)
+            places += [] if at is None else [(machine, message.build, message.layer) for _, _, message in own[at:]]
         return places
 
     def replay_messages(self, machine: str, build: str, layer: int) -> Iterator[Observation]:

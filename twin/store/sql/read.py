@@ -5,7 +5,7 @@ A live page asks five times a second while the tables grow, so every question is
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ from twin.store.tables import (
     SignalRow,
     SkippedRow,
 )
+from twin.store.waiting import WAITED_FOR, first_missing
 
 COUNTED = (
     "observations", "duplicates", "conflicts", "rejects", "reingested", "gaps", "births", "skipped", "forecasts",
@@ -429,13 +430,32 @@ class Reader:
         return packing.table(self._rows(newest.limit(limit)), packing.LIVES)
 
     def open_layers(self) -> list[tuple[str, str, int]]:
-        places = []
+        places: dict[tuple[str, str, int], None] = {}
         for machine, build in self._rows(select(MachineRow.machine, MachineRow.build).order_by(MachineRow.machine)):
             row = LayerRow
             layers = select(row.layer, row.final).where(row.machine == machine, row.build == build)
-            newest = self._first(layers.order_by(row.received_s.desc(), row.layer.desc()))
-            if newest is not None and not newest.final:
-                places.append((machine, build, newest.layer))
+            newest = self._rows(layers.order_by(row.received_s.desc(), row.layer.desc()).limit(2))
+            places |= dict.fromkeys(self._waiting(machine, build, [layer.layer for layer in newest]))
+            if newest and not newest[0].final:
+                places[machine, build, newest[0].layer] = None
+        return list(places)
+
+    def _waiting(self, machine: str, build: str, layers: Sequence[int]) -> list[tuple[str, str, int]]:
+        """Layers from the one before the first missing message on, of the sources that speak of these layers."""
+        row, gap = ObservationRow, GapRow
+        told = (row.machine == machine, row.build == build, row.layer.in_(layers), row.kind == "parameters")
+        places = []
+        for (source,) in self._rows(select(row.source).where(*told).distinct().order_by(row.source)):
+            kept = select(row.sequence, row.received_s, row.build, row.layer)
+            kept = kept.where(row.source == source, row.channel == "parameters")
+            lately = self._rows(kept.order_by(row.sequence.desc()).limit(WAITED_FOR))[::-1]
+            given_up = select(gap.first_sequence, gap.last_sequence).where(
+                gap.machine == machine, gap.source == source, gap.channel == "parameters",
+                gap.last_sequence >= lately[0].sequence,
+            )  # fmt: skip
+            gaps = [(first, last) for first, last in self._rows(given_up)]
+            at = first_missing([(each.sequence, each.received_s) for each in lately], gaps)
+            places += [] if at is None else [(machine, each.build, each.layer) for each in lately[at:]]
         return places
 
     def replay_messages(self, machine: str, build: str, layer: int) -> Iterator[Observation]:
