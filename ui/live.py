@@ -34,6 +34,7 @@ Asked = dict[str, str]  # what stands in a page's address behind the `?`
 
 READ_PERIOD_S = 0.1  # of all rows of a page
 LOOK_PERIOD_S = 0.02  # for news of them
+QUICK_PERIOD_S = 0.08  # nobody sees more than a dozen pictures a second, and the twin may need the core
 DRAWN_S = 0.01  # drawing of other parts goes on until so much is spent
 SMALL_BYTES = 12_000  # others go together up to so many
 REST = 1 / 3  # of the time that reading and drawing took: a quarter of a core stays free, however much is to be drawn
@@ -151,6 +152,7 @@ class Feed:
         self._stale_after_s, self._waiting_text = stale_after_s, waiting_text
         self._store: Store | None = None
         self._views: dict[_Subject, View] = {}
+        self._news_s: dict[_Subject, float] = {}  # when there were some
         self._watches: dict[_Watch, float] = {}  # when it was last asked for
         self._drawn: dict[_Piece, _Drawn] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ui-reader")
@@ -215,6 +217,7 @@ class Feed:
         self._watches.update(kept)
         watched = {subject for subject, _, _ in kept}
         self._views = {subject: view for subject, view in self._views.items() if subject in watched}
+        self._news_s = {subject: at_s for subject, at_s in self._news_s.items() if subject in watched}
         pieces = {piece for watch in kept for _, piece in self._pieces(watch)}
         self._drawn = {piece: drawn for piece, drawn in self._drawn.items() if piece in pieces}
         return bool(kept)
@@ -261,12 +264,16 @@ class Feed:
         view, page, now_s = self._views.get(subject), self._pages[subject[0]], self._clock.now_s()
         if view is None or not 0.0 <= now_s - view.read_s < READ_PERIOD_S:
             return True
-        if page.news is None or view.trouble or view.waiting_for:
+        rests = 0.0 <= now_s - self._news_s.get(subject, -math.inf) < QUICK_PERIOD_S
+        if page.news is None or rests or view.trouble or view.waiting_for:
             return False
         try:
-            return page.news(self._source(page), view)
+            if not page.news(self._source(page), view):
+                return False
         except (StoreError, SQLAlchemyError):
-            return True  # reading says what the trouble is
+            pass  # reading says what the trouble is
+        self._news_s[subject] = now_s
+        return True
 
     def _drawn_s(self, piece: _Piece) -> float:
         return self._drawn[piece].at_s if piece in self._drawn else -math.inf

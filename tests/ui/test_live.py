@@ -24,7 +24,7 @@ from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 from twin.store.sql.store import SqlStore
 from ui.hall import Hall
-from ui.live import READ_PERIOD_S, SMALL_BYTES, Feed, Page, Part, Props, Turn
+from ui.live import QUICK_PERIOD_S, READ_PERIOD_S, SMALL_BYTES, Feed, Page, Part, Props, Turn
 from ui.snapshot import PATH_FRAMES, Fresh, Snapshot, read_snapshot
 
 Serve = Callable[..., str]
@@ -140,6 +140,26 @@ def test_reads_do_not_grow_with_viewers(serve: Serve) -> None:
         pages = [viewers.enter_context(opened(address)) for _ in range(6)]
         reads, took_s = _ask_for(2.0, pages, store)
     assert reads <= took_s / READ_PERIOD_S + 2
+
+
+def test_a_machine_that_is_quicker_than_eyes_is_read_a_dozen_times_a_second(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin may need the core; and its newest frame is there soon all the same."""
+    store, reads = SyntheticStore(now_s=time.time()), []
+    signals = store.signals
+    monkeypatch.setattr(store, "signals", lambda *of, **how: reads.append(of) or signals(*of, **how))  # type: ignore[func-returns-value]
+    with opened(serve(store)) as page:
+        held = stamps(filled(page, LPBF_BAY.name))
+        before, began_s, drawn = len(reads), time.monotonic(), 0
+        while time.monotonic() - began_s < 2.0:
+            store.advance(1, time.time())
+            update = ask(page, LPBF_BAY.name, held)
+            drawn += "timeline" in update["parts"]
+            held |= stamps(update)
+        took_s = time.monotonic() - began_s
+    assert len(reads) - before <= took_s / QUICK_PERIOD_S + 2
+    assert drawn >= 2
 
 
 def test_who_chooses_another_drawing_shares_all_else(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
