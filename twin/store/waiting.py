@@ -8,8 +8,6 @@ pruned, when what stands before it is much older than what stands behind it.
 from collections.abc import Sequence
 
 WAITED_FOR = 65  # newest messages of a stream among which that can be: one more than a stream holds behind a hole
-
-
 WAITED_S = 3600.0  # between what came before a hole and what came behind it
 
 
