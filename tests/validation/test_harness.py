@@ -73,7 +73,7 @@ def test_a_row_is_made_once_and_read_back(tmp_path: Path) -> None:
     assert again.rows["s", "asno", 0, "small"].errors == {"id": {"rollout": 0.12346}}
     told = table.text(again, "small")
     assert "0.123" in told
-    assert "not run: not installed" in told
+    assert "Not run: fno (not installed)." in told
 
 
 def test_seeds_are_put_together_and_the_best_comes_first(tmp_path: Path) -> None:
@@ -84,10 +84,38 @@ def test_seeds_are_put_together_and_the_best_comes_first(tmp_path: Path) -> None
                 "s", name, "learned", seed, "small", {"id": {"rollout": error}}, 5
             )
     results.rows[("s", "hold", 0, "small")] = Row("s", "hold", "trivial", 0, "small", {"id": {"rollout": 0.9}})
-    header, *rows = table.lines(results, "small")
-    assert [row[0] for row in rows] == ["hold", "good", "bad"]
-    assert rows[1][2] == "0.2 ±0.1"
-    assert rows[1][header.index("seeds")] == "2"
+    _, *rows = table.errors(results, "small")
+    assert rows == [["hold", "trivial", "0.9"], ["good", "learned", "**0.2 ±0.1**"], ["bad", "learned", "0.6 ±0.1"]]
+    header, *paid = table.costs(results, "small")
+    assert [row[0] for row in paid] == ["hold", "good", "bad"]
+    assert paid[1][header.index("seeds")] == "2"
+
+
+def test_a_table_folds_by_split_and_marks_who_wins(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.json")
+    asked = {
+        "persistence": ("trivial", {"rollout": 0.3, "end": 0.5, "one": 0.01, "valid time": 0.4}),
+        "solver": ("classical", {"rollout": 0.1, "end": 0.2, "one": 0.02, "valid time": 9.0}),
+        "asno": ("learned", {"rollout": 0.2, "end": 0.4, "one": 0.03, "valid time": 3.0, "noise 1 %": 0.25}),
+        "fno": ("learned", {"rollout": 0.4, "end": 0.3, "one": 0.04, "valid time": 2.0, "noise 1 %": 0.5}),
+    }
+    for name, (kind, errors) in asked.items():
+        results.rows[("s", name, 0, "small")] = Row("s", name, kind, 0, "small", {"id": errors})
+    results.rows[("s", "unet", 0, "small")] = Row("s", "unet", "learned", 0, "small", refused="it needs a grid")
+    assert table.errors(results, "small") == [
+        ["operator", "kind", "id: rollout / end / one", "id valid time"],
+        ["persistence", "trivial", "0.3 / 0.5 / *0.01*", "0.4"],
+        ["solver", "classical", "*0.1* / *0.2* / *0.02*", "*9*"],
+        ["asno", "learned", "**0.2** / 0.4 / **0.03**", "**3**"],
+        ["fno", "learned", "0.4 / **0.3** / 0.04", "2"],
+    ]
+    assert table.more(results, "small") == [
+        ["operator", "kind", "id: noise 1 %"],
+        ["asno", "learned", "**0.25**"],
+        ["fno", "learned", "0.5"],
+    ]
+    assert table.refused(results, "small") == {"it needs a grid": ["unet"]}
+    assert "Not run: unet (it needs a grid)." in table.text(results, "small")
 
 
 def test_a_run_makes_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,13 @@ NOISES = {"noise 1 %": 0.01, "noise 5 %": 0.05}
 """Of the root mean square of the past about its mean, in every cell and frame on its own."""
 LOST = 0.1
 """Of all cells and frames, chosen at random; each is filled from its neighbours of the same frame."""
+CELLS_LOST, TO_THE_END, CELLS = "cells lost", "to the end", " cells"
 SEED = 7
+
+
+def is_stress(measure: str) -> bool:
+    """Whether a measure is one of this module."""
+    return measure in (*NOISES, CELLS_LOST, TO_THE_END) or measure.endswith(CELLS)
 
 
 def march(stepper: Callable[..., Any], problem: March, part: Trajectories, steps: int) -> dict[str, float]:
@@ -31,15 +37,15 @@ def march(stepper: Callable[..., Any], problem: March, part: Trajectories, steps
         noise = share * size * torch.randn(lags.shape, generator=draw).to(lags)
         found[name] = _error(stepper, problem, part, _kept_positive(lags + noise, problem), problem.horizon, steps)
     gone = (torch.rand(lags.shape[:3], generator=draw) < LOST).to(lags.device)
-    found["cells lost"] = _error(stepper, problem, part, filled(lags, gone, problem.geometry), problem.horizon, steps)
-    found["to the end"] = _error(stepper, problem, part, lags, part.state.shape[1] - n, steps)
+    found[CELLS_LOST] = _error(stepper, problem, part, filled(lags, gone, problem.geometry), problem.horizon, steps)
+    found[TO_THE_END] = _error(stepper, problem, part, lags, part.state.shape[1] - n, steps)
     return found
 
 
 def finer(stepper: Callable[..., Any], fine: March, part: Trajectories, steps: int) -> dict[str, float]:
     """The same rollout on more cells, by the same weights."""
     lags = part.state[:, : fine.lags]
-    return {f"{len(fine.geometry.points)} cells": _error(stepper, fine, part, lags, fine.horizon, steps)}
+    return {f"{len(fine.geometry.points)}{CELLS}": _error(stepper, fine, part, lags, fine.horizon, steps)}
 
 
 def code_tells(
