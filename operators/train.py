@@ -200,6 +200,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="operators.train", description="Train an operator and write its card.")
     parser.add_argument("name", choices=["melt-pool", "melt-pool-camera"])
     parser.add_argument("--trajectories", type=int, help="1600; of the camera operator 1400 coarse tracks")
+    parser.add_argument(
+        "--coarse", type=int, help="draws after those; of them only what a coarse teacher makes, three in four: 0"
+    )
     parser.add_argument("--data-seed", type=int, default=0)
     parser.add_argument("--fine", type=int, default=300, help="fine tracks, of the camera operator")
     parser.add_argument("--validation", type=int, default=20, help="tracks, of the camera operator")
@@ -220,7 +223,7 @@ def main() -> None:
     from operators.melt_pool.recipe import train
 
     some = told.trajectories or 1600, told.data_seed, told.steps or 10_000, told.seeds
-    train(*some, told.device, told.workers, told.work, told.out)
+    train(*some, told.device, told.workers, told.work, told.out, told.coarse or 0)
 
 
 if __name__ == "__main__":

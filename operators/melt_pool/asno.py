@@ -25,31 +25,39 @@ from operators.melt_pool.forcing import CHANNELS
 class Asno(nn.Module):
     """(forcings, condition) -> field. The first forcing is the one that is corrected, F.
 
-    sections: cross-sections along x; nodes: y times z nodes of each; condition: numbers beside the forcing.
+    sections: cross-sections along x; nodes: y times z nodes of each; condition: numbers beside the forcing; width: of
+    the tokens that look at each other over time; space_width: of those that do over space, one for five of the former
+    (left out: the same).
     """
 
     def __init__(
         self, sections: int, nodes: int, condition: int, channels: int = len(CHANNELS), width: int = 64, heads: int = 4,
-        time_layers: int = 2, space_layers: int = 3,
+        time_layers: int = 2, space_layers: int = 3, space_width: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
+        space_width = space_width or width
         self.sizes = {
             "sections": sections, "nodes": nodes, "condition": condition, "channels": channels, "width": width,
-            "heads": heads, "time_layers": time_layers, "space_layers": space_layers,
+            "heads": heads, "time_layers": time_layers, "space_layers": space_layers, "space_width": space_width,
         }  # fmt: skip
         self.embed = nn.Linear(nodes, width)
         self.told = nn.Sequential(nn.Linear(condition, width), nn.GELU(), nn.Linear(width, width))
         self.channel = nn.Parameter(0.02 * torch.randn(channels, width))
         self.place = nn.Parameter(0.02 * torch.randn(sections, width))
         self.time = _encoder(width, heads, time_layers)
-        self.join = nn.Linear(2 * width, width)
-        self.space = _encoder(width, heads, space_layers)
-        self.explicit = nn.Linear(width, nodes)
+        self.join = nn.Linear(2 * width, space_width)
+        self.space = _encoder(space_width, heads, space_layers)
+        self.explicit = nn.Linear(space_width, nodes)
         nn.init.zeros_(self.explicit.weight)
         nn.init.zeros_(self.explicit.bias)
-        self.of_h, self.of_f = (Kernel(nodes, width, heads) for _ in range(2))
+        self.of_h, self.of_f = (Kernel(nodes, space_width, heads) for _ in range(2))
         self.register_buffer("mean", torch.zeros(condition))
         self.register_buffer("spread", torch.ones(condition))
+
+    @property
+    def token_width(self) -> int:
+        """How many numbers a token of `looked` has."""
+        return self.explicit.in_features
 
     def forward(
         self, forcing: Float[Tensor, "b channel x y z"], condition: Float[Tensor, "b c"]

@@ -17,7 +17,16 @@ from operators import card
 from operators.melt_pool.asno import Asno
 from operators.melt_pool.forcing import AGO, CHANNELS, EXPONENTS
 from operators.melt_pool.samples import Samples, made
-from operators.melt_pool.trajectories import BOX, CELLS, COARSE_BELOW, COARSE_CELLS, CONDITION, FINE_CELLS, FINE_SLOW
+from operators.melt_pool.trajectories import (
+    BOX,
+    CELLS,
+    COARSE_BELOW,
+    COARSE_CELLS,
+    CONDITION,
+    FINE_CELLS,
+    FINE_SLOW,
+    is_fine,
+)
 from operators.train import Manner, Run
 from operators.window import WindowGrid
 
@@ -126,15 +135,17 @@ def run_of(data: Samples, seed: int, steps: int, device: str, checkpoint: Path |
 
 
 def train(
-    trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path
-) -> None:
-    """The recipe: one run a seed, the best by validation is shipped, all are on the card."""
+    trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path,
+    coarse: int = 0,
+) -> None:  # fmt: skip
+    """The recipe: one run a seed, the best by validation is shipped, all are on the card. `coarse`: of so many draws
+    more, those that the coarse teacher makes (`shards.numbers`)."""
     began = time.time()
 
     def progress(done: int) -> None:
-        print(f"{done} of {trajectories} trajectories, {time.time() - began:.0f} s", flush=True)
+        print(f"{done} trajectories of {trajectories + coarse} draws, {time.time() - began:.0f} s", flush=True)
 
-    data = made(trajectories, data_seed, workers, work, progress)
+    data = made(trajectories, data_seed, workers, work, progress, coarse)
     grid = WindowGrid()
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
@@ -163,11 +174,12 @@ def train(
             "condition": list(CONDITION),
             "envelope": {name: list(bounds) for name, bounds in BOX.items()},
             "data": {
-                "trajectories": trajectories,
+                "trajectories": len(set(data.trajectory.tolist())),
+                "by the fine teacher": sum(is_fine(number) for number in range(trajectories)),
                 "samples": len(data.trajectory),
                 "seed": data_seed,
-                "solver": f"one in four by a fine teacher ({FINE_CELLS} cells a diameter, {FINE_SLOW} below Peclet "
-                f"{COARSE_BELOW:g}), the others by a coarse one ({CELLS} and {COARSE_CELLS}); more in shallow pools; "
+                "solver": f"a fine teacher ({FINE_CELLS} cells a diameter, {FINE_SLOW} below Peclet "
+                f"{COARSE_BELOW:g}) makes some, a coarse one ({CELLS} and {COARSE_CELLS}); more in shallow pools; "
                 "the fine one is meant, and scores",
             },
             "training": {

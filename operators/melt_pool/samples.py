@@ -49,14 +49,16 @@ class Samples:
         return Samples(self.forcing.to(device), self.told.to(device), self.target.to(device), self.trajectory)
 
 
-def made(trajectories: int, seed: int, workers: int, work: Path | None, progress: Callable[[int], None]) -> Samples:
-    """The samples, from what lies in the folder, the rest made and kept there."""
+def made(
+    trajectories: int, seed: int, workers: int, work: Path | None, progress: Callable[[int], None], coarse: int = 0
+) -> Samples:
+    """The samples of `shards.made`, from what lies in the folder, the rest made and kept there."""
     if work is None:
         with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:  # what is mapped stays until it is let go
-            return made(trajectories, seed, workers, Path(folder), progress)
-    gathered = work / f"samples-{seed}-{trajectories}"
+            return made(trajectories, seed, workers, Path(folder), progress, coarse)
+    gathered = work / f"samples-{seed}-{trajectories}-{coarse}"
     if not all((gathered / f"{name}.npy").is_file() for name in NAMES):
-        gather(shards.made(trajectories, seed, work / "shards", workers, progress), gathered, workers)
+        gather(shards.made(trajectories, seed, work / "shards", workers, progress, coarse), gathered, workers)
     return Samples.read(gathered)
 
 

@@ -13,25 +13,30 @@ import numba
 import numpy as np
 import torch
 
-from operators.melt_pool.trajectories import Sample, trajectory
+from operators.melt_pool.trajectories import Sample, is_fine, trajectory
 from operators.window import WindowGrid
 
 SIZE = 40  # trajectories: two rounds of `trajectories.is_fine`
 
 
-def numbers(index: int, count: int) -> range:
-    """The trajectories of a shard, of `count` in all."""
-    return range(index * SIZE, min(count, (index + 1) * SIZE))
+def numbers(index: int, count: int, coarse: int = 0) -> list[int]:
+    """The trajectories of a shard: of `count` in all, and of the `coarse` numbers after them those that the coarse
+    teacher makes."""
+    some = range(index * SIZE, min(count + coarse, (index + 1) * SIZE))
+    return [number for number in some if number < count or not is_fine(number)]
 
 
 def made(
-    count: int, seed: int, folder: Path, workers: int = 1, progress: Callable[[int], None] = lambda done: None
-) -> list[Path]:
-    """The shards of `count` trajectories, in order; what lies in the folder is not made again."""
+    count: int, seed: int, folder: Path, workers: int = 1, progress: Callable[[int], None] = lambda done: None,
+    coarse: int = 0,
+) -> list[Path]:  # fmt: skip
+    """The shards of `count` trajectories and of `coarse` numbers more (`numbers`), in order; what lies in the folder is
+    not made again."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"seed-{seed}-shard-{index:04d}-of-{SIZE}.npz" for index in range(-(-count // SIZE))]
-    wanted = [(numbers(i, count), seed, path) for i, path in enumerate(paths) if not _holds(path, numbers(i, count))]
-    done = count - sum(len(some) for some, *_ in wanted)
+    paths = [folder / f"seed-{seed}-shard-{i:04d}-of-{SIZE}.npz" for i in range(-(-(count + coarse) // SIZE))]
+    held = [numbers(i, count, coarse) for i in range(len(paths))]
+    wanted = [(some, seed, path) for some, path in zip(held, paths, strict=True) if not _holds(path, some)]
+    done = sum(map(len, held)) - sum(len(some) for some, *_ in wanted)
     progress(done)
     if workers == 1:
         for each in wanted:
@@ -70,14 +75,14 @@ def write(path: Path, samples: list[Sample]) -> None:
     half.replace(path)
 
 
-def _holds(path: Path, wanted: range) -> bool:
+def _holds(path: Path, wanted: list[int]) -> bool:
     if not path.is_file():
         return False
     with np.load(path) as kept:
         return set(kept["numbers"].tolist()) == set(wanted)
 
 
-def _make(wanted: range, seed: int, path: Path) -> int:
+def _make(wanted: list[int], seed: int, path: Path) -> int:
     grid = WindowGrid()
     write(path, [sample for number in wanted for sample in trajectory(number, seed, grid)])
     return len(wanted)

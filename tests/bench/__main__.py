@@ -1,31 +1,15 @@
 """`python -m tests.bench NAME`: the reference, a forecast beside it, how attention grows, what wire, ingest, store
-and page cost, how often a good build alarms."""
+and page cost, how often a good build alarms.
+
+Only the named one is loaded: reference, forecast and attention run where only what operators need is installed.
+"""
 
 import sys
+from importlib import import_module
 
-from tests.bench import (
-    bench_alarms,
-    bench_attention,
-    bench_codecs,
-    bench_forecast,
-    bench_ingest,
-    bench_page,
-    bench_reference,
-    bench_store,
-)
-
-BENCHMARKS = {
-    "alarms": bench_alarms.main,
-    "codecs": bench_codecs.main,
-    "ingest": bench_ingest.main,
-    "page": bench_page.main,
-    "reference": bench_reference.main,
-    "forecast": bench_forecast.main,
-    "attention": bench_attention.main,
-    "store": bench_store.main,
-}
+BENCHMARKS = ("alarms", "codecs", "ingest", "page", "reference", "forecast", "attention", "store")
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
         sys.exit(f"usage: python -m tests.bench {{{','.join(BENCHMARKS)}}} [options]")
-    sys.exit(BENCHMARKS[sys.argv[1]](sys.argv[2:]))
+    sys.exit(import_module(f"tests.bench.bench_{sys.argv[1]}").main(sys.argv[2:]))

@@ -13,10 +13,12 @@ SHAPE = (5, 4, 3)  # x, y, z
 CHANNELS = 3
 
 
-@pytest.fixture
-def model() -> Asno:
-    """A small operator with every parameter random: the layers that end it begin at zero and would hide the rest."""
-    made = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, CHANNELS, width=16, heads=2, time_layers=1, space_layers=1).eval()
+@pytest.fixture(params=[None, 24])
+def model(request: pytest.FixtureRequest) -> Asno:
+    """A small operator with every parameter random: the layers that end it begin at zero and would hide the rest. Of
+    one width, and wider over space than over time."""
+    sizes = {"width": 16, "heads": 2, "time_layers": 1, "space_layers": 1, "space_width": request.param}
+    made = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, CHANNELS, **sizes).eval()
     random = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in made.parameters():

@@ -70,15 +70,15 @@ def test_a_trajectory_is_the_same_in_any_company(shard: Path) -> None:
     assert not np.array_equal(alone[-1].target, trajectory(7, 6, GRID)[-1].target)
 
 
+def _blank(number: int) -> Sample:
+    at = np.zeros((2, 5)) + number
+    return Sample(at, 0.5, np.zeros(len(CONDITION), np.float32), np.zeros(GRID.shape, np.float16), number)
+
+
 def test_shards_are_made_once_and_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
-    def quick(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
-        made.append(number)
-        at = np.zeros((2, 5)) + number
-        return [Sample(at, 0.5, np.zeros(len(CONDITION), np.float32), np.zeros(grid.shape, np.float16), number)]
-
-    monkeypatch.setattr(shards, "trajectory", quick)
+    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number)])
     paths = shards.made(shards.SIZE + 3, 1, tmp_path)
     assert made == list(range(shards.SIZE + 3))
     assert [s.trajectory for path in paths for s in shards.read(path)] == made
@@ -88,6 +88,18 @@ def test_shards_are_made_once_and_a_killed_run_goes_on(tmp_path: Path, monkeypat
     assert made == list(range(shards.SIZE, shards.SIZE + 3))
     shards.made(shards.SIZE + 4, 1, tmp_path)
     assert made[3:] == list(range(shards.SIZE, shards.SIZE + 4)), "a shard of fewer is made anew"
+
+
+def test_draws_after_the_first_are_of_the_coarse_teacher_and_for_fitting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number)])
+    shards.made(50, 1, tmp_path, coarse=70)
+    assert made[:50] == list(range(50))
+    assert made[50:] == [number for number in range(50, 120) if not is_fine(number)]
+    rest = Samples(*(torch.zeros(len(made) - 50),) * 3, np.array(made[50:]))
+    assert len(rest.part("fit")) == len(made) - 50, "what chooses and scores stays as it was"
 
 
 def test_samples_are_what_the_engine_would_read(shard: Path) -> None:

@@ -1,8 +1,6 @@
 """The test set has what it says, its fields are means over cells, and the measure is one that can be believed."""
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -314,14 +312,3 @@ def test_the_suite_tells_its_table(
     assert suite.main(asked) == 0  # rows that are there are not made again
     assert out.stat().st_mtime_ns == made_at
     assert suite.main(["--operators", "nobody"]) == 2
-
-
-def test_it_loads_without_what_only_the_twin_needs() -> None:
-    """`python -m tests.validation` runs on a bare box with torch, numpy and numba."""
-    code = (
-        "import sys, tests.validation.melt_pool.suite; "
-        "sys.exit(' '.join(m for m in ('pydantic', 'pandas', 'sqlalchemy', 'dash') if m in sys.modules))"
-    )
-    root = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
-    assert not done.stderr.strip(), done.stderr

@@ -131,6 +131,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "draws": {"seed": told.seed, "stream": hex(draws.STREAM), "fit": fit, "calibration": len(some) - fit,
                   "teacher": "fine" if told.fine else "coarse", "leads_frames": list(draws.LEADS)},
     }  # fmt: skip
-    path = save(of_all(some, operator.card["sizes"]["width"], about), operator.card, told.out)
+    path = save(of_all(some, operator.model.token_width, about), operator.card, told.out)
     print(f"wrote {path} after {time.monotonic() - began:.0f} s", flush=True)
     return 0
