@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("name", choices=["melt-pool", "melt-pool-camera"])
     parser.add_argument("--trajectories", type=int, help="1600; of the camera operator 1400 coarse tracks")
     parser.add_argument(
-        "--coarse", type=int, help="draws after those; of them only what a coarse teacher makes, three in four: 0"
+        "--more", type=int, default=0, help="draws after those, only those with events that the coarse teacher makes"
     )
     parser.add_argument("--data-seed", type=int, default=0)
     parser.add_argument("--fine", type=int, default=300, help="fine tracks, of the camera operator")
@@ -223,7 +223,7 @@ def main() -> None:
     from operators.melt_pool.recipe import train
 
     some = told.trajectories or 1600, told.data_seed, told.steps or 10_000, told.seeds
-    train(*some, told.device, told.workers, told.work, told.out, told.coarse or 0)
+    train(*some, told.device, told.workers, told.work, told.out, told.more)
 
 
 if __name__ == "__main__":

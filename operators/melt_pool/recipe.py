@@ -136,16 +136,16 @@ def run_of(data: Samples, seed: int, steps: int, device: str, checkpoint: Path |
 
 def train(
     trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path,
-    coarse: int = 0,
+    more: int = 0,
 ) -> None:  # fmt: skip
-    """The recipe: one run a seed, the best by validation is shipped, all are on the card. `coarse`: of so many draws
-    more, those that the coarse teacher makes (`shards.numbers`)."""
+    """The recipe: one run a seed, the best by validation is shipped, all are on the card. `more`: draws after
+    those, of which only some are made (`shards.numbers`)."""
     began = time.time()
 
     def progress(done: int) -> None:
-        print(f"{done} trajectories of {trajectories + coarse} draws, {time.time() - began:.0f} s", flush=True)
+        print(f"{done} trajectories of {trajectories + more} draws, {time.time() - began:.0f} s", flush=True)
 
-    data = made(trajectories, data_seed, workers, work, progress, coarse)
+    data = made(trajectories, data_seed, workers, work, progress, more)
     grid = WindowGrid()
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)

@@ -50,15 +50,15 @@ class Samples:
 
 
 def made(
-    trajectories: int, seed: int, workers: int, work: Path | None, progress: Callable[[int], None], coarse: int = 0
+    trajectories: int, seed: int, workers: int, work: Path | None, progress: Callable[[int], None], more: int = 0
 ) -> Samples:
     """The samples of `shards.made`, from what lies in the folder, the rest made and kept there."""
     if work is None:
         with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:  # what is mapped stays until it is let go
-            return made(trajectories, seed, workers, Path(folder), progress, coarse)
-    gathered = work / f"samples-{seed}-{trajectories}-{coarse}"
+            return made(trajectories, seed, workers, Path(folder), progress, more)
+    gathered = work / f"samples-{seed}-{trajectories}-{more}"
     if not all((gathered / f"{name}.npy").is_file() for name in NAMES):
-        gather(shards.made(trajectories, seed, work / "shards", workers, progress, coarse), gathered, workers)
+        gather(shards.made(trajectories, seed, work / "shards", workers, progress, more), gathered, workers)
     return Samples.read(gathered)
 
 

@@ -13,28 +13,28 @@ import numba
 import numpy as np
 import torch
 
-from operators.melt_pool.trajectories import Sample, is_fine, trajectory
+from operators.melt_pool.trajectories import Sample, is_eventful, is_fine, trajectory
 from operators.window import WindowGrid
 
 SIZE = 40  # trajectories: two rounds of `trajectories.is_fine`
 
 
-def numbers(index: int, count: int, coarse: int = 0) -> list[int]:
-    """The trajectories of a shard: of `count` in all, and of the `coarse` numbers after them those that the coarse
-    teacher makes."""
-    some = range(index * SIZE, min(count + coarse, (index + 1) * SIZE))
-    return [number for number in some if number < count or not is_fine(number)]
+def numbers(index: int, count: int, more: int = 0) -> list[int]:
+    """The trajectories of a shard: of `count` in all, and of `more` numbers after them those with events that the
+    coarse teacher makes, three in eight: what they teach is most for their time, and they choose and score nothing."""
+    some = range(index * SIZE, min(count + more, (index + 1) * SIZE))
+    return [number for number in some if number < count or (is_eventful(number) and not is_fine(number))]
 
 
 def made(
     count: int, seed: int, folder: Path, workers: int = 1, progress: Callable[[int], None] = lambda done: None,
-    coarse: int = 0,
+    more: int = 0,
 ) -> list[Path]:  # fmt: skip
-    """The shards of `count` trajectories and of `coarse` numbers more (`numbers`), in order; what lies in the folder is
+    """The shards of `count` trajectories and of `more` numbers more (`numbers`), in order; what lies in the folder is
     not made again."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"seed-{seed}-shard-{i:04d}-of-{SIZE}.npz" for i in range(-(-(count + coarse) // SIZE))]
-    held = [numbers(i, count, coarse) for i in range(len(paths))]
+    paths = [folder / f"seed-{seed}-shard-{i:04d}-of-{SIZE}.npz" for i in range(-(-(count + more) // SIZE))]
+    held = [numbers(i, count, more) for i in range(len(paths))]
     wanted = [(some, seed, path) for some, path in zip(held, paths, strict=True) if not _holds(path, some)]
     done = sum(map(len, held)) - sum(len(some) for some, *_ in wanted)
     progress(done)

@@ -146,6 +146,11 @@ def is_fine(number: int) -> bool:
     return number // 2 % 20 in (0, 1, 2, 18, 19)
 
 
+def is_eventful(number: int) -> bool:
+    """Whether a trajectory has steps, turns and laser-off, or is one straight track; half of them each."""
+    return number % 2 == 1
+
+
 def teacher(peclet: float, deep: float, fine: bool) -> Boxes:
     """Boxes of the teacher for a pool about so deep. The fine one's field is within 1 % of one of 1.5 times its
     cells: shallow pools get more cells, and where they are fast longer boxes, for the wake is thin."""
@@ -161,7 +166,7 @@ def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
     """The samples of one trajectory, the same however many are made and in whichever order."""
     rng = np.random.default_rng([seed, number])
     stream, q, depth, deep = draw(rng, grid)
-    peclet, fine, eventful = stream.peclet, is_fine(number), number % 2 == 1
+    peclet, fine, eventful = stream.peclet, is_fine(number), is_eventful(number)
     frames = 45 if eventful else 60
     some = rng.choice(frames, 20 if fine else 12, replace=False)
     keep = set(some.tolist()) if eventful else {0, 1, 3, 6, 11, 18, 27, 38, 49, 59}

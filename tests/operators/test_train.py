@@ -19,6 +19,7 @@ from operators.melt_pool.trajectories import (
     Sample,
     condition,
     draw,
+    is_eventful,
     is_fine,
     plan,
     teacher,
@@ -90,14 +91,14 @@ def test_shards_are_made_once_and_a_killed_run_goes_on(tmp_path: Path, monkeypat
     assert made[3:] == list(range(shards.SIZE, shards.SIZE + 4)), "a shard of fewer is made anew"
 
 
-def test_draws_after_the_first_are_of_the_coarse_teacher_and_for_fitting(
+def test_draws_after_the_first_are_eventful_coarse_and_for_fitting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
     monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number)])
-    shards.made(50, 1, tmp_path, coarse=70)
+    shards.made(50, 1, tmp_path, more=70)
     assert made[:50] == list(range(50))
-    assert made[50:] == [number for number in range(50, 120) if not is_fine(number)]
+    assert made[50:] == [number for number in range(50, 120) if is_eventful(number) and not is_fine(number)]
     rest = Samples(*(torch.zeros(len(made) - 50),) * 3, np.array(made[50:]))
     assert len(rest.part("fit")) == len(made) - 50, "what chooses and scores stays as it was"
 
