@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from operators.attribution import contour, moments
@@ -59,7 +60,7 @@ class Gradients:
         values, dt, told = self._told(several)
         values.requires_grad_()
         heat = self._heats(several, values, dt, told)
-        told = _with_depth(told, values[:, -1, 1])
+        told = _with_depth(told, _lit(several, values))
         forcing = read(heat, told)
         theta = torch.sinh(self.model(forcing, told))
         slopes, found = self._measured(several, theta, scalar)
@@ -75,7 +76,7 @@ class Gradients:
         """The scalar alone."""
         with torch.no_grad():
             values, dt, told = self._told(several)
-            told = _with_depth(told, values[:, -1, 1])
+            told = _with_depth(told, _lit(several, values))
             theta = torch.sinh(self.model(read(self._heats(several, values, dt, told), told), told))
             return self._measured(several, theta, scalar)[1]
 
@@ -106,6 +107,12 @@ class Gradients:
         ]
         slopes = torch.from_numpy(np.stack([slope for _, slope in each])).to(theta)
         return slopes, [value for value, _ in each]
+
+
+def _lit(several: list[Moments], values: Tensor) -> Float[Tensor, " b"]:
+    """The depth of the newest source of each."""
+    skipped = values.shape[1] - np.array([len(one) for one in several])
+    return values[range(len(several)), [int(n) + one.lit for n, one in zip(skipped, several, strict=True)], 1]
 
 
 def _with_depth(told: Tensor, depth: Tensor) -> Tensor:

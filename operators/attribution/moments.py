@@ -64,6 +64,12 @@ class Moments:
         told = condition(stream, depth_now(path))
         return Moments(np.array(edges), np.array(values).reshape(-1, 4), told, stream.peclet)
 
+    @property
+    def lit(self) -> int:
+        """The newest moment with the laser on, whose depth an operator is told (`trajectories.depth_now`)."""
+        on = np.flatnonzero(self.values[:, 0] > 0)
+        return int(on[-1]) if len(on) else 0
+
     def put(self, values: np.ndarray) -> "Moments":
         """The same ages with other values."""
         return replace(self, values=values)

@@ -56,7 +56,7 @@ def made(
     if work is None:
         with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:  # what is mapped stays until it is let go
             return made(trajectories, seed, workers, Path(folder), progress, more)
-    gathered = work / f"samples-{seed}-{trajectories}-{more}"
+    gathered = work / (f"samples-{seed}-{trajectories}" + (f"-{more}" if more else ""))
     if not all((gathered / f"{name}.npy").is_file() for name in NAMES):
         gather(shards.made(trajectories, seed, work / "shards", workers, progress, more), gathered, workers)
     return Samples.read(gathered)

@@ -1,28 +1,25 @@
 """Trajectories: what the operators learn from, made by the reference solver.
 
 Draws the dimensionless groups at random over a box, not alloys; half of the trajectories are one straight track from a
-cold plate, half have steps of power and speed, turns, neighbouring tracks and laser-off. Split by trajectory, never by
-frame.
+cold plate, half are eventful (`plan`). Split by trajectory, never by frame.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from operators import response
 from operators.groups import TOLD, Groups
+from operators.melt_pool.beam import Beam
 from operators.melt_pool.forcing import NARROWED
-from operators.operator import Stream
+from operators.melt_pool.plan import TRAVEL, plan
+from operators.operator import Stream, heading_after
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
-from operators.reference.rule import RULE
 from operators.reference.surface import Surface
 from operators.window import WindowGrid
 
-TRAVEL = 0.5  # the beam travels this many diameters in a frame at its nominal speed
-HOLE, FLAT = 3.3, 0.2  # about the rule's gain and floor; not tied to them: the data stay when the rule is refitted
 CELLS, COARSE_CELLS = 8, 6  # of the coarse teacher a diameter; finer in shallow pools (`Boxes.fitting`)
 FINE_CELLS, FINE_SLOW = 12, 10  # of the fine one
 COARSE_BELOW = 4.0  # Peclet number below which a teacher takes the second of its two: the pool is round and slow
@@ -46,6 +43,12 @@ BOX = {
     "late": (0.0, 0.35),
 }
 """The trained envelope. Radiation and convection are left out: together they take a thousandth."""
+KINDS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
+    "LPBF": (0.4, {"peclet": (2.0, 75.0), "evaporation": (0.3, 8.0)}),
+    "DED": (0.4, {"peclet": (1.2, 24.0), "evaporation": (4.0, 40.0)}),
+    "any": (0.2, {}),
+}
+"""Share of the draws, and where they lie in the box."""
 
 
 @dataclass(frozen=True)
@@ -72,78 +75,43 @@ def condition(stream: Stream, depth: float, fine: bool = True) -> np.ndarray:
     return np.concatenate([told, [surface.vapour, surface.zero], logs, [float(fine)]]).astype(np.float32)
 
 
+def lit(path: np.ndarray) -> int:
+    """The newest row of a path that has the laser on (the last row, where the path ends, holds nothing yet); the first
+    where it never was. While the laser is off its depth says nothing: what was heated before goes on cooling."""
+    on = np.flatnonzero(path[:-1, 3] > 0)
+    return int(on[-1]) if len(on) else 0
+
+
 def depth_now(path: np.ndarray) -> float:
-    """Depth of the newest source of a path (the last row, where the path ends, holds nothing yet)."""
-    return float(path[max(len(path) - 2, 0), 4])
+    """Depth of the newest source of a path."""
+    return float(path[lit(path), 4])
 
 
-def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Stream, float, float, float]:
-    """(stream, q, source depth, about how deep the pool will be) inside the box whose pool fits the window.
-
-    Half of the sources are flat; the others have about the depth that the rule gives a hole at this strength.
-    """
+def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Stream, Beam, float]:
+    """(stream, beam, about how deep the pool will be) inside the box whose pool fits the window. Peclet and evaporation
+    number are those of LPBF, of DED, or any; the source is as a rule of the served kind would have it."""
     while True:
+        slow = KINDS[rng.choice(list(KINDS), p=[share for share, _ in KINDS.values()])][1]
         values = {name: rng.uniform(*BOX[name]) for name in list(BOX)[:9]}
-        values |= {name: math.exp(rng.uniform(*np.log(BOX[name]))) for name in ("evaporation", "q", "peclet")}
+        values |= {name: math.exp(rng.uniform(*np.log((BOX | slow)[name]))) for name in ("evaporation", "q", "peclet")}
         tail, late = (rng.uniform(0.02, BOX["tail"][1]), rng.uniform(0.05, BOX["late"][1]))
         values |= {"tail": tail, "late": late} if rng.random() < 0.5 else {"tail": 0.0, "late": 0.0}
         groups = Groups(**{name: values[name] for name in TOLD})
-        q, peclet, zero = values["q"], values["peclet"], values["zero"]
-        boils = RULE.boiling_number(q, peclet, groups.boiling)
-        depth = rng.uniform(BOX["depth"][0], 0.3)
-        if rng.random() < 0.5:
-            depth = rng.uniform(0.6, 1.3) * HOLE * q / (2 * math.pi * groups.boiling) * math.log1p(2 / peclet)
-        # a flat melt does not boil much, a hole does
-        if not BOX["depth"][0] <= depth <= BOX["depth"][1] or (boils > 2.4 if depth < 0.3 else boils < 1.2):
+        peclet, zero = values["peclet"], values["zero"]
+        beam = Beam.drawn(rng, values["q"], peclet, groups.boiling)
+        q, depth = beam.source()
+        if not all(BOX[name][0] <= value <= BOX[name][1] for name, value in (("q", q), ("depth", depth))):
             continue
         length, width, deep = grid.sizes(response.straight(q, peclet, grid, depth, NARROWED), groups.solidus)
         if length < 15.0 and width < 4.4 and deep < 4.5 and (width > 0.3 or rng.random() < 0.1):
             surface = Surface(values["evaporation"], values["vapour"], groups.boiling + zero, zero)
-            return Stream("", groups, peclet, surface), q, depth, deep
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """What the beam does for one frame: which way, how far (in TRAVEL), how strong, how deep."""
-
-    heading: float
-    pace: float
-    q: float
-    depth: float
-
-
-def plan(rng: np.random.Generator, frames: int, q: float, depth: float, eventful: bool) -> Iterator[Stretch]:
-    """A straight track, or one with steps of power and speed, laser-off, corners, and turns into the next track of a
-    hatch."""
-    heading, power, pace, off = 0.0, q, 1.0, 0
-    turning: list[float] = []  # angles still to turn, a frame each
-    for _ in range(frames):
-        if eventful:
-            if turning:
-                heading += turning.pop()
-            elif rng.random() < 0.05:
-                side = rng.choice([-1.0, 1.0])
-                turning = [side * math.pi / 2] + [0.0] * int(rng.integers(0, 2))
-                heading += side * math.pi / 2
-                if rng.random() < 0.6:  # a laser is off, or on, while it steps aside
-                    off = len(turning) + 1
-            elif rng.random() < 0.03:
-                heading += rng.uniform(-math.pi, math.pi)
-            if rng.random() < 0.05:
-                power = q * rng.uniform(0.5, 1.0)
-            if rng.random() < 0.04:
-                pace = rng.uniform(0.4, 1.2)
-            if rng.random() < 0.03:
-                off = int(rng.integers(1, 8))
-        hole = max(min(depth, FLAT), depth * power / q)  # a hole goes by its power
-        yield Stretch(heading, pace, 0.0 if off else power, hole)
-        off = max(off - 1, 0)
+            return Stream("", groups, peclet, surface), beam, deep
 
 
 def is_fine(number: int) -> bool:
-    """Whether the fine teacher makes a trajectory: three pairs of twenty to learn from, and all that choose and
-    score (`recipe.Data.part`). The others are the coarse teacher's, at a tenth of the time."""
-    return number // 2 % 20 in (0, 1, 2, 18, 19)
+    """Whether the fine teacher makes a trajectory: two pairs of twenty to learn from, and all that choose and
+    score (`samples.Samples.part`). The others are the coarse teacher's, at a tenth of the time."""
+    return number // 2 % 20 in (0, 1, 18, 19)
 
 
 def is_eventful(number: int) -> bool:
@@ -165,7 +133,7 @@ def teacher(peclet: float, deep: float, fine: bool) -> Boxes:
 def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
     """The samples of one trajectory, the same however many are made and in whichever order."""
     rng = np.random.default_rng([seed, number])
-    stream, q, depth, deep = draw(rng, grid)
+    stream, beam, deep = draw(rng, grid)
     peclet, fine, eventful = stream.peclet, is_fine(number), is_eventful(number)
     frames = 45 if eventful else 60
     some = rng.choice(frames, 20 if fine else 12, replace=False)
@@ -174,19 +142,23 @@ def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
     points = grid.points
     frame = TRAVEL / peclet
     samples: list[Sample] = []
-    path = [(0.0, 0.0, 0.0, 0.0, 0.0)]
-    for index, stretch in enumerate(plan(rng, frames, q, depth, eventful)):
+    path, heading = [(0.0, 0.0, 0.0, 0.0, 0.0)], 0.0
+    for index, stretch in enumerate(plan(rng, frames, eventful, whole=False)):
         t, x, y, *_ = path[-1]
-        c, s = math.cos(stretch.heading), math.sin(stretch.heading)
-        far = TRAVEL * stretch.pace
-        path[-1] = (t, x, y, stretch.q, stretch.depth)
-        path.append((t + frame, x + far * c, y + far * s, 0.0, 0.0))
+        q, depth = beam.source(stretch.level)
+        far = TRAVEL * stretch.pace * stretch.span
+        path[-1] = (t, x, y, q, depth)
+        there = x + far * math.cos(stretch.heading), y + far * math.sin(stretch.heading)
+        path.append((t + frame * stretch.span, *there, 0.0, 0.0))
         rows = np.array(path)
         solver.advance(rows[-2:])
+        heading = heading_after(heading, rows[-2:])
         if index not in keep:
             continue
-        bx, by = rows[-1, 1:3]
-        theta = solver.theta(bx + c * points[0] - s * points[1], by + s * points[0] + c * points[1], points[2])
-        told = condition(stream, stretch.depth, fine)
-        samples.append(Sample(rows, stretch.heading, told, np.arcsinh(theta).astype(np.float16), number))
+        c, s = math.cos(heading), math.sin(heading)
+        theta = solver.theta(
+            there[0] + c * points[0] - s * points[1], there[1] + s * points[0] + c * points[1], points[2]
+        )
+        told = condition(stream, depth_now(rows), fine)
+        samples.append(Sample(rows, heading, told, np.arcsinh(theta).astype(np.float16), number))
     return samples

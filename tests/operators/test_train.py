@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from operators import card
 from operators.melt_pool import shards
 from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
+from operators.melt_pool.plan import Stretch, plan
 from operators.melt_pool.recipe import field_errors, loss_of, run_of, size_errors, summary, train, volume_of
 from operators.melt_pool.samples import NAMES, Samples, gather
 from operators.melt_pool.trajectories import (
@@ -21,11 +23,11 @@ from operators.melt_pool.trajectories import (
     draw,
     is_eventful,
     is_fine,
-    plan,
     teacher,
     trajectory,
 )
 from operators.operator import Stream
+from operators.reference.rule import RULE
 from operators.window import WindowGrid
 
 GRID = WindowGrid()
@@ -46,8 +48,8 @@ def data() -> Samples:
 
 
 def _drawn(rng: np.random.Generator) -> tuple[Stream, float]:
-    stream, _, depth, _ = draw(rng, GRID)
-    return stream, depth
+    stream, beam, _ = draw(rng, GRID)
+    return stream, beam.source()[1]
 
 
 @pytest.fixture(scope="module")
@@ -141,22 +143,68 @@ def test_the_forcing_that_is_corrected_is_near_the_target(shard: Path) -> None:
 def test_drawn_trajectories_lie_in_the_box() -> None:
     rng = np.random.default_rng(2)
     for _ in range(50):
-        stream, q, depth, _ = draw(rng, GRID)
+        stream, beam, _ = draw(rng, GRID)
+        q, depth = beam.source()
         values = vars(stream.surface) | vars(stream.groups) | {"q": q, "peclet": stream.peclet, "depth": depth}
         for name, (low, high) in BOX.items():
             assert low <= values[name] <= high * (1 + 1e-6)
 
 
-def test_an_eventful_plan_has_every_event() -> None:
-    stretches = [s for seed in range(20) for s in plan(np.random.default_rng(seed), 45, 10.0, 0.8, eventful=True)]
-    assert any(s.q == 0 for s in stretches)
-    assert any(0 < s.q < 10 for s in stretches)
-    assert any(s.pace != 1 for s in stretches)
-    assert len({round(s.heading, 3) for s in stretches}) > 5
-    assert all(s.depth == pytest.approx(0.08 * s.q) for s in stretches if s.q), "a hole goes by its power"
-    assert {
-        (s.heading, s.pace, s.q, s.depth) for s in plan(np.random.default_rng(0), 60, 10.0, 0.8, eventful=False)
-    } == {(0.0, 1.0, 10.0, 0.8)}
+def test_eventful_plans_have_every_event_and_others_none() -> None:
+    plans = [list(plan(np.random.default_rng(seed), 45, eventful=True)) for seed in range(60)]
+    every = [s for each in plans for s in each]
+    assert all(0 <= s.level <= 1 and s.span == 1 for s in every)
+    assert any(0 < s.level < 0.8 for s in every), "power steps"
+    assert any(0.4 <= s.pace < 1 for s in every if s.level)
+    dark = [s for s in every if s.level == 0]
+    assert {"stands": any(s.pace == 0 for s in dark), "goes on": any(s.pace == 1 for s in dark)} == {
+        "stands": True, "goes on": True,
+    }  # fmt: skip
+    assert any(s.pace > 2 for s in dark), "flies back"
+    assert all(s.pace <= 1.2 for s in every if s.level), "the laser is off in flight"
+    turned = [sum(a.heading != b.heading for a, b in pairwise(each)) for each in plans]
+    assert min(turned) == 0
+    assert max(turned) > 15, "short vectors"
+    assert set(plan(np.random.default_rng(0), 60, eventful=False)) == {Stretch(0.0, 1.0, 1.0)}
+    cut = [s.span for seed in range(20) for s in plan(np.random.default_rng(seed), 45, eventful=True, whole=False)]
+    assert min(cut) < 0.2, "looked at as soon as it has happened"
+    assert max(cut) == 1
+
+
+def test_one_way_hatches_come_back_to_where_the_next_vector_begins() -> None:
+    for seed in range(200):
+        place, starts = np.zeros(2), []
+        each = list(plan(np.random.default_rng(seed), 60, eventful=True))
+        if not any(s.pace > 1.3 for s in each) or any(s.pace == 0 or 0 < s.pace < 1 for s in each):
+            continue
+        if any(s.level == 0 and s.pace == 1 for s in each):
+            continue  # the laser was off for another reason
+        for before, s in pairwise([Stretch(0.0, 1.0, 0.0), *each]):
+            if s.level and not before.level:
+                starts.append(place.copy())
+            place += s.pace * np.array([math.cos(s.heading), math.sin(s.heading)])
+        apart = np.diff(starts, axis=0)
+        assert len(apart) > 0
+        assert np.allclose(apart[:, 0], 0, atol=1e-9), "along the vectors"
+        assert np.allclose(apart[:, 1], apart[0, 1])
+        assert 1 <= abs(apart[0, 1]) <= 3
+        return
+    pytest.fail("no plan had a hatch one way and nothing else")
+
+
+def test_a_drawn_beam_goes_from_a_hole_to_a_flat_melt_as_its_power_falls() -> None:
+    rng = np.random.default_rng(0)
+    beams = [draw(rng, GRID)[1] for _ in range(80)]
+    for beam in beams:
+        found = np.array([beam.source(level) for level in np.linspace(0.4, 1, 7)])
+        assert (np.diff(found, axis=0) >= -1e-6).all(), "q and depth grow with the power"
+        assert beam.source(0.0)[0] == 0
+        assert (found[:, 1] >= beam.rule.floor - 1e-9).all()
+    fallen = [b for b in beams if b.source()[1] > 0.5 and b.source(0.45)[1] < 0.3]
+    assert len(fallen) > 3
+    flat = [b for b in beams if b.source()[1] < 0.3]
+    number = [RULE.boiling_number(b.source()[0], b.peclet, b.boiling) for b in flat]
+    assert max(number) > 2.4, "what a told absorptivity may do: strong, and flat"
 
 
 def test_no_trajectory_is_in_two_parts(data: Samples) -> None:

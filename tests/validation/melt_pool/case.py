@@ -17,7 +17,8 @@ import numpy as np
 from operators import response
 from operators.groups import TOLD
 from operators.melt_pool.forcing import NARROWED
-from operators.melt_pool.trajectories import BOX, TRAVEL
+from operators.melt_pool.plan import TRAVEL
+from operators.melt_pool.trajectories import BOX
 from operators.operator import Stream, heading_after
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from operators.melt_pool.trajectories import TRAVEL
+from operators.melt_pool.plan import TRAVEL
 
 SHORT = 3.0  # diameters: vectors below it are short
 STEP = 0.2  # smallest change of power that counts

@@ -14,8 +14,8 @@ import torch
 from operators import card, response
 from operators.engine import Engine, joined
 from operators.melt_pool.forcing import NARROWED
+from operators.melt_pool.plan import TRAVEL
 from operators.melt_pool.residual import carried
-from operators.melt_pool.trajectories import TRAVEL
 from operators.operator import Operator, Task
 from operators.window import WindowGrid
 from tests.validation.melt_pool.case import COARSE, Trajectory, solved

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from operators.melt_pool.trajectories import BOX, TRAVEL
+from operators.melt_pool.plan import TRAVEL
+from operators.melt_pool.trajectories import BOX
 from operators.operator import FakeOperator, Task
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver

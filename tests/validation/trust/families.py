@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from operators.operator import Operator
+from twin.process import Process
 from twin.trust.calibrate import recipe
 from twin.trust.calibrate.draws import ALLOYS, ENVELOPE, Draw
 from twin.trust.calibrate.readings import Readings, envelope, readings
@@ -26,7 +27,7 @@ UNSEEN = ("absorptivity told wrong", "alloy told wrong")
 def told(track: Track, **changes: object) -> Draw:
     """A draw of which another process is told; times and strengths follow."""
     draw = track.draw
-    assert draw.process is not None
+    assert isinstance(draw.process, Process)
     process = replace(draw.process, **changes)  # type: ignore[arg-type]
     stream = replace(
         draw.stream, groups=process.groups(), peclet=process.peclet(draw.scan_speed_m_per_s), surface=process.surface()
@@ -40,7 +41,7 @@ def told(track: Track, **changes: object) -> Draw:
 def absorptivity(track: Track, rng: np.random.Generator) -> Draw:
     """0.6 to 0.8 times, or 1.25 to 1.5 times what the metal takes up."""
     draw = track.draw
-    assert draw.process is not None
+    assert isinstance(draw.process, Process)
     own = draw.process.source(*draw.setting).absorptivity
     factor = rng.uniform(0.6, 0.8) if rng.random() < 0.5 else rng.uniform(1.25, 1.5)
     return told(track, absorptivity=float(np.clip(own * factor, 0.05, 1.0)))
@@ -57,7 +58,9 @@ def _said(draw: Draw, factor: np.ndarray) -> Frames:
     out = [frame.copy() for frame in draw.rows]
     for n in range(draw.issued + 1):
         stretch = draw.stretches[n]
-        out[n][:, 3:] = draw.source(replace(stretch, q=stretch.q * float(factor[n]))) if factor[n] > 0 else (0.0, 0.2)
+        out[n][:, 3:] = (
+            draw.source(replace(stretch, level=stretch.level * float(factor[n]))) if factor[n] > 0 else (0.0, 0.2)
+        )
     return out
 
 

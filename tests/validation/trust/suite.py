@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from operators.melt_pool import beam, plan, trajectories
 from operators.operator import Operator
 from tests.validation.harness.rows import Results, Row, made
 from tests.validation.trust import families, measure, page
+from twin.process import Process
 from twin.trust.calibrate import draws as drawing
 from twin.trust.calibrate import recipe, tracks
 from twin.trust.calibrate.draws import SHIFTS, drawn
@@ -51,8 +53,8 @@ FRESH = 100_000  # first number of the draws that calibrated nothing
 
 def folder_of() -> Path:
     """Where fields are kept: under a name that changes with the code that draws."""
-    code = hashlib.sha256(Path(drawing.__file__).read_bytes() + Path(tracks.__file__).read_bytes()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"meltwin-{NAME}-{code}"
+    code = b"".join(Path(part.__file__).read_bytes() for part in (drawing, tracks, beam, plan, trajectories))
+    return Path(tempfile.gettempdir()) / f"meltwin-{NAME}-{hashlib.sha256(code).hexdigest()[:12]}"
 
 
 def run(budget: str, results: Path = RESULTS, fields: Path | None = None, again: bool = False) -> Results:
@@ -116,7 +118,7 @@ def every_family(operator: Operator, left: Sequence[Track], folder: Path, how: B
     for shift in SHIFTS if how.shifted else ():
         own = made_of(0, how.shifted, folder, how.fine, shift)
         yield "unseen alloy" if shift == "alloy" else f"{shift} outside", readings(operator, own)
-    alloys = [track for track in left if track.draw.process is not None]
+    alloys = [track for track in left if isinstance(track.draw.process, Process)]
     some = alloys[:: max(1, len(alloys) // how.told)][: how.told]
     for name in (*families.TOLD, *families.SAID):
         yield name, families.shifted(name, operator, some)

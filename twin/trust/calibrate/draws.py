@@ -1,7 +1,7 @@
 """Draws: what trust is calibrated and tested on: one moment of a track, and the leads ahead of it.
 
 A draw is the alloy (each of ALLOYS in turn, and groups drawn evenly from the operator's box), the machine's parameters,
-a path (`trajectories.plan`: half of them straight, half with steps, turns, neighbours and laser-off), and how many
+a path (`plan`: half of them straight, half with steps, turns, neighbours and laser-off), and how many
 frames have passed when the forecast is made. Regimes come in turn (REGIMES): left to chance one draw in twelve would be
 in transition. Within the envelope at every frame, and its pool fits the window. Shifted
 ones (SHIFTS) begin as such a draw; then one parameter is taken beyond the envelope.
@@ -18,8 +18,10 @@ import numpy as np
 
 from operators import response
 from operators.melt_pool import trajectories
+from operators.melt_pool.beam import Beam
 from operators.melt_pool.forcing import NARROWED
-from operators.melt_pool.trajectories import BOX, TRAVEL, Stretch
+from operators.melt_pool.plan import TRAVEL, Stretch, plan
+from operators.melt_pool.trajectories import BOX
 from operators.operator import Stream, heading_after
 from operators.reference.rule import RULE
 from operators.window import WindowGrid
@@ -55,16 +57,16 @@ ENVELOPE = {name: list(bounds) for name, bounds in BOX.items()}
 
 @dataclass(frozen=True)
 class Draw:
-    """One forecast to be judged. `process` is None where groups were drawn and no alloy."""
+    """One forecast to be judged."""
 
     number: int
     stratum: str
     shift: str  # empty: in distribution
-    process: Process | None
-    beam_power_w: float  # the highest; q where there is no process
+    process: Process | Beam  # a beam where groups were drawn and no alloy
+    beam_power_w: float  # the highest; 1 where there is no process
     scan_speed_m_per_s: float  # nominal; the Peclet number where there is no process
     stream: Stream
-    stretches: tuple[Stretch, ...]  # a frame each; q is the share of the highest power where there is a process
+    stretches: tuple[Stretch, ...]  # a frame each
     issued: int
 
     @cached_property
@@ -82,9 +84,9 @@ class Draw:
 
     def source(self, each: Stretch) -> tuple[float, float]:
         """Absorbed strength and depth of the source in a frame."""
-        if self.process is None:
-            return each.q, each.depth
-        source = self.process.source(each.q * self.beam_power_w, each.pace * self.scan_speed_m_per_s)
+        if isinstance(self.process, Beam):
+            return self.process.source(each.level)
+        source = self.process.source(each.level * self.beam_power_w, each.pace * self.scan_speed_m_per_s)
         return source.q, source.depth
 
     @property
@@ -104,9 +106,8 @@ class Draw:
     @property
     def strongest(self) -> tuple[float, float]:
         """(q, depth) of the highest power at the nominal speed."""
-        if self.process is None:
-            best = max(self.stretches, key=lambda s: s.q)
-            return best.q, best.depth
+        if isinstance(self.process, Beam):
+            return self.process.source()
         source = self.process.source(self.beam_power_w, self.scan_speed_m_per_s)
         return source.q, source.depth
 
@@ -131,18 +132,20 @@ class Draw:
     def setting(self) -> tuple[float, float]:
         """Power and scan speed as the forecast is made; the nominal ones while the laser is off."""
         now = self.stretches[self.issued]
-        power, speed = (now.q, now.pace) if now.q > 0 else (1.0, 1.0)
+        power, speed = (now.level, now.pace) if now.level > 0 else (1.0, 1.0)
         return power * self.beam_power_w, speed * self.scan_speed_m_per_s
 
     @property
     def group(self) -> Regime:
         """The regime of `setting`: what a band goes by."""
-        return self.regime if self.process is None else regime(self.process.source(*self.setting).boiling_number)
+        if isinstance(self.process, Beam):
+            return self.regime
+        return regime(self.process.source(*self.setting).boiling_number)
 
     @property
     def regime(self) -> Regime:
         """At the highest power. Of groups without an alloy the source that was drawn is taken for a flat melt's."""
-        if self.process is not None:
+        if isinstance(self.process, Process):
             return regime(self.process.source(self.beam_power_w, self.scan_speed_m_per_s).boiling_number)
         number = RULE.boiling_number(self.strongest[0], self.stream.peclet, self.stream.groups.boiling)
         return "conduction" if self.strongest[1] < 0.3 else "keyhole" if number >= RULE.boiling else "transition"
@@ -164,10 +167,10 @@ def _tried(rng: np.random.Generator, number: int, shift: str) -> Draw | None:
     eventful, issued = number // len(STRATA) % 2 == 1, int(rng.integers(*ISSUED))
     frames, wanted = issued + LEADS[-1] + 1, REGIMES[number // 10 % len(REGIMES)]
     if stratum == "box" and not shift:
-        stream, q, depth, _ = trajectories.draw(rng, WindowGrid())
-        path = tuple(trajectories.plan(rng, frames, q, depth, eventful))
+        stream, beam, _ = trajectories.draw(rng, WindowGrid())
+        path = tuple(plan(rng, frames, eventful))
         named = replace(stream, name=f"trust {number}")
-        told = Draw(number, stratum, "", None, q, stream.peclet, named, path, issued)
+        told = Draw(number, stratum, "", beam, 1.0, stream.peclet, named, path, issued)
         return told if told.regime == wanted else None
     powers, speeds, diameters = MACHINES["LPBF" if rng.random() < 0.5 else "DED"]
     alloy = ALSI10MG if shift == "alloy" else ALLOYS[number % len(ALLOYS)]
@@ -175,7 +178,7 @@ def _tried(rng: np.random.Generator, number: int, shift: str) -> Draw | None:
     speed, diameter = math.exp(rng.uniform(*np.log(speeds))), math.exp(rng.uniform(*np.log(diameters)))
     absorptivity = None if rng.random() < 0.5 else rng.uniform(*ABSORPTIVITY)
     process = Process(alloy, diameter, rng.uniform(*PREHEAT_K), absorptivity)
-    path = tuple(trajectories.plan(rng, frames, 1.0, 1.0, eventful))
+    path = tuple(plan(rng, frames, eventful))
     told = _draw(number, alloy.name if shift == "alloy" else stratum, shift, process, power, speed, path, issued)
     if shift == "alloy":
         return told if _held(told, CUT) else None
@@ -194,8 +197,8 @@ def _draw(
 
 def _beyond(draw: Draw, each: Stretch) -> bool:
     """Whether a frame is outside the envelope."""
-    assert draw.process is not None
-    power, speed = each.q * draw.beam_power_w, each.pace * draw.scan_speed_m_per_s
+    assert isinstance(draw.process, Process)
+    power, speed = each.level * draw.beam_power_w, each.pace * draw.scan_speed_m_per_s
     return outside(ENVELOPE, draw.process, power, speed) is not None
 
 
@@ -210,14 +213,14 @@ def _held(draw: Draw, largest: tuple[float, float, float]) -> bool:
 def _shifted(rng: np.random.Generator, draw: Draw) -> Draw | None:
     """One parameter beyond the envelope, up or down; None where no pool would be left, or none that the window
     holds."""
-    assert draw.process is not None
+    assert isinstance(draw.process, Process)
     up, past = rng.random() < 0.5, rng.uniform(*BEYOND)
     steps = np.arange(1, 80) * 0.05
     for step in steps if up or draw.shift == "preheat" else -steps:
         changed = _changed(draw, math.exp(step))
         if changed is None:
             return None
-        if _beyond(changed, Stretch(0.0, 1.0, 1.0, 0.0)):
+        if _beyond(changed, Stretch(0.0, 1.0, 1.0)):
             changed = _changed(draw, math.exp(step + math.copysign(past, step)))
             return changed if changed is not None and _held(changed, CUT) else None
     return None
@@ -225,7 +228,7 @@ def _shifted(rng: np.random.Generator, draw: Draw) -> Draw | None:
 
 def _changed(draw: Draw, factor: float) -> Draw | None:
     process, power, speed = draw.process, draw.beam_power_w, draw.scan_speed_m_per_s
-    assert process is not None
+    assert isinstance(process, Process)
     try:
         if draw.shift == "spot":
             process = replace(process, beam_diameter_m=process.beam_diameter_m * factor)

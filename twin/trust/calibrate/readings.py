@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.operator import Look, Operator
+from twin.process import Process
 from twin.trust.bands import scale
 from twin.trust.calibrate.draws import ENVELOPE, STREAM, Draw
 from twin.trust.calibrate.looks import looked
@@ -104,13 +105,13 @@ def joined(several: Sequence[Readings]) -> Readings:
 
 def envelope(draw: Draw, box: Envelope = ENVELOPE) -> float:
     """Distance from the envelope's edge of what is set as the forecast is made."""
-    if draw.process is not None:
+    if isinstance(draw.process, Process):
         return distance(box, numbers(draw.process, *draw.setting))
     groups, surface, now = draw.stream.groups, draw.stream.surface, draw.stretches[draw.issued]
     told = dict(zip(groups.names(), groups.vector().tolist(), strict=True))
     told |= {"evaporation": surface.evaporation, "vapour": surface.vapour, "zero": surface.zero}
     q, depth = draw.source(now)
-    told |= {"peclet": draw.stream.peclet * now.pace} | ({"q": q, "depth": depth} if q > 0 else {})
+    told |= {"peclet": draw.stream.peclet * now.pace, "q": q, "depth": depth} if q > 0 else {}
     return distance(box, told)
 
 
