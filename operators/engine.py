@@ -45,6 +45,11 @@ class Engine:
         self._heading: dict[str, float] = {}
         self._lock = threading.Lock()
 
+    @property
+    def token_width(self) -> int:
+        """How many of the last numbers of `Look.encoded` are the encoder's."""
+        return self._model.token_width
+
     def forget(self, stream: str) -> None:
         """See `Operator.forget`."""
         self._past.pop(stream, None)

@@ -103,3 +103,35 @@ def test_with_the_laser_off_it_cools_as_the_reference_does() -> None:
     assert (lengths[-1] == 0).all()
     closed = (lengths > 0).sum(0)
     assert abs(int(closed[0]) - int(closed[1])) <= 1, "frames until the pool is closed"
+
+
+def test_what_was_encoded_ends_with_the_tokens_of_the_encoder() -> None:
+    model, told = card.load("asno-melt-pool")
+    engine = Engine(model, told)
+    stream = Stream("one", Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0)
+    (looks,) = engine.step([Task(stream, walked([(0.5, 0.0, 10.0)] * 2), [])])
+    with torch.no_grad():
+        tokens = []
+        handle = model.space.register_forward_hook(lambda _, __, out: tokens.append(out.mean(1).numpy()))
+        engine.forget("one")
+        (again,) = engine.step([Task(stream, walked([(0.5, 0.0, 10.0)] * 2), [])])
+        handle.remove()
+    assert engine.token_width == tokens[0].shape[1]
+    for look, other, token in zip(looks, again, tokens[0], strict=True):
+        np.testing.assert_allclose(look.encoded[-engine.token_width :], token, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(look.encoded, other.encoded)
+
+
+def test_while_the_laser_is_off_an_operator_is_told_the_depth_of_the_last_lit_source() -> None:
+    """Whatever the rows of the dark say of a source that is not there."""
+    model, told = card.load("asno-melt-pool")
+    engine, stream = Engine(model, told), Stream("one", Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0)
+    fields = []
+    for depth in (0.0, 0.18, 3.0):
+        rows = walked([(0.5, 0.0, 20.0)] * 8 + [(0.5, 0.0, 0.0)] * 3)
+        for each in rows[8:]:
+            each[:, 4] = depth
+        engine.forget("one")
+        fields.append(np.stack([look.theta for look in engine.step([Task(stream, rows, [])])[0]]))
+    np.testing.assert_allclose(fields[1], fields[0], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(fields[2], fields[0], rtol=0, atol=1e-5)

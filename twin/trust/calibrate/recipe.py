@@ -120,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, help="keep the reference's fields here, and go on from them")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     told = parser.parse_args(argv)
+    told.out.mkdir(parents=True, exist_ok=True)  # before the hour, not after it
     work = told.work or Path(tempfile.mkdtemp(prefix="meltwin-trust-"))
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     began = time.monotonic()
@@ -131,6 +132,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "draws": {"seed": told.seed, "stream": hex(draws.STREAM), "fit": fit, "calibration": len(some) - fit,
                   "teacher": "fine" if told.fine else "coarse", "leads_frames": list(draws.LEADS)},
     }  # fmt: skip
-    path = save(of_all(some, operator.model.token_width, about), operator.card, told.out)
+    path = save(of_all(some, operator.token_width, about), operator.card, told.out)
     print(f"wrote {path} after {time.monotonic() - began:.0f} s", flush=True)
     return 0
