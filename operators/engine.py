@@ -83,11 +83,17 @@ class Engine:
             begin += count
         return out
 
+    def _kept(self, path: np.ndarray, told: np.ndarray) -> np.ndarray:
+        return path if self._model.losses is None else self._model.losses.kept(path, told)
+
     def _evaluate(self, views: list[tuple[np.ndarray, float, Task]]) -> list[Look]:
-        pairs = [sources(past, task.stream.peclet, heading) for past, heading, task in views]
+        said = [condition(task.stream, depth_now(past), self._fine) for past, _, task in views]
+        pairs = [
+            sources(self._kept(past, each), task.stream.peclet, heading)
+            for (past, heading, task), each in zip(views, said, strict=True)
+        ]
         now, before = (together([pair[i] for pair in pairs]).to(self._device) for i in range(2))
-        told = torch.from_numpy(np.stack([condition(t.stream, depth_now(past), self._fine) for past, _, t in views]))
-        told = told.to(self._device)
+        told = torch.from_numpy(np.stack(said)).to(self._device)
         with torch.inference_mode():
             read = forcing(now, before, told, self._x, self._y, self._z)
             field, tokens = self._model.looked(read, told)

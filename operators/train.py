@@ -66,6 +66,8 @@ class Optimiser:
     def __init__(self, model: nn.Module, rate: float, decay: float) -> None:
         matrices, rest = [], []
         for name, value in model.named_parameters():
+            if not value.requires_grad:
+                continue  # it was fitted before
             flat = value.ndim == 2 and name.endswith("weight") and not value.is_complex()
             (matrices if flat else rest).append(value)
         self.parts: list[torch.optim.Optimizer] = []

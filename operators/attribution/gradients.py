@@ -92,6 +92,9 @@ class Gradients:
 
     def _heats(self, several: list[Moments], values: Tensor, dt: Tensor, told: Tensor) -> list[Tensor]:
         rows, longest = [one.rows() for one in several], values.shape[1]
+        if self.model.losses is not None:
+            q, depth, speed, direction = values.unbind(-1)
+            values = torch.stack([q * (1 - self.model.losses(told, q, depth, speed)), depth, speed, direction], -1)
         pairs = []
         for now in ([0.0] * len(several), [moments.before(one.peclet) for one in several]):
             at = moments.nodes(rows, now, self.device)

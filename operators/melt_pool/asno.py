@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from operators.melt_pool.forcing import CHANNELS
+from operators.melt_pool.losses import Losses
 
 
 class Asno(nn.Module):
@@ -27,18 +28,19 @@ class Asno(nn.Module):
 
     sections: cross-sections along x; nodes: y times z nodes of each; condition: numbers beside the forcing; width: of
     the tokens that look at each other over time; space_width: of those that do over space, one for five of the former
-    (left out: the same).
+    (left out: the same); losses: whether the forcing counts what evaporation leaves of each source (`losses`).
     """
 
     def __init__(
         self, sections: int, nodes: int, condition: int, channels: int = len(CHANNELS), width: int = 64, heads: int = 4,
-        time_layers: int = 2, space_layers: int = 3, space_width: int | None = None,
+        time_layers: int = 2, space_layers: int = 3, space_width: int | None = None, losses: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         space_width = space_width or width
         self.sizes = {
             "sections": sections, "nodes": nodes, "condition": condition, "channels": channels, "width": width,
             "heads": heads, "time_layers": time_layers, "space_layers": space_layers, "space_width": space_width,
+            "losses": losses,
         }  # fmt: skip
         self.embed = nn.Linear(nodes, width)
         self.told = nn.Sequential(nn.Linear(condition, width), nn.GELU(), nn.Linear(width, width))
@@ -51,6 +53,7 @@ class Asno(nn.Module):
         nn.init.zeros_(self.explicit.weight)
         nn.init.zeros_(self.explicit.bias)
         self.of_h, self.of_f = (Kernel(nodes, space_width, heads) for _ in range(2))
+        self.losses = Losses() if losses else None
         self.register_buffer("mean", torch.zeros(condition))
         self.register_buffer("spread", torch.ones(condition))
 

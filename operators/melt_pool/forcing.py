@@ -8,7 +8,8 @@ diffusivity does,
 and the true field lies between what it gives at the diffusivity of the solid at its solidus (alpha = 1, right near the
 beam) and at that of the cold plate (alpha_cold = k_cold/c_cold, right far away). So the channels are theta(h) at
 alpha_cold^e, e in EXPONENTS; h itself at alpha = 1, the theta of constant properties; and the first once more, as it
-was AGO earlier. Alone they are 16, 28, 20 and 30 % off (docs/LOG.md).
+was AGO earlier. Alone they are 16, 28, 20 and 30 % off (docs/LOG.md). Weights that know `losses` get them of a path
+whose sources count what evaporation leaves.
 """
 
 import numpy as np

@@ -5,6 +5,7 @@ split that chose nothing, and writes weights and card. Splits are by trajectory 
 seed on one device; killed and called again with the same `--work` folder it goes on where it was.
 """
 
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ import torch
 from torch import Tensor
 
 from operators import card
+from operators.melt_pool import ledgers
 from operators.melt_pool.asno import Asno
 from operators.melt_pool.forcing import AGO, CHANNELS, EXPONENTS
+from operators.melt_pool.ledgers import TRACKS, losses_of
+from operators.melt_pool.losses import Losses
 from operators.melt_pool.samples import Samples, made
 from operators.melt_pool.trajectories import (
     BOX,
@@ -101,14 +105,18 @@ def volume_of(grid: WindowGrid, device: str) -> Tensor:
 class MeltPoolLearner:
     """The melt pool's loss and score for `operators.train.Run`: sizes and field on validation choose."""
 
-    def __init__(self, data: Samples, seed: int, device: str) -> None:
+    def __init__(self, data: Samples, seed: int, device: str, losses: Losses | None = None) -> None:
         torch.manual_seed(seed)
         self.data, self.device, self.grid = data, device, WindowGrid()
         self.volume = volume_of(self.grid, device)
         self.fit = data.part("fit")
         validation = data.part("validation")
         self.choosers = validation[:: max(1, len(validation) // CHOOSERS)]
-        self.model = Asno(len(self.grid.x), len(self.grid.y) * len(self.grid.z), data.told.shape[1]).to(device)
+        sections, nodes = len(self.grid.x), len(self.grid.y) * len(self.grid.z)
+        self.model = Asno(sections, nodes, data.told.shape[1], losses=losses is not None).to(device)
+        if losses is not None and self.model.losses is not None:
+            self.model.losses.load_state_dict(losses.state_dict())
+            self.model.losses.requires_grad_(False)  # it has been fitted, and forcings were made with it
         told = data.told[self.fit.to(data.told.device)]
         self.model.mean.copy_(told.mean(0))
         self.model.spread.copy_(torch.where(told.std(0) > 1e-6, told.std(0), 1.0))
@@ -129,9 +137,11 @@ class MeltPoolLearner:
         return float(np.quantile(errors, 0.9, axis=0).mean()) + field, line
 
 
-def run_of(data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None) -> Run:
-    """The training of one seed."""
-    return Run(MeltPoolLearner(data, seed, device), Manner(steps=steps, rate=RATE), seed, checkpoint)
+def run_of(
+    data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None, losses: Losses | None = None
+) -> Run:
+    """The training of one seed, on forcings that count what `losses` leave."""
+    return Run(MeltPoolLearner(data, seed, device, losses), Manner(steps=steps, rate=RATE), seed, checkpoint)
 
 
 def train(
@@ -145,7 +155,11 @@ def train(
     def progress(done: int) -> None:
         print(f"{done} trajectories of {trajectories + more} draws, {time.time() - began:.0f} s", flush=True)
 
-    data = made(trajectories, data_seed, workers, work, progress, more)
+    with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:
+        ledger = (work or Path(folder)) / f"ledgers-{data_seed}.npy"
+        losses, off = losses_of(ledgers.made(round(TRACKS * trajectories), data_seed, ledger, workers))
+    print(f"share that evaporates: off by {off:.3f} (rms), {time.time() - began:.0f} s", flush=True)
+    data = made(trajectories, data_seed, workers, work, progress, more, losses)
     grid = WindowGrid()
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
@@ -154,7 +168,7 @@ def train(
     linear = size_errors(lambda forcing, told: forcing[:, CHANNELS.index("constant")], data, parts["test"], grid)
     runs, scored = [], []
     for seed in range(seeds):
-        run = run_of(data, seed, steps, device, work / f"{NAME}-{seed}.checkpoint" if work else None)
+        run = run_of(data, seed, steps, device, work / f"{NAME}-{seed}.checkpoint" if work else None, losses)
         run.go()
         runs.append(run)
         field = field_errors(run.learner.model, data, parts["test"], volume_of(grid, device))
@@ -178,6 +192,7 @@ def train(
                 "by the fine teacher": sum(is_fine(number) for number in range(trajectories)),
                 "samples": len(data.trajectory),
                 "seed": data_seed,
+                "evaporated share, off by (rms)": round(off, 4),
                 "solver": f"a fine teacher ({FINE_CELLS} cells a diameter, {FINE_SLOW} below Peclet "
                 f"{COARSE_BELOW:g}) makes some, a coarse one ({CELLS} and {COARSE_CELLS}); more in shallow pools; "
                 "the fine one is meant, and scores",

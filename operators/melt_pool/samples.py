@@ -14,6 +14,7 @@ from torch import Tensor
 
 from operators.melt_pool import shards
 from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
+from operators.melt_pool.losses import Losses
 from operators.melt_pool.trajectories import CONDITION
 from operators.window import WindowGrid
 
@@ -50,20 +51,27 @@ class Samples:
 
 
 def made(
-    trajectories: int, seed: int, workers: int, work: Path | None, progress: Callable[[int], None], more: int = 0
+    trajectories: int,
+    seed: int,
+    workers: int,
+    work: Path | None,
+    progress: Callable[[int], None],
+    more: int = 0,
+    losses: Losses | None = None,
 ) -> Samples:
     """The samples of `shards.made`, from what lies in the folder, the rest made and kept there."""
     if work is None:
         with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:  # what is mapped stays until it is let go
-            return made(trajectories, seed, workers, Path(folder), progress, more)
+            return made(trajectories, seed, workers, Path(folder), progress, more, losses)
     gathered = work / (f"samples-{seed}-{trajectories}" + (f"-{more}" if more else ""))
     if not all((gathered / f"{name}.npy").is_file() for name in NAMES):
-        gather(shards.made(trajectories, seed, work / "shards", workers, progress, more), gathered, workers)
+        gather(shards.made(trajectories, seed, work / "shards", workers, progress, more), gathered, workers, losses)
     return Samples.read(gathered)
 
 
-def gather(paths: list[Path], folder: Path, workers: int = 1) -> None:
-    """The arrays of shards, with their forcings, written to a folder; the last one is what says that all are there."""
+def gather(paths: list[Path], folder: Path, workers: int = 1, losses: Losses | None = None) -> None:
+    """The arrays of shards, with the forcings of what `losses` leave, written to a folder; the last one is what says
+    that all are there."""
     folder.mkdir(parents=True, exist_ok=True)
     told, trajectory = [], []
     for path in paths:
@@ -76,7 +84,7 @@ def gather(paths: list[Path], folder: Path, workers: int = 1) -> None:
     targets = opened(folder / "target.npy.half", shape=(count, *grid.shape))
     at = 0
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=shards.alone) as pool:
-        for some, wanted in pool.map(_of_shard, paths):
+        for some, wanted in pool.map(partial(_of_shard, losses=losses), paths):
             fields[at : at + len(some)], targets[at : at + len(some)] = some, wanted
             at += len(some)
     np.save(folder / "told.npy", np.concatenate(told))
@@ -86,14 +94,15 @@ def gather(paths: list[Path], folder: Path, workers: int = 1) -> None:
         (folder / f"{name}.npy.half").replace(folder / f"{name}.npy")
 
 
-def _of_shard(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _of_shard(path: Path, losses: Losses | None = None) -> tuple[np.ndarray, np.ndarray]:
     grid, out = WindowGrid(), []
     axes = [torch.from_numpy(a).float() for a in (grid.x, grid.y, grid.z)]
     samples = list(shards.read(path))
     for begin in range(0, len(samples), AT_ONCE):
         some = samples[begin : begin + AT_ONCE]
         peclets = [float(np.exp(s.condition[PECLET])) for s in some]
-        pairs = [sources(s.path, peclet, s.heading) for s, peclet in zip(some, peclets, strict=True)]
+        ways = [s.path if losses is None else losses.kept(s.path, s.condition) for s in some]
+        pairs = [sources(w, peclet, s.heading) for w, s, peclet in zip(ways, some, peclets, strict=True)]
         told = torch.from_numpy(np.stack([s.condition for s in some]))
         now, before = (together([pair[i] for pair in pairs]) for i in range(2))
         out.append(forcing(now, before, told, *axes).half().numpy())
