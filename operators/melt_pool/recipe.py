@@ -20,7 +20,7 @@ from operators.melt_pool.asno import Asno
 from operators.melt_pool.forcing import AGO, CHANNELS, EXPONENTS
 from operators.melt_pool.ledgers import TRACKS, losses_of
 from operators.melt_pool.losses import Losses
-from operators.melt_pool.samples import Samples, made
+from operators.melt_pool.samples import Samples, folder_of, made
 from operators.melt_pool.trajectories import (
     BOX,
     CELLS,
@@ -161,6 +161,10 @@ def train(
     print(f"share that evaporates: off by {off:.3f} (rms), {time.time() - began:.0f} s", flush=True)
     data = made(trajectories, data_seed, workers, work, progress, more, losses)
     grid = WindowGrid()
+    checkpoints = [
+        folder_of(work, trajectories, data_seed, more) / f"{NAME}-{seed}.checkpoint" if work else None
+        for seed in range(seeds)
+    ]
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
     if device != "cpu":
@@ -168,7 +172,7 @@ def train(
     linear = size_errors(lambda forcing, told: forcing[:, CHANNELS.index("constant")], data, parts["test"], grid)
     runs, scored = [], []
     for seed in range(seeds):
-        run = run_of(data, seed, steps, device, work / f"{NAME}-{seed}.checkpoint" if work else None, losses)
+        run = run_of(data, seed, steps, device, checkpoints[seed], losses)
         run.go()
         runs.append(run)
         field = field_errors(run.learner.model, data, parts["test"], volume_of(grid, device))

@@ -1,8 +1,10 @@
 """Samples: what the melt-pool recipe learns from, as arrays, split by trajectory."""
 
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -21,6 +23,7 @@ from operators.window import WindowGrid
 PECLET = CONDITION.index("peclet")
 AT_ONCE = 16  # windows
 NAMES = ("forcing", "told", "target", "trajectory")
+LOSSES = "losses"  # by which forcings were made
 
 
 @dataclass(frozen=True)
@@ -63,35 +66,71 @@ def made(
     if work is None:
         with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:  # what is mapped stays until it is let go
             return made(trajectories, seed, workers, Path(folder), progress, more, losses)
-    gathered = work / (f"samples-{seed}-{trajectories}" + (f"-{more}" if more else ""))
-    if not all((gathered / f"{name}.npy").is_file() for name in NAMES):
-        gather(shards.made(trajectories, seed, work / "shards", workers, progress, more), gathered, workers, losses)
+    paths = shards.made(trajectories, seed, work / "shards", workers, progress, more)
+    gathered = folder_of(work, trajectories, seed, more)
+    if not _holds(gathered, paths, losses):
+        shutil.rmtree(gathered, ignore_errors=True)  # and with it the checkpoints of what learned from other samples
+        gather(paths, gathered, workers, losses)
     return Samples.read(gathered)
+
+
+def folder_of(work: Path, trajectories: int, seed: int, more: int = 0) -> Path:
+    """Where samples are gathered, and checkpoints of what learns from them lie."""
+    return work / (f"samples-{seed}-{trajectories}" + (f"-{more}" if more else ""))
+
+
+def _holds(folder: Path, paths: list[Path], losses: Losses | None) -> bool:
+    """Whether samples are of these shards, by these losses."""
+    if not all((folder / f"{name}.npy").is_file() for name in (*NAMES, LOSSES)):
+        return False
+    told, trajectory = _named(paths)
+    now = {"told": told, "trajectory": trajectory, LOSSES: _flat(losses)}
+    return all(np.array_equal(np.load(folder / f"{name}.npy"), array) for name, array in now.items())
+
+
+def _named(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """(told, trajectory) of each sample of shards."""
+    told, trajectory = [], []
+    for path in paths:
+        with np.load(path) as kept:
+            told.append(kept["told"])
+            trajectory.append(kept["numbers"])
+    return np.concatenate(told), np.concatenate(trajectory)
+
+
+def _flat(losses: Losses | None) -> np.ndarray:
+    state = [] if losses is None else [value.flatten() for value in losses.state_dict().values()]
+    return torch.cat([torch.zeros(0), *state]).numpy()
 
 
 def gather(paths: list[Path], folder: Path, workers: int = 1, losses: Losses | None = None) -> None:
     """The arrays of shards, with the forcings of what `losses` leave, written to a folder; the last one is what says
     that all are there."""
     folder.mkdir(parents=True, exist_ok=True)
-    told, trajectory = [], []
-    for path in paths:
-        with np.load(path) as kept:
-            told.append(kept["told"])
-            trajectory.append(kept["numbers"])
-    grid, count = WindowGrid(), sum(len(t) for t in told)
+    told, trajectory = _named(paths)
+    grid, count = WindowGrid(), len(told)
     opened = partial(np.lib.format.open_memmap, mode="w+", dtype=np.float16)
     fields = opened(folder / "forcing.npy.half", shape=(count, len(CHANNELS), *grid.shape))
     targets = opened(folder / "target.npy.half", shape=(count, *grid.shape))
     at = 0
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=shards.alone) as pool:
-        for some, wanted in pool.map(partial(_of_shard, losses=losses), paths):
+    with _mapping(workers) as mapped:
+        for some, wanted in mapped(partial(_of_shard, losses=losses), paths):
             fields[at : at + len(some)], targets[at : at + len(some)] = some, wanted
             at += len(some)
-    np.save(folder / "told.npy", np.concatenate(told))
-    np.save(folder / "trajectory.npy", np.concatenate(trajectory))
+    for name, array in (("told", told), ("trajectory", trajectory), (LOSSES, _flat(losses))):
+        np.save(folder / f"{name}.npy", array)
     for name, array in (("target", targets), ("forcing", fields)):
         array.flush()
         (folder / f"{name}.npy.half").replace(folder / f"{name}.npy")
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., Iterator[tuple[np.ndarray, np.ndarray]]]]:
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=shards.alone) as pool:
+        yield pool.map
 
 
 def _of_shard(path: Path, losses: Losses | None = None) -> tuple[np.ndarray, np.ndarray]:

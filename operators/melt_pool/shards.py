@@ -13,7 +13,16 @@ import numba
 import numpy as np
 import torch
 
-from operators.melt_pool.trajectories import Sample, is_eventful, is_fine, trajectory
+from operators.melt_pool.trajectories import (
+    Sample,
+    condition,
+    course,
+    depth_now,
+    is_eventful,
+    is_fine,
+    trajectory,
+    until,
+)
 from operators.window import WindowGrid
 
 SIZE = 40  # trajectories: two rounds of `trajectories.is_fine`
@@ -35,7 +44,7 @@ def made(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"seed-{seed}-shard-{i:04d}-of-{SIZE}.npz" for i in range(-(-(count + more) // SIZE))]
     held = [numbers(i, count, more) for i in range(len(paths))]
-    wanted = [(some, seed, path) for some, path in zip(held, paths, strict=True) if not _holds(path, some)]
+    wanted = [(some, seed, path) for some, path in zip(held, paths, strict=True) if not _holds(path, some, seed)]
     done = sum(map(len, held)) - sum(len(some) for some, *_ in wanted)
     progress(done)
     if workers == 1:
@@ -75,11 +84,20 @@ def write(path: Path, samples: list[Sample]) -> None:
     half.replace(path)
 
 
-def _holds(path: Path, wanted: list[int]) -> bool:
+def _holds(path: Path, wanted: list[int], seed: int) -> bool:
+    """Whether a shard is of these trajectories, and its last as it would be drawn now."""
     if not path.is_file():
         return False
     with np.load(path) as kept:
-        return set(kept["numbers"].tolist()) == set(wanted)
+        if set(kept["numbers"].tolist()) != set(wanted):
+            return False
+    if not wanted:
+        return True
+    *_, last = read(path)
+    now = course(wanted[-1], seed, WindowGrid())
+    rows = until(now.path, len(last.path) - 2)
+    told = condition(now.stream, depth_now(rows), is_fine(wanted[-1]))
+    return np.array_equal(last.path, rows) and np.array_equal(last.condition, told)
 
 
 def _make(wanted: list[int], seed: int, path: Path) -> int:

@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
     "any": (0.2, {}),
 }
 """Share of the draws, and where they lie in the box."""
+STRAIGHT_KEPT = frozenset({0, 1, 3, 6, 11, 18, 27, 38, 49, 59})  # frames of a straight track
 
 
 @dataclass(frozen=True)
@@ -130,35 +131,59 @@ def teacher(peclet: float, deep: float, fine: bool) -> Boxes:
     return Boxes.fitting(min(deep, FINER) if deep < SHALLOW else deep, cells)
 
 
-def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
-    """The samples of one trajectory, the same however many are made and in whichever order."""
+@dataclass(frozen=True)
+class Course:
+    """What happens in one trajectory: the metal, the beam, about how deep the pool will be, what the beam does frame by
+    frame, and after which of these a sample is kept."""
+
+    stream: Stream
+    deep: float
+    path: np.ndarray  # rows (t, x, y, q, depth); a frame is from one row to the next
+    kept: frozenset[int]
+
+
+def course(number: int, seed: int, grid: WindowGrid) -> Course:
+    """Of one trajectory, the same however many are made and in whichever order."""
     rng = np.random.default_rng([seed, number])
     stream, beam, deep = draw(rng, grid)
-    peclet, fine, eventful = stream.peclet, is_fine(number), is_eventful(number)
+    eventful = is_eventful(number)
     frames = 45 if eventful else 60
-    some = rng.choice(frames, 20 if fine else 12, replace=False)
-    keep = set(some.tolist()) if eventful else {0, 1, 3, 6, 11, 18, 27, 38, 49, 59}
-    solver = MeltPoolSolver(stream.groups, teacher(peclet, deep, fine), surface=stream.surface)
-    points = grid.points
-    frame = TRAVEL / peclet
-    samples: list[Sample] = []
-    path, heading = [(0.0, 0.0, 0.0, 0.0, 0.0)], 0.0
-    for index, stretch in enumerate(plan(rng, frames, eventful, whole=False)):
+    some = rng.choice(frames, 20 if is_fine(number) else 12, replace=False)
+    frame, path = TRAVEL / stream.peclet, [(0.0, 0.0, 0.0, 0.0, 0.0)]
+    for stretch in plan(rng, frames, eventful, whole=False):
         t, x, y, *_ = path[-1]
-        q, depth = beam.source(stretch.level)
         far = TRAVEL * stretch.pace * stretch.span
-        path[-1] = (t, x, y, q, depth)
+        path[-1] = (t, x, y, *beam.source(stretch.level))
         there = x + far * math.cos(stretch.heading), y + far * math.sin(stretch.heading)
         path.append((t + frame * stretch.span, *there, 0.0, 0.0))
-        rows = np.array(path)
+    kept = frozenset(some.tolist()) if eventful else STRAIGHT_KEPT
+    return Course(stream, deep, np.array(path), kept)
+
+
+def until(path: np.ndarray, frame: int) -> np.ndarray:
+    """A path to the end of a frame, whose row holds nothing yet."""
+    rows = path[: frame + 2].copy()
+    rows[-1, 3:] = 0.0
+    return rows
+
+
+def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
+    """The samples of one."""
+    drawn, fine = course(number, seed, grid), is_fine(number)
+    stream = drawn.stream
+    solver = MeltPoolSolver(stream.groups, teacher(stream.peclet, drawn.deep, fine), surface=stream.surface)
+    points = grid.points
+    samples: list[Sample] = []
+    heading = 0.0
+    for frame in range(len(drawn.path) - 1):
+        rows = until(drawn.path, frame)
         solver.advance(rows[-2:])
         heading = heading_after(heading, rows[-2:])
-        if index not in keep:
+        if frame not in drawn.kept:
             continue
+        x, y = rows[-1, 1:3]
         c, s = math.cos(heading), math.sin(heading)
-        theta = solver.theta(
-            there[0] + c * points[0] - s * points[1], there[1] + s * points[0] + c * points[1], points[2]
-        )
+        theta = solver.theta(x + c * points[0] - s * points[1], y + s * points[0] + c * points[1], points[2])
         told = condition(stream, depth_now(rows), fine)
         samples.append(Sample(rows, heading, told, np.arcsinh(theta).astype(np.float16), number))
     return samples

@@ -10,21 +10,24 @@ import pytest
 import torch
 
 from operators import card
-from operators.melt_pool import shards
+from operators.melt_pool import recipe, shards
 from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
+from operators.melt_pool.losses import Losses
 from operators.melt_pool.plan import Stretch, plan
 from operators.melt_pool.recipe import field_errors, loss_of, run_of, size_errors, summary, train, volume_of
-from operators.melt_pool.samples import NAMES, Samples, gather
+from operators.melt_pool.samples import Samples, folder_of, gather, made
 from operators.melt_pool.trajectories import (
     BOX,
-    CONDITION,
     Sample,
     condition,
+    course,
+    depth_now,
     draw,
     is_eventful,
     is_fine,
     teacher,
     trajectory,
+    until,
 )
 from operators.operator import Stream
 from operators.reference.rule import RULE
@@ -73,15 +76,18 @@ def test_a_trajectory_is_the_same_in_any_company(shard: Path) -> None:
     assert not np.array_equal(alone[-1].target, trajectory(7, 6, GRID)[-1].target)
 
 
-def _blank(number: int) -> Sample:
-    at = np.zeros((2, 5)) + number
-    return Sample(at, 0.5, np.zeros(len(CONDITION), np.float32), np.zeros(GRID.shape, np.float16), number)
+def _blank(number: int, seed: int) -> Sample:
+    """The first sample of a trajectory, were its metal cold."""
+    drawn = course(number, seed, GRID)
+    rows = until(drawn.path, min(drawn.kept))
+    told = condition(drawn.stream, depth_now(rows), is_fine(number))
+    return Sample(rows, 0.5, told, np.zeros(GRID.shape, np.float16), number)
 
 
 def test_shards_are_made_once_and_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
-    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number)])
+    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number, seed)])
     paths = shards.made(shards.SIZE + 3, 1, tmp_path)
     assert made == list(range(shards.SIZE + 3))
     assert [s.trajectory for path in paths for s in shards.read(path)] == made
@@ -93,11 +99,42 @@ def test_shards_are_made_once_and_a_killed_run_goes_on(tmp_path: Path, monkeypat
     assert made[3:] == list(range(shards.SIZE, shards.SIZE + 4)), "a shard of fewer is made anew"
 
 
+def test_a_shard_of_other_draws_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that an older recipe left in the folder holds trajectories of the same numbers."""
+    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: [_blank(number, 2)])
+    (path,) = shards.made(4, 1, tmp_path)
+    made: list[int] = []
+    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number, seed)])
+    assert shards.made(4, 1, tmp_path) == [path]
+    assert made == [0, 1, 2, 3]
+    shards.made(4, 1, tmp_path)
+    assert made == [0, 1, 2, 3], "and then it holds"
+
+
+def test_samples_are_gathered_anew_where_losses_or_shards_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def samples(seed: int, losses: Losses | None) -> Samples:  # of blank trajectories
+        monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: [_blank(number, seed)])
+        return made(2, seed, 1, tmp_path, lambda done: None, losses=losses)
+
+    bare = samples(1, None).forcing.float()
+    checkpoint = folder_of(tmp_path, 2, 1) / "a.checkpoint"
+    checkpoint.touch()
+    assert torch.equal(samples(1, None).forcing.float(), bare)
+    assert checkpoint.is_file(), "nothing was made anew"
+    torch.manual_seed(0)
+    kept = samples(1, Losses()).forcing.float()
+    assert not torch.equal(kept, bare)
+    assert not checkpoint.exists(), "what learned from other samples does not go on"
+    assert torch.equal(samples(1, None).forcing.float(), bare)
+
+
 def test_draws_after_the_first_are_eventful_coarse_and_for_fitting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number)])
+    monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number, seed)])
     shards.made(50, 1, tmp_path, more=70)
     assert made[:50] == list(range(50))
     assert made[50:] == [number for number in range(50, 120) if is_eventful(number) and not is_fine(number)]
@@ -282,11 +319,11 @@ def test_a_killed_run_goes_on_where_it_was(data: Samples, tmp_path: Path, monkey
         run_of(data, 0, STEPS + 1, "cpu", tmp_path / "c")
 
 
-def test_the_recipe_writes_weights_and_a_card_that_says_how(data: Samples, tmp_path: Path) -> None:
-    kept = tmp_path / "samples-0-40"
-    kept.mkdir()
-    for name in NAMES:
-        np.save(kept / f"{name}.npy", np.asarray(getattr(data, name)))
+def test_the_recipe_writes_weights_and_a_card_that_says_how(
+    data: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "made", lambda *told: data)
+    folder_of(tmp_path, 40, 0).mkdir()
     train(40, 0, 2, 2, "cpu", 1, tmp_path, tmp_path / "out")
     model, told = card.load("asno-melt-pool", tmp_path / "out")
     assert told["training"]["seed"] in (0, 1)
