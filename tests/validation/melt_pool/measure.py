@@ -104,7 +104,8 @@ class Score:
             self._drift.append(drift(wrong))
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """By split (free, lead k; sizes of these, of each regime and of each alloy), then by measure."""
+        """By split (free, lead k; sizes of these, of each regime and of each alloy), then by measure; alone: share of
+        frames in which only one of the two has a pool."""
         out: dict[str, dict[str, float]] = {}
         for name, parts in self._errors.items():
             wrong, event = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -127,7 +128,7 @@ class Score:
                     median, high = np.quantile(whole, [0.5, 0.95], axis=0)
                     out[key] = {f"{s} median": float(m) for s, m in zip(SIZE_NAMES, median, strict=True)}
                     out[key] |= {f"{s} p95": float(h) for s, h in zip(SIZE_NAMES, high, strict=True)}
-                    out[key]["pools"] = len(whole)
+                    out[key] |= {"pools": len(whole), "alone": float((whole == 1.0).any(1).mean())}
         return out
 
 

@@ -109,8 +109,26 @@ def table(results: Results, budget: str) -> str:
         cells.append("" if drift is None else f"{drift:.2f}")
         cells += [_pair(at, f"{name} median", f"{name} p95") for name in SIZE_NAMES]
         lines.append([row.operator, row.kind, *cells, f"{row.latency_ms:.1f}" if row.latency_ms else ""])
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return _markdown(lines)
+
+
+def parts(results: Results, budget: str) -> str:
+    """Errors of sizes at SIZES_AT in each regime and of each alloy, in %, of the rows that learned."""
+    lines = [["operator", "of", "pools", *(f"{name}, median / p95" for name in SIZE_NAMES), "open in one only"]]
+    learned = [row for row in results.rows.values() if row.budget == budget and row.kind == "learned"]
+    for row in sorted(learned, key=lambda row: row.operator):
+        begins = f"sizes {SIZES_AT}"
+        for key in sorted(key for key in row.errors if key.startswith(f"{begins}, ")):
+            told = row.errors[key]
+            cells = [_pair(told, f"{name} median", f"{name} p95") for name in SIZE_NAMES]
+            alone = f"{100 * told['alone']:.1f}" if "alone" in told else ""
+            lines.append([row.operator, key.removeprefix(f"{begins}, "), f"{told['pools']:,.0f}", *cells, alone])
+    return _markdown(lines)
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    ruled = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in ruled)
 
 
 def _pair(told: dict[str, float], first: str, second: str) -> str:
@@ -136,7 +154,9 @@ def main(argv: list[str]) -> int:
         results = Results(told.out)
         budget = page.shown(results)
         if budget is not None:
-            page.fill("melt_pool", f"{page.made(results, budget)}\n\n{table(results, budget)}")
+            page.fill(
+                "melt_pool", f"{page.made(results, budget)}\n\n{table(results, budget)}\n\n{parts(results, budget)}"
+            )
         return 0
     known = list(contenders())
     asked = told.operators.split(",") if told.operators else known

@@ -12,11 +12,13 @@ from operators.operator import FakeOperator, Task
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
+from tests.validation.harness.rows import Results, Row
 from tests.validation.melt_pool import paths, suite
 from tests.validation.melt_pool.case import COARSE, KEYHOLE, Case, Trajectory, candidate, drawn, kept, permitted, solved
 from tests.validation.melt_pool.cells import Cells, seen
 from tests.validation.melt_pool.measure import (
     RECENT,
+    SIZE_NAMES,
     Score,
     drift,
     errors,
@@ -112,6 +114,23 @@ def test_a_score_of_the_truth_is_nothing_but_what_its_means_do_to_sizes(trajecto
     assert told["free"]["event"] == told["lead 20"]["event"] == 0.0
     assert 0 < told["sizes lead 20"]["width median"] < 0.01
     assert told[f"sizes lead 20, {trajectory.case.alloy}"] == told["sizes lead 20"]
+    assert told["sizes lead 20"]["alone"] == 0.0
+    score.add(trajectory, 1, np.zeros_like(trajectory.theta[1:]))
+    assert score.summary()["sizes lead 1"]["alone"] == 1.0, "a cold plate has no pool"
+
+
+def test_sizes_of_each_regime_and_alloy_stand_in_a_table_of_those_that_learned(tmp_path: Path) -> None:
+    told = {f"{name} {level}": at for name in SIZE_NAMES for level, at in (("median", 0.01), ("p95", 0.05))}
+    errors = {
+        f"sizes {suite.SIZES_AT}{of}": told | {"pools": 1200, "alone": 0.002} for of in ("", ", keyhole", ", IN718")
+    }
+    results = Results(tmp_path / "results.json")
+    for name, kind in (("asno", "learned"), ("persistence", "trivial")):
+        results.add(Row("melt_pool", name, kind, 0, "small", errors))
+    lines = suite.parts(results, "small").splitlines()[2:]
+    assert lines == [
+        f"| asno | {of} | 1,200 | 1.00 / 5.00 | 1.00 / 5.00 | 1.00 / 5.00 | 0.2 |" for of in ("IN718", "keyhole")
+    ]
 
 
 # --- the test set
