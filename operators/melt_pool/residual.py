@@ -1,11 +1,11 @@
 """Residual: what a forecast missed where the field was last seen, carried to the moment that is asked.
 
-    R(t + k dt, z) = w(z) b^k R(t, z) + (1 - w(z)) (G_k R)(z),       w(z) = exp(-(r/REACH)^2)
+    R(t + k dt, z) = w_k(z) R(t, z) + (1 - w_k(z)) (G_k R)(z),       w_k(z) = s b^k exp(-(r/REACH)^2)
 
 r is the distance from the beam. Near it an operator goes on getting wrong what it gets wrong, so that part goes with
-the beam and only fades (b a frame). Away from it the miss is heat that lies in the metal or is absent from it: G_k
-leaves it there while the window moves on and turns, and spreads it as a cold plate does (alpha = k_cold/c_cold) in that
-time.
+the beam as long as the beam is what it was (s, `alike`), and fades (b a frame). The rest is heat that lies in the metal
+or is absent from it: G_k leaves it there while the window moves on and turns, and spreads it as a cold plate does
+(alpha = k_cold/c_cold) in that time.
 """
 
 import math
@@ -16,15 +16,24 @@ import numpy as np
 
 from operators.window import WindowGrid
 
-REACH, FADING = 4.0, 0.95  # d; of what goes with the beam, a frame. Chosen on six trajectories of no test set
+REACH, FADING = 4.0, 0.95  # d; of what goes with the beam, a frame. Chosen on trajectories of no test set
 Pose = tuple[float, float, float]  # x, y of the beam, d; heading, rad
 
 
-def carried(missed: np.ndarray, then: Pose, now: Pose, frames: int, spread: float, grid: WindowGrid) -> np.ndarray:
-    """What is missed now (x, y, z) of what was `missed` then, `frames` earlier; spread = alpha t, in d^2."""
-    near = _nearness(grid)
+def carried(
+    missed: np.ndarray, then: Pose, now: Pose, frames: int, spread: float, grid: WindowGrid, share: float = 1.0
+) -> np.ndarray:
+    """What is missed now (x, y, z) of what was `missed` then, `frames` earlier; spread = alpha t, in d^2; share: s."""
+    near = share * FADING**frames * _nearness(grid)
     stays = diffused(moved(missed, then, now, grid), spread, grid)
-    return (near * FADING**frames * missed + (1 - near) * stays).astype(missed.dtype)
+    return (near * missed + (1 - near) * stays).astype(missed.dtype)
+
+
+def alike(then: Pose, now: Pose, q_then: float, q_now: float) -> float:
+    """How much of a beam is what it was: min(1, q_now/q_then) max(0, cos(turn)). Nothing of one that was off."""
+    if q_then <= 0:
+        return 0.0
+    return min(1.0, q_now / q_then) * max(0.0, math.cos(now[2] - then[2]))
 
 
 def moved(field: np.ndarray, then: Pose, now: Pose, grid: WindowGrid) -> np.ndarray:

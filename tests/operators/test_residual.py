@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from operators.melt_pool.residual import FADING, REACH, carried, diffused, moved
+from operators.melt_pool.residual import FADING, REACH, alike, carried, diffused, moved
 from operators.window import WindowGrid
 
 GRID = WindowGrid()
@@ -61,3 +61,17 @@ def test_near_the_beam_it_goes_with_the_beam_and_fades() -> None:
     assert now[centre] == pytest.approx(FADING**10, abs=1e-3)
     behind = int(np.argmin(np.abs(GRID.x + 6.0)))
     assert now[behind].max() > 0.2, "and what is in the metal is left behind"
+
+
+def test_what_goes_with_a_beam_goes_with_the_power_and_the_heading_it_had() -> None:
+    """The rest stays in the metal: what is missed is never dropped."""
+    assert alike(HERE, HERE, 5.0, 5.0) == alike(HERE, HERE, 5.0, 9.0) == 1.0
+    assert alike(HERE, HERE, 5.0, 2.0) == pytest.approx(0.4)
+    assert alike(HERE, HERE, 0.0, 5.0) == alike(HERE, HERE, 5.0, 0.0) == 0.0
+    assert alike(HERE, (0.0, 0.0, math.pi / 3), 5.0, 5.0) == pytest.approx(0.5)
+    assert alike(HERE, (0.0, 0.0, math.pi), 5.0, 5.0) == 0.0
+    missed, ahead = blob((0.0, 0.0), 1.0), (0.5, 0.0, 0.0)
+    off = carried(missed, HERE, ahead, 1, 0.0, GRID, share=0.0)
+    assert off == pytest.approx(moved(missed, HERE, ahead, GRID))
+    half = carried(missed, HERE, ahead, 1, 0.0, GRID, share=0.5)
+    assert half == pytest.approx((off + carried(missed, HERE, ahead, 1, 0.0, GRID)) / 2)

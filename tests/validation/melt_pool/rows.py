@@ -15,7 +15,7 @@ from operators import card, response
 from operators.engine import Engine, joined
 from operators.melt_pool.forcing import NARROWED
 from operators.melt_pool.plan import TRAVEL
-from operators.melt_pool.residual import carried
+from operators.melt_pool.residual import alike, carried
 from operators.operator import Operator, Task
 from operators.window import WindowGrid
 from tests.validation.melt_pool.case import COARSE, Trajectory, solved
@@ -78,8 +78,13 @@ class Carried:
         missed = trajectory.theta[:-lead].astype(np.float32) - free[:-lead]
         groups, poses = case.stream.groups, case.poses
         spread = groups.k_cold / groups.c_cold * lead * TRAVEL / case.stream.peclet
-        then_now = zip(missed, poses[:-lead], poses[lead:], strict=True)
-        return free[lead:] + np.stack([carried(m, then, now, lead, spread, grid) for m, then, now in then_now])
+        heats = [float(rows[-2, 3]) for rows in case.stretches]
+        out = []
+        for k, miss in enumerate(missed):
+            then, now = poses[k], poses[k + lead]
+            share = alike(then, now, heats[k], heats[k + lead])
+            out.append(free[k + lead] + carried(miss, then, now, lead, spread, grid, share))
+        return np.stack(out)
 
 
 @cache
