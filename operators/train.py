@@ -201,31 +201,48 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="operators.train", description="Train an operator and write its card.")
     parser.add_argument("name", choices=["melt-pool", "melt-pool-camera"])
-    parser.add_argument("--trajectories", type=int, help="1600; of the camera operator 1400 coarse tracks")
+    positive, natural = _at_least(1), _at_least(0)
+    parser.add_argument("--trajectories", type=positive, help="1600; of the camera operator 1400 coarse tracks")
     parser.add_argument(
-        "--more", type=int, default=0, help="draws after those, only those with events that the coarse teacher makes"
+        "--more",
+        type=natural,
+        default=0,
+        help="draws after those, of which only the coarse with events are made",
     )
-    parser.add_argument("--data-seed", type=int, default=0)
-    parser.add_argument("--fine", type=int, default=300, help="fine tracks, of the camera operator")
-    parser.add_argument("--validation", type=int, default=20, help="tracks, of the camera operator")
-    parser.add_argument("--test", type=int, default=40, help="tracks, of the camera operator; half as many of alloys")
-    parser.add_argument("--steps", type=int, help="of each seed: 10000; of the camera operator 600")
-    parser.add_argument("--seeds", type=int, default=3, help="runs; the best by validation is shipped")
+    parser.add_argument("--data-seed", type=natural, default=0)
+    parser.add_argument("--fine", type=positive, default=300, help="fine tracks, of the camera operator")
+    parser.add_argument("--validation", type=positive, default=20, help="tracks, of the camera operator")
+    parser.add_argument("--test", type=positive, default=40, help="of the camera operator; half as many of alloys")
+    parser.add_argument("--steps", type=positive, help="of each seed: 10000; of the camera operator 600")
+    parser.add_argument("--seeds", type=positive, default=3, help="runs; the best by validation is shipped")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make the data")
+    parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes that make the data")
     parser.add_argument("--work", type=Path, help="keep samples and checkpoints here, and go on from them")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
     told = parser.parse_args()
     if told.name == "melt-pool-camera":
         from operators.camera import recipe as camera  # a recipe trains by this module
 
-        some = told.trajectories or 1400, told.fine, told.validation, told.test, told.steps or 600, told.seeds
-        camera.train(*some, told.work, told.out)
+        sets = told.trajectories or 1400, told.fine, told.validation, told.test
+        camera.train(*sets, told.steps or 600, told.seeds, told.work, told.out)
         return
     from operators.melt_pool.recipe import train
+    from operators.melt_pool.samples import FEWEST
 
-    some = told.trajectories or 1600, told.data_seed, told.steps or 10_000, told.seeds
-    train(*some, told.device, told.workers, told.work, told.out, told.more)
+    trajectories = told.trajectories or 1600
+    if trajectories < FEWEST:
+        parser.error(f"--trajectories must be at least {FEWEST}: fewer leave none to choose by and none to test")
+    how = told.data_seed, told.steps or 10_000, told.seeds, told.device, told.workers
+    train(trajectories, *how, told.work, told.out, told.more)
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"a whole number of at least {least} is wanted, not {text!r}")
+        return int(text)
+
+    return read
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from operators.window import WindowGrid
 PECLET = CONDITION.index("peclet")
 AT_ONCE = 16  # windows
 NAMES = ("forcing", "told", "target", "trajectory")
+PAIRS = 20  # of trajectories, one straight and one eventful: the last but one is for validation, the last for test
+FEWEST = 2 * PAIRS  # trajectories of which all three splits have some
 LOSSES = "losses"  # by which forcings were made
 
 
@@ -43,10 +45,9 @@ class Samples:
         return Samples(*(torch.from_numpy(a) for a in (fields, told, target)), np.asarray(trajectory))
 
     def part(self, which: str) -> Tensor:
-        """Rows of a split. Of each twenty pairs of trajectories (one straight, one eventful) one pair is for
-        validation and one for test."""
-        pair = self.trajectory // 2 % 20
-        chosen = {"fit": pair < 18, "validation": pair == 18, "test": pair == 19}[which]
+        """Rows of a split: fit, validation or test."""
+        pair = self.trajectory // 2 % PAIRS
+        chosen = {"fit": pair < PAIRS - 2, "validation": pair == PAIRS - 2, "test": pair == PAIRS - 1}[which]
         return torch.from_numpy(np.flatnonzero(chosen))
 
     def to(self, device: str) -> "Samples":

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from operators.melt_pool.trajectories import (
 )
 from operators.operator import Stream
 from operators.reference.rule import RULE
+from operators.train import main
 from operators.window import WindowGrid
 
 GRID = WindowGrid()
@@ -331,3 +333,24 @@ def test_the_recipe_writes_weights_and_a_card_that_says_how(
     assert told["validation"]["test"] == told["validation"]["test_by_seed"][told["training"]["seed"]]
     assert model.sizes["sections"] == len(told["grid"]["x"])
     assert json.loads(json.dumps(told)) == told
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (["--trajectories", "39"], "at least 40"),
+        (["--trajectories", "none"], "at least 1"),
+        (["--steps", "0"], "at least 1"),
+        (["--more", "-3"], "at least 0"),
+        (["--seeds", "0"], "at least 1"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(
+    asked: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recipe, "train", lambda *told: pytest.fail("it began"))
+    monkeypatch.setattr(sys, "argv", ["operators.train", "melt-pool", *asked])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
