@@ -1,17 +1,18 @@
 """Laws: completeness, randomised weights, stability and batches of the maps, measured on trajectories."""
 
-import copy
-
 import numpy as np
 import torch
+from torch import Tensor
 
 from operators.attribution.gradients import Gradients
 from operators.attribution.moments import Moments
 from operators.attribution.shares import between
+from operators.melt_pool.asno import Asno
 from tests.validation.attribution.adjoint import Asked, ranked
 
 CLOSE = 1e-3  # relative: of inputs that are close
 TRIES = 4
+HOTTEST = 2.0  # asinh(theta) of about 3.6: hotter than metal boils
 
 
 def path_of(one: Asked) -> Moments:
@@ -33,13 +34,27 @@ def maps(one: Asked, gradients: Gradients, path: Moments | None = None) -> tuple
     return (found.by_moment * path.values)[:, :3], found.by_forcing.sum(0)
 
 
+class Bounded(Asno):
+    """An operator whose field is scaled down until it is nowhere beyond HOTTEST: shuffled weights make fields that no
+    float holds once their hyperbolic sine is taken."""
+
+    def forward(self, forcing: Tensor, condition: Tensor) -> Tensor:
+        field = super().forward(forcing, condition)
+        largest = field.detach().abs().flatten(1).amax(1).clamp(min=HOTTEST)
+        return field * (HOTTEST / largest)[:, None, None, None]
+
+
 def randomised(gradients: Gradients, seed: int = 0) -> Gradients:
-    """The same operator with the entries of each weight shuffled (MPRT: Adebayo et al., arXiv 1810.03292)."""
-    draw, model = torch.Generator().manual_seed(seed), copy.deepcopy(gradients.model)
+    """The same operator with the entries of each weight shuffled (MPRT: Adebayo et al., arXiv 1810.03292). What
+    evaporates stays as it was fitted."""
+    draw, model = torch.Generator().manual_seed(seed), Bounded(**gradients.model.sizes).to(gradients.device)
+    model.load_state_dict(gradients.model.state_dict())
     with torch.no_grad():
-        for weight in model.parameters():
-            weight.copy_(weight.flatten()[torch.randperm(weight.numel(), generator=draw)].view_as(weight))
-    return Gradients(model, gradients.grid, gradients.device)
+        for name, weight in model.named_parameters():
+            if not name.startswith("losses."):
+                order = torch.randperm(weight.numel(), generator=draw).to(weight.device)
+                weight.copy_(weight.flatten()[order].view_as(weight))
+    return Gradients(model.eval(), gradients.grid, gradients.device)
 
 
 def kept_by_random_weights(one: Asked, gradients: Gradients, seed: int) -> dict[str, float]:

@@ -80,6 +80,15 @@ def test_random_weights_make_another_map(one: adjoint.Asked, gradients: Gradient
     assert found["moments"] < 0.9
 
 
+def test_random_weights_forecast_something(one: adjoint.Asked, gradients: Gradients) -> None:
+    """And nothing beyond what a float holds, or their map would be none."""
+    path, of, against = laws.path_of(one), gradients, laws.randomised(gradients, 0)
+    (right,), (wrong,) = ([each.theta for each in every([path], one.scalar)] for every in (of, against))
+    assert np.isfinite(wrong).all()
+    assert np.abs(wrong).max() <= np.sinh(laws.HOTTEST) * 1.001
+    assert np.abs(wrong - right).mean() > 0.1
+
+
 def test_close_inputs_have_close_maps_in_any_batch(one: adjoint.Asked, gradients: Gradients) -> None:
     assert laws.steadiness(one, gradients, np.random.default_rng(0)) < 60
     assert laws.batched([one, adjoint.asked(4)], gradients) < 1e-3
@@ -110,6 +119,10 @@ def test_the_suite_keeps_what_it_has_made(tmp_path: Path, monkeypatch: pytest.Mo
     results = suite.run("smoke", ["bdf"], out, 1.0, tmp_path)
     assert results["smoke"]["bdf"] == {"BDF-1": 0.0}
     assert "BDF-1" in page.text(results["smoke"])
+    monkeypatch.setattr(suite.bdf, "errors", lambda: {"BDF-1": 0.5})
+    again = suite.run("smoke", ["bdf"], out, 1.0, tmp_path, again=True)
+    assert again["smoke"]["bdf"] == {"BDF-1": 0.5}
+    assert again["smoke"]["radial"] == results["smoke"]["radial"], "what was not asked for is left as it was"
 
 
 @pytest.mark.skipif(not RESULTS, reason="no results yet")
