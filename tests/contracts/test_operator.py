@@ -129,8 +129,9 @@ def test_streams_in_one_step_do_not_meet(operator: Operator, stream: Stream, nea
 
 
 def test_heat_is_remembered_until_it_is_forgotten(operator: Operator, stream: Stream) -> None:
+    """The peak of a beam is there within half a diameter; what is remembered is the heat that lies behind it."""
     warm = operator.step([Task(stream, track(6), [])])[0]
-    assert warm[5].theta.max() > warm[0].theta.max()
+    assert warm[5].theta.sum() > 1.5 * warm[0].theta.sum()
     off = operator.step([Task(stream, track(1, 6, q=0.0), [])])[0][0]
     assert 0 < off.theta.max() < warm[5].theta.max()
     operator.forget("s")
