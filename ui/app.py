@@ -3,7 +3,7 @@
 Everything that a page needs is served from here: scripts, styles and fonts come from no other host.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from dash import ClientsideFunction, Dash, Input, page_container, register_page
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.middleware.base import RequestResponseEndpoint
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twin.clock import Clock, SystemClock
@@ -31,7 +32,7 @@ from ui.files import mount_files
 from ui.live import Feed, Page, mount
 from ui.pages import floor, machine, models, people, replay
 from ui.pages.builds import page as builds
-from ui.pages.shell import shell
+from ui.pages.shell import lost, shell
 from ui.replay import asking
 from ui.replay.serve import Replays, mount_replays
 
@@ -101,21 +102,23 @@ def build_app(
     )
     for page in PAGES:
         register_page(page.name, path=page.path, title=f"{page.title} – Meltwin", layout=_laid_out(page))
+    register_page("not_found_404", title="No such page – Meltwin", layout=lambda **asked: lost(PAGES))
     app.layout = page_container
     app.clientside_callback(
         ClientsideFunction("meltwin", "choose"), Input(ids.MACHINES, "value"), prevent_initial_call=True
     )
-    server.add_middleware(_PagePaths)
+    server.add_middleware(_PagePaths, routes=server.router.routes)
     guard(server, access, allowed_hosts)
     return app
 
 
 class _PagePaths:
-    """Every page's address is answered as the root's is, which alone makes Dash ready: the browser then says which page
-    it stands for. `/?machine=NAME`, as the machine's page was called before there was a floor, leads there."""
+    """What no route has is a page's address, or nobody's, and is answered as the root's is, which alone makes Dash
+    ready: the browser then says which page it stands for. `/?machine=NAME`, as the machine's page was called before
+    there was a floor, leads there."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._app, self._routes = app, tuple(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -124,7 +127,7 @@ class _PagePaths:
                 to = f"{machine.PAGE.path}?{urlencode({'machine': asked['machine'][0]})}"
                 await RedirectResponse(to)(scope, receive, send)
                 return
-            if scope["path"] in {page.path for page in PAGES}:
+            if scope["method"] == "GET" and all(route.matches(scope)[0] is Match.NONE for route in self._routes):
                 scope = {**scope, "path": "/", "raw_path": b"/"}
         await self._app(scope, receive, send)
 

@@ -201,5 +201,20 @@ def test_an_address_from_before_there_was_a_floor_leads_to_its_machine(browser: 
     page.wait_for_function("document.querySelector('#facts')?.textContent.includes('SS316L')", timeout=PATIENCE_MS)
 
 
+def test_an_address_that_no_page_has_leads_to_those_that_there_are(browser: Any, serve: Callable[..., str]) -> None:
+    faults: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" and not _harmless(said) else None)
+    page.goto(f"{serve(SyntheticStore(now_s=time.time()))}/nowhere")
+    page.get_by_text("There is no such page").wait_for(timeout=PATIENCE_MS)
+    assert not page.locator("[data-page]").count(), "nothing is asked of the server"
+    painted = "element => getComputedStyle(element).backgroundColor"
+    assert page.locator(".page").evaluate(painted) == "rgba(0, 0, 0, 0)", "nothing is wrong with the machine"
+    page.locator("nav a").first.click()
+    page.wait_for_function("document.querySelector('[data-page=floor]')", timeout=PATIENCE_MS)
+    assert faults == []
+
+
 def _harmless(said: Any) -> bool:
     return any(words in said.text for words in HARMLESS)

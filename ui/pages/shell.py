@@ -23,22 +23,32 @@ THEME = {
 
 def shell(page: Page, pages: Sequence[Page]) -> Any:
     """The whole document body of a page, which the live feed knows by its name."""
+    if not _sees(page):
+        return _framed(page, pages, _refusal(page))
+    content = html.Main(page.layout(), id=ids.CONTENT, className="content", tabIndex=-1)
+    return _framed(page, pages, content, **{"data-page": page.name})
+
+
+def lost(pages: Sequence[Page]) -> Any:
+    """The same of an address that no page has."""
+    words = [html.H2("There is no such page"), html.P("The links above lead to those that there are.")]
+    return _framed(None, pages, html.Main(words, id=ids.CONTENT, className="refusal", tabIndex=-1))
+
+
+def _framed(page: Page | None, pages: Sequence[Page], content: Any, **told: str) -> Any:
+    """told: without a page's name nothing is asked of the server."""
     bar = [
         html.A("Skip to the charts", href=f"#{ids.CONTENT}", className="skip"),
         html.Header(_bar(page, pages), className="bar"),
     ]
-    content = (
-        html.Main(page.layout(), id=ids.CONTENT, className="content", tabIndex=-1) if _sees(page) else _refusal(page)
-    )
-    told = {"data-page": page.name} if _sees(page) else {}  # without it nothing is asked of the server
     return dmc.MantineProvider(
-        html.Div([*bar, content], **told, className="page" if told else "page refused"),
+        html.Div([*bar, content], **told, className="page" if told else "page shut"),
         defaultColorScheme="auto",
         theme=THEME,
     )
 
 
-def _bar(page: Page, pages: Sequence[Page]) -> list[Any]:
+def _bar(page: Page | None, pages: Sequence[Page]) -> list[Any]:
     return [
         html.Div([html.Span(className="mark", **{"aria-hidden": "true"}), html.H1("Meltwin")], className="brand"),
         html.Nav([_link(each, each is page) for each in pages if _sees(each)], **{"aria-label": "Pages"}),
