@@ -12,6 +12,7 @@ from operators.melt_pool import shards
 from operators.melt_pool.losses import Losses, fitted
 from operators.melt_pool.plan import LOWEST, TRAVEL
 from operators.melt_pool.trajectories import CONDITION, condition, draw, teacher
+from operators.operator import Stream
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
 
@@ -21,11 +22,16 @@ TRACKS = 5 / 8  # a trajectory
 LEFT_OUT = 5  # one of so many scores
 
 
-def track(number: int, seed: int) -> np.ndarray:
-    """(condition..., q, share) of one."""
+def drawn(number: int, seed: int) -> tuple[Stream, float, float, float]:
+    """(stream, about how deep its pool will be, q, depth of the source) of a track."""
     rng = np.random.default_rng([seed, STREAM, number])
     stream, beam, deep = draw(rng, WindowGrid())
-    q, depth = beam.source(1.0 if rng.random() < 0.5 else rng.uniform(LOWEST, 1.0))
+    return stream, deep, *beam.source(1.0 if rng.random() < 0.5 else rng.uniform(LOWEST, 1.0))
+
+
+def track(number: int, seed: int) -> np.ndarray:
+    """(condition..., q, share) of one."""
+    stream, deep, q, depth = drawn(number, seed)
     solver = MeltPoolSolver(stream.groups, teacher(stream.peclet, deep, False), surface=stream.surface)
     frame = TRAVEL / stream.peclet
     for k in range(FRAMES):
@@ -38,10 +44,12 @@ def track(number: int, seed: int) -> np.ndarray:
 
 
 def made(count: int, seed: int, path: Path, workers: int = 1) -> np.ndarray:
-    """(track, condition + 2), read where they lie, made and kept where not."""
+    """(track, condition + 2), read where they lie as they would be drawn now, made and kept where not."""
     if path.is_file():
         kept: np.ndarray = np.load(path)
-        if len(kept) == count:
+        stream, _, q, depth = drawn(count - 1, seed)
+        last = np.array([*condition(stream, depth, fine=False), q])
+        if len(kept) == count and np.array_equal(kept[-1, :-1], last):
             return kept
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=shards.alone) as pool:
         rows = np.stack(list(pool.map(partial(track, seed=seed), range(count), chunksize=10)))

@@ -69,8 +69,9 @@ def made(
             return made(trajectories, seed, workers, Path(folder), progress, more, losses)
     paths = shards.made(trajectories, seed, work / "shards", workers, progress, more)
     gathered = folder_of(work, trajectories, seed, more)
-    if not _holds(gathered, paths, losses):
-        shutil.rmtree(gathered, ignore_errors=True)  # and with it the checkpoints of what learned from other samples
+    if _is_of_others(gathered, paths, losses):
+        shutil.rmtree(gathered)  # and with it the checkpoints of what learned from other samples
+    if not all((gathered / f"{name}.npy").is_file() for name in NAMES):
         gather(paths, gathered, workers, losses)
     return Samples.read(gathered)
 
@@ -80,13 +81,14 @@ def folder_of(work: Path, trajectories: int, seed: int, more: int = 0) -> Path:
     return work / (f"samples-{seed}-{trajectories}" + (f"-{more}" if more else ""))
 
 
-def _holds(folder: Path, paths: list[Path], losses: Losses | None) -> bool:
-    """Whether samples are of these shards, by these losses."""
-    if not all((folder / f"{name}.npy").is_file() for name in (*NAMES, LOSSES)):
-        return False
+def _is_of_others(folder: Path, paths: list[Path], losses: Losses | None) -> bool:
+    """Whether a folder has samples of other shards, or by other losses; one with checkpoints alone has not."""
     told, trajectory = _named(paths)
-    now = {"told": told, "trajectory": trajectory, LOSSES: _flat(losses)}
-    return all(np.array_equal(np.load(folder / f"{name}.npy"), array) for name, array in now.items())
+    for name, now in (("told", told), ("trajectory", trajectory), (LOSSES, _flat(losses))):
+        kept = folder / f"{name}.npy"
+        if kept.is_file() and not np.array_equal(np.load(kept), now):
+            return True
+    return (folder / "told.npy").is_file() and not (folder / f"{LOSSES}.npy").is_file()  # of before there were any
 
 
 def _named(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,8 @@
 """Laws of what evaporates: nothing in the dark, more with the power, as the ledgers of the reference say; what is kept
 reaches the forcing of the engine, of the samples and of the gradients alike."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,14 @@ def test_gradients_are_those_of_what_is_kept(losses: Losses) -> None:
     up, down = (moments.put(moments.values + np.array([sign * step, 0, 0, 0])) for sign in (1, -1))
     high, low = gradients.values([up, down], scalar)
     assert found.by_moment[:, 0].sum() == pytest.approx((high - low) / (2 * step), rel=0.1)
+
+
+def test_ledgers_of_other_draws_are_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "ledgers.npy"
+    first = ledgers.made(2, 3, path)
+    written = path.stat().st_mtime_ns
+    assert np.array_equal(ledgers.made(2, 3, path), first)
+    assert path.stat().st_mtime_ns == written, "what lies there is read"
+    other = ledgers.made(2, 4, path)
+    assert not np.array_equal(other, first)
+    assert np.array_equal(other[1], ledgers.track(1, 4))

@@ -130,6 +130,11 @@ def test_samples_are_gathered_anew_where_losses_or_shards_are_others(
     assert not torch.equal(kept, bare)
     assert not checkpoint.exists(), "what learned from other samples does not go on"
     assert torch.equal(samples(1, None).forcing.float(), bare)
+    for each in checkpoint.parent.iterdir():
+        each.unlink()
+    checkpoint.touch()
+    samples(1, None)
+    assert checkpoint.is_file(), "one that was brought without its samples goes on"
 
 
 def test_draws_after_the_first_are_eventful_coarse_and_for_fitting(
