@@ -58,9 +58,10 @@ def invoke(*arguments: object, code: int = 0) -> str:
 
 def test_a_headless_demo_commits_all_that_it_publishes(tmp_path: Path, mqtt_port: int) -> None:
     report = tmp_path / "r.json"
-    invoke("demo", "--headless", "--for", 3, "--report", report, "--seed", 5, "--mqtt-port", mqtt_port)
+    seconds = 10  # the last commit may wait a second for a busy machine: that must not look like a slow clock
+    invoke("demo", "--headless", "--for", seconds, "--report", report, "--seed", 5, "--mqtt-port", mqtt_port)
     row: dict[str, Any] = json.loads(report.read_text())
-    assert faults(row, messages=300, frames=100) == []
+    assert faults(row, messages=100 * seconds, frames=40 * seconds) == []
     assert row["seed"] == 5
     assert row["realtime_factor"]["machines"]["ded-1"] == pytest.approx(1.0, rel=0.25)
     assert row["realtime_factor"]["machines"]["lpbf-1"] < 0.01
