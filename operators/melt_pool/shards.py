@@ -30,7 +30,7 @@ SIZE = 40  # trajectories: two rounds of `trajectories.is_fine`
 
 def numbers(index: int, count: int, more: int = 0) -> list[int]:
     """The trajectories of a shard: of `count` in all, and of `more` numbers after them those with events that the
-    coarse teacher makes, three in eight: what they teach is most for their time, and they choose and score nothing."""
+    coarse teacher makes, two in five: what they teach is most for their time, and they choose and score nothing."""
     some = range(index * SIZE, min(count + more, (index + 1) * SIZE))
     return [number for number in some if number < count or (is_eventful(number) and not is_fine(number))]
 
