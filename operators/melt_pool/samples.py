@@ -17,13 +17,12 @@ from torch import Tensor
 from operators.melt_pool import shards
 from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
 from operators.melt_pool.losses import Losses
-from operators.melt_pool.trajectories import CONDITION
+from operators.melt_pool.trajectories import CONDITION, PAIRS, TEST, VALIDATION
 from operators.window import WindowGrid
 
 PECLET = CONDITION.index("peclet")
 AT_ONCE = 16  # windows
 NAMES = ("forcing", "told", "target", "trajectory")
-PAIRS = 20  # of trajectories, one straight and one eventful: the last but one is for validation, the last for test
 FEWEST = 2 * PAIRS  # trajectories of which all three splits have some
 LOSSES = "losses"  # by which forcings were made
 
@@ -47,7 +46,7 @@ class Samples:
     def part(self, which: str) -> Tensor:
         """Rows of a split: fit, validation or test."""
         pair = self.trajectory // 2 % PAIRS
-        chosen = {"fit": pair < PAIRS - 2, "validation": pair == PAIRS - 2, "test": pair == PAIRS - 1}[which]
+        chosen = {"fit": pair < VALIDATION, "validation": pair == VALIDATION, "test": pair == TEST}[which]
         return torch.from_numpy(np.flatnonzero(chosen))
 
     def to(self, device: str) -> "Samples":

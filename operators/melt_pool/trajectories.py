@@ -49,6 +49,8 @@ KINDS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
     "any": (0.2, {}),
 }
 """Share of the draws, and where they lie in the box."""
+PAIRS = 20  # of trajectories, one straight and one eventful, of which one chooses and one scores
+VALIDATION, TEST = PAIRS - 2, PAIRS - 1
 STRAIGHT_KEPT = frozenset({0, 1, 3, 6, 11, 18, 27, 38, 49, 59})  # frames of a straight track
 
 
@@ -112,7 +114,7 @@ def draw(rng: np.random.Generator, grid: WindowGrid) -> tuple[Stream, Beam, floa
 def is_fine(number: int) -> bool:
     """Whether the fine teacher makes a trajectory: two pairs of twenty to learn from, and all that choose and
     score (`samples.Samples.part`). The others are the coarse teacher's, at a tenth of the time."""
-    return number // 2 % 20 in (0, 1, 18, 19)
+    return number // 2 % PAIRS in (0, 1, VALIDATION, TEST)
 
 
 def is_eventful(number: int) -> bool:
