@@ -18,7 +18,7 @@ from operators import card
 from operators.melt_pool import ledgers
 from operators.melt_pool.asno import Asno
 from operators.melt_pool.forcing import AGO, CHANNELS, EXPONENTS
-from operators.melt_pool.ledgers import TRACKS, losses_of
+from operators.melt_pool.ledgers import TRACKS, kept_losses
 from operators.melt_pool.losses import Losses
 from operators.melt_pool.samples import Samples, folder_of, made
 from operators.melt_pool.trajectories import (
@@ -156,8 +156,9 @@ def train(
         print(f"{done} trajectories of {trajectories + more} draws, {time.time() - began:.0f} s", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:
-        ledger = (work or Path(folder)) / f"ledgers-{data_seed}.npy"
-        losses, off = losses_of(ledgers.made(round(TRACKS * trajectories), data_seed, ledger, workers))
+        here = work or Path(folder)
+        tracks = ledgers.made(round(TRACKS * trajectories), data_seed, here / f"ledgers-{data_seed}.npy", workers)
+        losses, off = kept_losses(tracks, here / f"losses-{data_seed}.npz")
     print(f"share that evaporates: off by {off:.3f} (rms), {time.time() - began:.0f} s", flush=True)
     data = made(trajectories, data_seed, workers, work, progress, more, losses)
     grid = WindowGrid()

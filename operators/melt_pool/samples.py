@@ -1,7 +1,9 @@
 """Samples: what the melt-pool recipe learns from, as arrays, split by trajectory."""
 
+import itertools
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -69,7 +71,7 @@ def made(
     paths = shards.made(trajectories, seed, work / "shards", workers, progress, more)
     gathered = folder_of(work, trajectories, seed, more)
     if _is_of_others(gathered, paths, losses):
-        shutil.rmtree(gathered)  # and with it the checkpoints of what learned from other samples
+        _set_aside(gathered)
     if not all((gathered / f"{name}.npy").is_file() for name in NAMES):
         gather(paths, gathered, workers, losses)
     return Samples.read(gathered)
@@ -78,6 +80,19 @@ def made(
 def folder_of(work: Path, trajectories: int, seed: int, more: int = 0) -> Path:
     """Where samples are gathered, and checkpoints of what learns from them lie."""
     return work / (f"samples-{seed}-{trajectories}" + (f"-{more}" if more else ""))
+
+
+def _set_aside(folder: Path) -> None:
+    """Arrays are gathered again in minutes; checkpoints, which took hours, are moved to a folder beside theirs."""
+    checkpoints = sorted(folder.glob("*.checkpoint"))
+    if checkpoints:
+        asides = (folder.with_name(f"{folder.name}-before-{n}") for n in itertools.count(1))
+        aside = next(each for each in asides if not each.exists())
+        aside.mkdir()
+        for each in checkpoints:
+            each.rename(aside / each.name)
+        warnings.warn(f"{folder} is of other draws or losses: what learned from it is in {aside} now", stacklevel=2)
+    shutil.rmtree(folder)
 
 
 def _is_of_others(folder: Path, paths: list[Path], losses: Losses | None) -> bool:

@@ -128,3 +128,25 @@ def test_ledgers_of_other_draws_are_made_anew(tmp_path: Path) -> None:
     other = ledgers.made(2, 4, path)
     assert not np.array_equal(other, first)
     assert np.array_equal(other[1], ledgers.track(1, 4))
+
+
+def test_what_was_fitted_is_read_again_whatever_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding must not make samples and checkpoints of hours those of other losses."""
+    rng, path = np.random.default_rng(0), tmp_path / "losses.npz"
+    rows = np.concatenate([rng.uniform(0.2, 1.5, (10, len(CONDITION))), rng.uniform(0.0, 0.4, (10, 2))], 1)
+    fits: list[Losses] = []
+
+    def fit(*given: torch.Tensor, seed: int) -> Losses:
+        torch.manual_seed(len(fits))  # as another machine would round, and more
+        fits.append(Losses().requires_grad_(False))
+        return fits[-1]
+
+    monkeypatch.setattr(ledgers, "fitted", fit)
+    first, off = ledgers.kept_losses(rows, path)
+    again, off_again = ledgers.kept_losses(rows, path)
+    assert len(fits) == 2, "one of a part, one of all"
+    assert off == off_again > 0
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+    other, _ = ledgers.kept_losses(rows[:9], path)
+    assert len(fits) == 4, "other ledgers, another fit"
+    assert not torch.equal(other.nets[0][0].weight, first.nets[0][0].weight)

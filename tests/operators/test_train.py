@@ -122,14 +122,19 @@ def test_samples_are_gathered_anew_where_losses_or_shards_are_others(
 
     bare = samples(1, None).forcing.float()
     checkpoint = folder_of(tmp_path, 2, 1) / "a.checkpoint"
-    checkpoint.touch()
+    checkpoint.write_text("hours of work")
     assert torch.equal(samples(1, None).forcing.float(), bare)
     assert checkpoint.is_file(), "nothing was made anew"
     torch.manual_seed(0)
-    kept = samples(1, Losses()).forcing.float()
+    with pytest.warns(UserWarning, match=r"in .*-before-1 now"):
+        kept = samples(1, Losses()).forcing.float()
     assert not torch.equal(kept, bare)
     assert not checkpoint.exists(), "what learned from other samples does not go on"
-    assert torch.equal(samples(1, None).forcing.float(), bare)
+    checkpoint.write_text("and again")
+    with pytest.warns(UserWarning, match=r"in .*-before-2 now"):
+        assert torch.equal(samples(1, None).forcing.float(), bare)
+    asides = [checkpoint.parent.with_name(f"{checkpoint.parent.name}-before-{n}") / checkpoint.name for n in (1, 2)]
+    assert [each.read_text() for each in asides] == ["hours of work", "and again"], "and is not thrown away"
     for each in checkpoint.parent.iterdir():
         each.unlink()
     checkpoint.touch()
