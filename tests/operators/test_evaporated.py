@@ -146,6 +146,7 @@ def test_what_was_fitted_is_read_again_whatever_the_threads(tmp_path: Path, monk
     again, off_again = ledgers.kept_losses(rows, path)
     assert len(fits) == 2, "one of a part, one of all"
     assert off == off_again > 0
+    assert not any(value.requires_grad for value in again.parameters()), "it has been fitted"
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
     other, _ = ledgers.kept_losses(rows[:9], path)
     assert len(fits) == 4, "other ledgers, another fit"
