@@ -1,5 +1,6 @@
 """Laws of attribution in the user's units: known causes are named, parts add up, the path is the forecast's own."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,25 @@ def test_parts_add_up_to_the_difference(engine: Engine) -> None:
     total = sum(float(row[name]) for row in rows for name in ("power", "scan speed", "direction"))
     assert total == pytest.approx(1e6 * told.brings.sum(), rel=1e-6)
     assert rows[0]["to"] == "in 0.5 ms"
+
+
+@pytest.mark.parametrize(
+    ("powers", "speeds"),
+    [
+        ([POWER] * 20 + [240.0] * 8, [SPEED] * 20 + [0.98] * 8),  # one against the other
+        ([POWER] * 20 + [260.0] * 8, [SPEED] * 4 + [SPEED + 0.012 * n for n in range(24)]),  # against many small ones
+    ],
+)
+def test_what_nearly_cancels_is_told_by_its_amounts(engine: Engine, powers: list[float], speeds: list[float]) -> None:
+    """No share beyond the whole is told, and amounts add up to the difference."""
+    told = why(engine, windows(powers, speeds=speeds))
+    said = sentence(told)
+    assert abs(told.difference) < 0.7 * np.abs(told.brings).sum(), "the case nearly cancels"
+    assert "%" not in said
+    assert "It is made of +" in said
+    amounts = [float(each) for each in re.findall(r"([+-][\d.]+) um", said)]
+    assert len(amounts) >= 2
+    assert sum(amounts) == pytest.approx(1e6 * told.difference, abs=0.1 * sum(map(abs, amounts)))
 
 
 def test_what_is_planned_is_said_to_be_ahead(engine: Engine) -> None:
