@@ -21,6 +21,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from operators.options import add_device, at_least
+
 PROBE_STEPS = 4  # timed where a run is given seconds, before the first guess of how many fit; the first is thrown away
 RECENT_STEPS = 50  # by which the guess is made again after each: a machine may be slow for a while
 LEARNING_SHARE = 0.85  # of given seconds; the rest is for scoring
@@ -201,7 +203,7 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="operators.train", description="Train an operator and write its card.")
     parser.add_argument("name", choices=["melt-pool", "melt-pool-camera"])
-    positive, natural = _at_least(1), _at_least(0)
+    positive, natural = at_least(1), at_least(0)
     parser.add_argument("--trajectories", type=positive, help="1600; of the camera operator 1400 coarse tracks")
     parser.add_argument(
         "--more",
@@ -215,7 +217,7 @@ def main() -> None:
     parser.add_argument("--test", type=positive, default=40, help="of the camera operator; half as many of alloys")
     parser.add_argument("--steps", type=positive, help="of each seed: 10000; of the camera operator 600")
     parser.add_argument("--seeds", type=positive, default=3, help="runs; the best by validation is shipped")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_device(parser)
     parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes that make the data")
     parser.add_argument("--work", type=Path, help="keep samples and checkpoints here, and go on from them")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
@@ -234,15 +236,6 @@ def main() -> None:
         parser.error(f"--trajectories must be at least {FEWEST}: fewer leave none to choose by and none to test")
     how = told.data_seed, told.steps or 10_000, told.seeds, told.device, told.workers
     train(trajectories, *how, told.work, told.out, told.more)
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"a whole number of at least {least} is wanted, not {text!r}")
-        return int(text)
-
-    return read
 
 
 if __name__ == "__main__":

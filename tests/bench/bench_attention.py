@@ -14,6 +14,7 @@ from torch import nn
 
 from operators.nets.attention import Layer
 from operators.nets.lrsa import Block
+from operators.options import add_device
 
 POINTS = (2_048, 4_096, 8_192, 16_384, 32_768)
 WIDTH, HEADS, LATENTS = 64, 4, 64
@@ -57,7 +58,7 @@ def slope(points: list[int], values: list[float]) -> float:
 
 def main(argv: list[str]) -> int:
     parser = ArgumentParser(prog="tests.bench attention", description="LRSA and full attention against the points.")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_device(parser)
     parser.add_argument("--most", type=int, default=POINTS[-1], help="points")
     told = parser.parse_args(argv)
     points = [n for n in POINTS if n <= told.most]

@@ -26,6 +26,7 @@ from operators import card
 from operators.engine import Engine
 from operators.melt_pool.trajectories import teacher
 from operators.operator import Stream, Task
+from operators.options import add_device, at_least
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
@@ -162,9 +163,9 @@ def _line(name: str, found: Figures) -> str:
 
 def main(argv: list[str]) -> int:
     parser = ArgumentParser(prog="tests.bench forecast", description="The shipped operator against the reference.")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch", type=int, help="streams side by side; left out: 1, on a GPU 64")
-    parser.add_argument("--repeats", type=int, default=7)
+    add_device(parser)
+    parser.add_argument("--batch", type=at_least(1), help="streams side by side; left out: 1, on a GPU 64")
+    parser.add_argument("--repeats", type=at_least(1), default=7)
     parser.add_argument("--out", type=Path, help="the figures as JSON")
     told = parser.parse_args(argv)
     model, known = card.load(card.names()[0], device=told.device)

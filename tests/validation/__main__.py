@@ -25,6 +25,8 @@ SUITES["hfluxno"] = lambda argv: max(
 )
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(f"usage: python -m tests.validation {{{','.join(SUITES)}}} [options]")
+    if sys.argv[1] not in SUITES:
+        sys.exit(f"no suite {sys.argv[1]}: there are {', '.join(SUITES)}")
     sys.exit(SUITES[sys.argv[1]](sys.argv[2:]))

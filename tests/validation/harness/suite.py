@@ -17,6 +17,7 @@ import torch
 
 from operators.learner import MapLearner, MarchLearner, Scaled
 from operators.nets.consistency import consistency
+from operators.options import add_device, at_least
 from operators.problem import March, Problem
 from operators.train import Manner, Run
 from tests.validation.harness import contenders, kept, linear, page, score, stress, table
@@ -332,9 +333,9 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
     parser.add_argument(
         "--operators", help=f"some, with commas; {PLAIN}: what needs no training; left out: all (smoke: a few)"
     )
-    parser.add_argument("--seeds", type=int, help="how many; left out: the budget's")
-    parser.add_argument("--jobs", type=int, default=1, help="rows side by side, one thread each")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seeds", type=at_least(1), help="how many; left out: the budget's")
+    parser.add_argument("--jobs", type=at_least(1), default=1, help="rows side by side, one thread each")
+    add_device(parser)
     parser.add_argument("--again", action="store_true", help="make rows that are there already once more")
     parser.add_argument("--out", type=Path, help="folder of the results files; left out: beside each suite")
     parser.add_argument("--docs", action="store_true", help="run nothing: write docs/operators.md from the results")

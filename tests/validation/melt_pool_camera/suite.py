@@ -23,6 +23,7 @@ from operators.camera.recipe import CameraLearner, run_of, sets, share
 from operators.camera.samples import Tracks, made, solved
 from operators.camera.score import errors, seen_of, summary
 from operators.nets.heat import Beam, Heated
+from operators.options import at_least
 from operators.train import Run
 from tests.validation.harness import page, table
 from tests.validation.harness.rows import Results, Row
@@ -214,7 +215,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"tests.validation {NAME}", description="The melt pool by a camera.")
     parser.add_argument("--budget", choices=list(BUDGETS), default="small")
     parser.add_argument("--operators", help="some, with semicolons; left out: all")
-    parser.add_argument("--seeds", type=int, help="of each learned row; left out: the budget's")
+    parser.add_argument("--seeds", type=at_least(1), help="of each learned row; left out: the budget's")
     parser.add_argument("--jobs", type=int, help="taken and not used: rows come one after the other")
     parser.add_argument("--device", help="taken and not used: the solve is on the CPU")
     parser.add_argument("--out", type=Path, help="folder of the results file; left out: beside the suite")

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from operators.options import at_least
 from tests.validation.harness import page, score, table
 from tests.validation.harness.budgets import BUDGETS
 from tests.validation.harness.rows import Results, Row, made
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests.validation radial", description="Kernels from contexts of pairs.")
     parser.add_argument("--budget", choices=list(BUDGETS), default="small")
     parser.add_argument("--operators", help="some, with commas; left out: all")
-    parser.add_argument("--seeds", type=int, help="of what learns; left out: the budget's")
+    parser.add_argument("--seeds", type=at_least(1), help="of what learns; left out: the budget's")
     parser.add_argument("--again", action="store_true", help="make rows that are there already once more")
     parser.add_argument("--out", type=Path, default=RESULTS, help="results file; left out: beside the suite")
     parser.add_argument("--docs", action="store_true", help="run nothing: write docs/operators.md from the results")
