@@ -148,13 +148,13 @@ def sentence(told: Attribution) -> str:
     named = [event for event in told.events() if abs(event.brings) > WORTH * max(total, 1e-30)][:NAMED]
     if not named:
         return f"{head} {_hangs_on(told)}"
-    rest = told.difference - sum(event.brings for event in named)
-    untold = abs(rest) > WORTH * max(total, abs(told.difference))
-    if any(event.brings * told.difference < 0 for event in named) or (untold and rest * told.difference < 0):
+    left = told.difference - sum(event.brings for event in named)
+    untold = abs(left) > WORTH * max(total, abs(told.difference))
+    if any(event.brings * told.difference < 0 for event in named) or (untold and left * told.difference < 0):
         # per cents of what nearly cancels say nothing
         parts = [f"{amount(event.brings, told.of, sign=True)} from {_said(event)}" for event in named]
         if untold:
-            parts.append(f"{amount(rest, told.of, sign=True)} from all else")
+            parts.append(f"{amount(left, told.of, sign=True)} from all else")
         return f"{head} It is made of {_listed(parts)}."
     extra = ("extra " if told.difference > 0 else "missing ") + _EXTRA[told.of]
     first, *rest = [f"{event.brings / told.difference:.0%} of it comes from {_said(event)}" for event in named]
