@@ -8,8 +8,9 @@ here
 
 And what the Transformer attends over are forcings of the whole past path (`operators.melt_pool.forcing`): how it
 would have heated the window at several diffusivities, now and a moment ago, which carries turns, steps, laser-off and
-earlier tracks; the operator learns what a changing k and c and the latent heat make of them. It does not read its own
-output back, so a free run cannot drift; nor can it take up an observed field.
+earlier tracks; the operator learns what a changing k and c and the latent heat make of them, in H by cross-sections
+and, where it is asked for (`Local`), node by node. It does not read its own output back, so a free run cannot drift;
+nor can it take up an observed field.
 
 A token is one cross-section of the window (all nodes at one x) of one forcing, weights are shared over them; fields are
 asinh(theta).
@@ -22,25 +23,29 @@ from torch import Tensor, nn
 from operators.melt_pool.forcing import CHANNELS
 from operators.melt_pool.losses import Losses
 
+TOGETHER = 2  # windows whose nodes are corrected at once on a CPU: what they need stays in its cache
+
 
 class Asno(nn.Module):
     """(forcings, condition) -> field. The first forcing is the one that is corrected, F.
 
     sections: cross-sections along x; nodes: y times z nodes of each; condition: numbers beside the forcing; width: of
     the tokens that look at each other over time; space_width: of those that do over space, one for five of the former
-    (left out: the same); losses: whether the forcing counts what evaporation leaves of each source (`losses`).
+    (left out: the same); local: of what corrects each node by itself (0: nothing does); losses: whether the forcing
+    counts what evaporation leaves of each source (`losses`).
     """
 
     def __init__(
         self, sections: int, nodes: int, condition: int, channels: int = len(CHANNELS), width: int = 64, heads: int = 4,
         time_layers: int = 2, space_layers: int = 3, space_width: int | None = None, losses: bool = False,
+        local: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         space_width = space_width or width
         self.sizes = {
             "sections": sections, "nodes": nodes, "condition": condition, "channels": channels, "width": width,
             "heads": heads, "time_layers": time_layers, "space_layers": space_layers, "space_width": space_width,
-            "losses": losses,
+            "losses": losses, "local": local,
         }  # fmt: skip
         self.embed = nn.Linear(nodes, width)
         self.told = nn.Sequential(nn.Linear(condition, width), nn.GELU(), nn.Linear(width, width))
@@ -53,6 +58,7 @@ class Asno(nn.Module):
         nn.init.zeros_(self.explicit.weight)
         nn.init.zeros_(self.explicit.bias)
         self.of_h, self.of_f = (Kernel(nodes, space_width, heads) for _ in range(2))
+        self.local = Local(channels, space_width, local) if local else None
         self.losses = Losses() if losses else None
         self.register_buffer("mean", torch.zeros(condition))
         self.register_buffer("spread", torch.ones(condition))
@@ -94,7 +100,34 @@ class Asno(nn.Module):
         joined = self.join(torch.cat([over_time[:, :, 0], over_time[:, :, 1:].mean(2)], dim=-1))
         tokens = self.space(joined)
         newest = sections[:, 0]
-        return newest, newest + self.explicit(tokens), tokens
+        h = newest + self.explicit(tokens)
+        if self.local is not None:
+            h = h + self.local(sections, tokens)
+        return newest, h, tokens
+
+
+class Local(nn.Module):
+    """A correction of each node by what would have heated it, seen in the light of its cross-section's token: latent
+    heat and a changing c act node by node, whatever the shape of the pool is. Begins as nothing."""
+
+    def __init__(self, channels: int, token: int, width: int) -> None:
+        super().__init__()
+        self.enter, self.told = nn.Linear(channels, width, bias=False), nn.Linear(token, 2 * width)
+        self.mix, self.out = nn.Linear(width, width), nn.Linear(width, 1, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(
+        self, sections: Float[Tensor, "b channel x node"], tokens: Float[Tensor, "b x width"]
+    ) -> Float[Tensor, "b x node"]:
+        by, shift = self.told(tokens)[:, :, None].chunk(2, -1)
+        some = TOGETHER if sections.device.type == "cpu" else max(1, len(sections))
+        parts = zip(*(each.split(some) for each in (sections, by, shift)), strict=True)
+        return torch.cat([self._of(*part) for part in parts])
+
+    def _of(self, sections: Tensor, by: Tensor, shift: Tensor) -> Tensor:
+        seen = torch.addcmul(shift, self.enter(sections.movedim(1, -1).contiguous()), 1 + by)
+        silu = nn.functional.silu  # smooth, for the sake of what is read from gradients
+        return self.out(silu(self.mix(silu(seen))))[..., 0]
 
 
 class Kernel(nn.Module):

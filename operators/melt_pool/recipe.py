@@ -37,6 +37,7 @@ from operators.window import WindowGrid
 NAME = "asno-melt-pool"
 BATCH = 24
 RATE = 3e-3
+LOCAL = 16  # width of what corrects each node by itself
 CONTOUR = 0.05  # half-width of the solidus contour in asinh(theta)
 CHOOSERS = 600  # samples that a look scores
 SIZES = ["length", "width", "depth"]
@@ -113,7 +114,8 @@ class MeltPoolLearner:
         validation = data.part("validation")
         self.choosers = validation[:: max(1, len(validation) // CHOOSERS)]
         sections, nodes = len(self.grid.x), len(self.grid.y) * len(self.grid.z)
-        self.model = Asno(sections, nodes, data.told.shape[1], losses=losses is not None).to(device)
+        told_of = data.told.shape[1]
+        self.model = Asno(sections, nodes, told_of, losses=losses is not None, local=LOCAL).to(device)
         if losses is not None and self.model.losses is not None:
             self.model.losses.load_state_dict(losses.state_dict())
             self.model.losses.requires_grad_(False)  # it has been fitted, and forcings were made with it

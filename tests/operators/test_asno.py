@@ -7,17 +7,18 @@ import torch
 from torch import Tensor
 
 from operators import card
-from operators.melt_pool.asno import Asno
+from operators.melt_pool.asno import Asno, Local
 
 SHAPE = (5, 4, 3)  # x, y, z
 CHANNELS = 3
 
 
-@pytest.fixture(params=[None, 24])
+@pytest.fixture(params=[(None, 0), (24, 0), (24, 6)])
 def model(request: pytest.FixtureRequest) -> Asno:
     """A small operator with every parameter random: the layers that end it begin at zero and would hide the rest. Of
-    one width, and wider over space than over time."""
-    sizes = {"width": 16, "heads": 2, "time_layers": 1, "space_layers": 1, "space_width": request.param}
+    one width, wider over space than over time, and with nodes that are corrected one by one."""
+    space_width, local = request.param
+    sizes = {"width": 16, "heads": 2, "time_layers": 1, "space_layers": 1, "space_width": space_width, "local": local}
     made = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, CHANNELS, **sizes).eval()
     random = torch.Generator().manual_seed(7)
     with torch.no_grad():
@@ -33,8 +34,34 @@ def batch(samples: int = 4) -> tuple[Tensor, Tensor]:
 
 def test_an_untrained_operator_gives_the_first_forcing() -> None:
     forcing, condition = batch()
-    untrained = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, CHANNELS, width=16, heads=2)
-    torch.testing.assert_close(untrained(forcing, condition), forcing[:, 0])
+    for local in (0, 6):
+        untrained = Asno(SHAPE[0], SHAPE[1] * SHAPE[2], 6, CHANNELS, width=16, heads=2, local=local)
+        torch.testing.assert_close(untrained(forcing, condition), forcing[:, 0])
+
+
+def test_nodes_are_corrected_one_by_one_and_not_in_a_straight_line() -> None:
+    """What a node gets in H hangs, with the tokens held, on what would have heated that node alone, and is not linear
+    in it: a plateau where metal melts cannot be."""
+    random = torch.Generator().manual_seed(5)
+    local = Local(CHANNELS, 16, 6)
+    with torch.no_grad():
+        for parameter in local.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=random))
+    sections, tokens = torch.randn(2, CHANNELS, 5, 12, generator=random), torch.randn(2, 5, 16, generator=random)
+    before = local(sections, tokens)
+    assert before.shape == (2, 5, 12)
+    once = sections.clone()
+    once[0, :, 3, 7] += 1.0
+    changed = local(once, tokens) - before
+    assert changed[0, 3, 7].abs() > 1e-3
+    changed[0, 3, 7] = 0.0
+    assert changed.abs().max() < 1e-6
+    twice = 2 * once - sections
+    assert not torch.allclose(
+        local(twice, tokens)[0, 3, 7] - before[0, 3, 7], 2 * (local(once, tokens) - before)[0, 3, 7]
+    )
+    order = torch.randperm(12, generator=random)
+    torch.testing.assert_close(local(sections[..., order], tokens), before[..., order])
 
 
 def test_a_change_of_one_sample_changes_no_other(model: Asno) -> None:
