@@ -88,6 +88,7 @@ class Attributions:
             told.observed, told.ahead.get(lead), told.stream, told.process,
             nominal_power_w=told.place.build.nominal_beam_power_w,
             nominal_speed_m_per_s=told.place.build.nominal_scan_speed_m_per_s, frame_s=frame_s, lead_s=lead * frame_s,
+            absorbs=told.absorbs,
         )  # fmt: skip
         gradients = operator.gradients()
         found, shares, moments = explained(gradients, trace, of, HOT)

@@ -32,7 +32,7 @@ SLOWEST_PECLET = 0.5  # below it the fallback's heat outruns its boxes
 @dataclass(frozen=True)
 class Retraced:
     """What an operator is told of the newest window of a stream: rows (t, x, y, q, depth, beam power in W) of each
-    window, and of the plan up to each lead (frames)."""
+    window, and of the plan up to each lead (frames). absorbs: the share that q has of what the rule says."""
 
     place: Place
     process: Process
@@ -40,6 +40,7 @@ class Retraced:
     stream: Stream
     observed: list[np.ndarray]
     ahead: dict[int, np.ndarray]
+    absorbs: float
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ class Twin:
         observed = [told(place.window.path) for place in places]
         leads = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
         stream = own._task([newest], process).stream
-        return Retraced(newest, process, own._serving[name], stream, observed, leads)
+        absorbs = own._following.absorbs(own._kin(newest.window.machine, newest.window.build))
+        return Retraced(newest, process, own._serving[name], stream, observed, leads, absorbs)
 
     @property
     def serving(self) -> list[Operator]:

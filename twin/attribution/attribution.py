@@ -3,7 +3,8 @@
 The operator knows strength, depth and motion of the source of each moment (`operators.attribution`); a user knows beam
 power and scan speed. The rule (`operators.reference.rule`) makes the former of the latter, so what a moment's source
 has brought is parted between power and speed by what each changes of it, the other held at either end (Shapley's way
-for two); the parts still add up. The baseline is a straight track at nominal power and speed for as long.
+for two); the parts still add up. The baseline is a straight track at nominal power and speed for as long, and of
+the same absorbed share: what sensors say of that is no doing of power or speed.
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from operators.engine import joined
 from operators.operator import Stream, heading_after
 from twin.attribution.because import Attribution, Of, cuts
 from twin.process import Process
+from twin.sensors.calibration import bounded
 
 SPOT_STEP, PREHEAT_STEP_K, PERCENT = 0.01, 10.0, 0.01
 HOT = (28, 12, 3)  # the node of which a temperature is asked: .8 d behind the beam, .2 d deep
@@ -25,7 +27,7 @@ HOT = (28, 12, 3)  # the node of which a temperature is asked: .8 d behind the b
 @dataclass(frozen=True)
 class Trace:
     """What an operator was told of one frame at one lead: rows (t, x, y, q, depth, beam power in W), dimensionless but
-    for the last, and what stays constant."""
+    for the last, and what stays constant. absorbs: the share that q has of what the rule says."""
 
     rows: np.ndarray
     heading: float
@@ -35,17 +37,25 @@ class Trace:
     nominal_speed_m_per_s: float
     frame_s: float
     lead_s: float
+    absorbs: float = 1.0
+
+    def source(self, power_w: float, speed_m_per_s: float) -> tuple[float, float]:
+        """q and depth at a power and a speed."""
+        found = self.process.source(power_w, speed_m_per_s)
+        return found.q * bounded(self.absorbs, found.absorptivity), found.depth
 
 
 def traced(
     observed: list[np.ndarray], ahead: np.ndarray | None, stream: Stream, process: Process, *,
     nominal_power_w: float, nominal_speed_m_per_s: float, frame_s: float, lead_s: float,
+    absorbs: float = 1.0,
 ) -> Trace:  # fmt: skip
     """The path as the engine keeps it, from stretches with their powers."""
     past, heading = np.zeros((0, 6)), 0.0
     for rows in observed if ahead is None else [*observed, ahead]:
         past, heading = joined(past, rows), heading_after(heading, rows)
-    return Trace(past, heading, stream, process, nominal_power_w, nominal_speed_m_per_s, frame_s, lead_s)
+    constant = nominal_power_w, nominal_speed_m_per_s, frame_s, lead_s, absorbs
+    return Trace(past, heading, stream, process, *constant)
 
 
 def explained(gradients: Gradients, trace: Trace, of: Of, node: tuple[int, int, int] = (0, 0, 0)) -> tuple[
@@ -56,11 +66,11 @@ def explained(gradients: Gradients, trace: Trace, of: Of, node: tuple[int, int, 
     moments, power = _moments(trace)
     unit = process.temperature_k_rise if of == "temperature" else process.beam_diameter_m
     speed = moments.values[:, 2] * process.beam_diameter_m / process.time_s
-    nominal = process.source(trace.nominal_power_w, trace.nominal_speed_m_per_s)
+    q, depth = trace.source(trace.nominal_power_w, trace.nominal_speed_m_per_s)
     pace = trace.nominal_speed_m_per_s * process.time_s / process.beam_diameter_m
-    baseline = np.tile([nominal.q, nominal.depth, pace, 0.0], (len(moments), 1))
+    baseline = np.tile([q, depth, pace, 0.0], (len(moments), 1))
     shares = between(gradients, moments, baseline, scalar)
-    by_source = [_sources(process, p, v if p > 0 else trace.nominal_speed_m_per_s) for p, v in
+    by_source = [_sources(trace, p, v if p > 0 else trace.nominal_speed_m_per_s) for p, v in
                  zip(power, speed, strict=True)]  # fmt: skip
     of_power = _of_power(trace, power, speed, moments.values[:, :2] - baseline[:, :2])
     step = moments.values[:, :2] - baseline[:, :2]
@@ -103,11 +113,10 @@ def _moments(trace: Trace) -> tuple[Moments, np.ndarray]:
 
 def _of_power(trace: Trace, power: np.ndarray, speed: np.ndarray, step: np.ndarray) -> np.ndarray:
     """What of the step of (q, depth) of each moment comes from its power."""
-    process, p0, v0 = trace.process, trace.nominal_power_w, trace.nominal_speed_m_per_s
+    p0, v0 = trace.nominal_power_w, trace.nominal_speed_m_per_s
 
     def source(p: float, v: float) -> np.ndarray:
-        found = process.source(p, v)
-        return np.array([found.q, found.depth])
+        return np.array(trace.source(p, v))
 
     out = np.zeros_like(step)
     for n, (p, v) in enumerate(zip(power.tolist(), speed.tolist(), strict=True)):
@@ -119,7 +128,7 @@ def _of_power(trace: Trace, power: np.ndarray, speed: np.ndarray, step: np.ndarr
     return out
 
 
-def _sources(process: Process, power_w: float, speed: float) -> list[list[float]]:
+def _sources(trace: Trace, power_w: float, speed: float) -> list[list[float]]:
     """d ln(q, depth)/d ln power and d ln speed, by differences."""
     if power_w <= 0:
         return [[0.0, 0.0], [0.0, 0.0]]
@@ -128,9 +137,8 @@ def _sources(process: Process, power_w: float, speed: float) -> list[list[float]
         ((1 + PERCENT, 1.0), (1 - PERCENT, 1.0)),
         ((1.0, 1 + PERCENT), (1.0, 1 - PERCENT)),
     ):
-        high, low = (process.source(power_w * p, speed * v) for p, v in (up, down))
-        logs = [np.log(getattr(high, name) / getattr(low, name)) / (2 * PERCENT) for name in ("q", "depth")]
-        out.append([float(value) for value in logs])
+        high, low = (np.array(trace.source(power_w * p, speed * v)) for p, v in (up, down))
+        out.append((np.log(high / low) / (2 * PERCENT)).tolist())
     return out
 
 

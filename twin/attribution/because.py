@@ -209,7 +209,7 @@ def seconds(value_s: float) -> str:
     """0.4 ms, 62 us, 1.5 s."""
     for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
         if value_s * scale >= 0.1 or unit == "us":
-            return f"{value_s * scale:.2g} {unit}"
+            return f"{float(f'{value_s * scale:.2g}'):g} {unit}"  # 100, not 1e+02
     raise AssertionError
 
 

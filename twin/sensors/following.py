@@ -98,13 +98,18 @@ class Following:
         self._slopes = Slopes()
         self._open: dict[tuple[str, str, str], Alert] = {}
 
+    def absorbs(self, kin: str) -> float:
+        """What is absorbed over what the rule says, by the sensors. kin: `machine/build`; of any other name nothing is
+        known, and of what the operator infers itself nothing is told."""
+        known = self._machines.get(kin)
+        return 1.0 if known is None or known.infers else known.following
+
     def q(self, kin: str, source: Source) -> float:
-        """What is absorbed of a source: as the rule says, or as much more or less as the sensors say. kin:
-        `machine/build`; of any other name nothing is known."""
+        """What is absorbed of a source: as the rule says, or as much more or less as the sensors say."""
         known = self._machines.get(kin)
         if known is None or known.infers:
             return source.q
-        known.factor = known.following
+        known.factor = self.absorbs(kin)
         return source.q * bounded(known.factor, source.absorptivity)
 
     def compare(

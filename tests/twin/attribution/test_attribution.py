@@ -9,8 +9,9 @@ import pytest
 from operators import card
 from operators.engine import Engine
 from twin.attribution.attribution import Trace, explained, traced
-from twin.attribution.because import Attribution, attribution, sentence, table
+from twin.attribution.because import Attribution, attribution, seconds, sentence, table
 from twin.observation import Build, Path, Window
+from twin.sensors.following import Following
 from twin.twin import Twin
 
 FRAME_S, SPEED, POWER, D = 62.5e-6, 0.8, 195.0, 100e-6
@@ -51,6 +52,7 @@ def trace(engine: Engine, told: list[Window], lead: int = 0, constant: Build | N
     return traced(
         found.observed, found.ahead.get(lead), found.stream, found.process, nominal_power_w=of.nominal_beam_power_w,
         nominal_speed_m_per_s=of.nominal_scan_speed_m_per_s, frame_s=of.frame_s, lead_s=lead * of.frame_s,
+        absorbs=found.absorbs,
     )  # fmt: skip
 
 
@@ -129,6 +131,37 @@ def test_what_nearly_cancels_is_told_by_its_amounts(engine: Engine, powers: list
     amounts = [float(each) for each in re.findall(r"([+-][\d.]+) um", said)]
     assert len(amounts) >= 2
     assert sum(amounts) == pytest.approx(1e6 * told.difference, abs=0.1 * sum(map(abs, amounts)))
+
+
+def test_what_sensors_say_is_absorbed_is_no_doing_of_power_or_speed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that absorbs seven eighths of what the rule says: at nominal parameters nothing is to be explained, and
+    a step of power has brought all that there is."""
+    monkeypatch.setattr(Following, "absorbs", lambda self, kin: 0.875)
+    monkeypatch.setattr(Following, "q", lambda self, kin, source: 0.875 * source.q)
+    still = why(engine, windows([POWER] * 26))
+    assert abs(still.difference) < 1e-9
+    assert still.value < why_at_rule(engine, monkeypatch) - 2e-6, "the machine does absorb less"
+    told = why(engine, windows([POWER] * 20 + [240.0] * 6))
+    assert np.abs(told.brings[:, 1]).max() < 1e-9
+    assert told.events()[0].brings == pytest.approx(told.difference, rel=0.03)
+    assert "all else" not in sentence(told)
+
+
+def why_at_rule(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> float:
+    with monkeypatch.context() as undone:
+        undone.setattr(Following, "absorbs", lambda self, kin: 1.0)
+        undone.setattr(Following, "q", lambda self, kin, source: source.q)
+        return why(engine, windows([POWER] * 26)).value
+
+
+@pytest.mark.parametrize(
+    ("value_s", "said"),
+    [(0.0999999, "100 ms"), (0.104, "0.1 s"), (123.0, "120 s"), (62e-6, "62 us"), (9.96e-3, "10 ms")],
+)
+def test_times_are_told_in_plain_figures(value_s: float, said: str) -> None:
+    assert seconds(value_s) == said
 
 
 def test_what_is_planned_is_said_to_be_ahead(engine: Engine) -> None:
