@@ -127,9 +127,19 @@ class Attributions:
         if not windows or windows[-1].index != frame:
             raise UnansweredError(f"layer {layer} of {machine}/{build} has no frame {frame}")
         try:
-            return self._twin.retrace(windows, lambda _machine, _build: constant)
+            return self._twin.retrace(windows, lambda _machine, _build: constant, self._absorbs(windows))
         except ValueError as error:
             raise UnansweredError(str(error)) from error
+
+    def _absorbs(self, windows: list[Window]) -> float:
+        """What the metal took up over what the rule says, by the stored forecast of the newest of these frames that had
+        the laser on; 1 where that went by the rule."""
+        lit = next((window for window in reversed(windows) if window.path.beam_power_w.any()), None)
+        if lit is None:
+            return 1.0
+        newest = self._store.absorptivity(lit.machine, build=lit.build, until_s=lit.end_s, limit=2)
+        own = newest[(newest.layer == lit.layer) & (newest.frame == lit.index)]
+        return 1.0 if own.empty else float((own.absorptivity / own.nominal_absorptivity).iloc[0])
 
 
 class Answers:

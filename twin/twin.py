@@ -21,7 +21,7 @@ from twin.place import Place, outside, placed, power_and_speed, process_of, sett
 from twin.process import Process
 from twin.promoted import Promoted
 from twin.regime import keyhole_number, regime
-from twin.sensors.following import Following
+from twin.sensors.following import Following, Gone
 from twin.sensors.pairing import passed_on
 
 ContextOf = Callable[[str, str], Build]
@@ -133,12 +133,13 @@ class Twin:
             self._forget(stream)
         return forecasts, alerts + self.promoted.alerts()
 
-    def retrace(self, windows: Sequence[Window], context_of: ContextOf) -> Retraced:
-        """What would be told of the newest of these windows of one layer; nothing is looked at, and nothing changes.
-        ValueError where nothing can be said about the build."""
+    def retrace(self, windows: Sequence[Window], context_of: ContextOf, absorbs: float = 1.0) -> Retraced:
+        """What was told of the newest of these windows of one layer, when the metal was known to take up `absorbs` of
+        what the rule says; nothing is looked at, and nothing changes. ValueError where nothing can be said about the
+        build."""
         own = copy(self)
         own._layers, own._start_s, own._serving, own._owner = {}, {}, {}, {}
-        own.promoted = self.promoted.aside()
+        own.promoted, own._following = self.promoted.aside(), Gone(absorbs)
         (places,) = own._by_stream(windows, context_of)
         newest, process = places[-1], places[-1].process
         if process is None:
@@ -152,7 +153,6 @@ class Twin:
         observed = [told(place.window.path) for place in places]
         leads = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
         stream = own._task([newest], process).stream
-        absorbs = own._following.absorbs(own._kin(newest.window.machine, newest.window.build))
         return Retraced(newest, process, own._serving[name], stream, observed, leads, absorbs)
 
     @property

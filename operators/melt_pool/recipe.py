@@ -103,33 +103,43 @@ def volume_of(grid: WindowGrid, device: str) -> Tensor:
     return (weights / weights.sum()).to(device)
 
 
-class MeltPoolLearner:
-    """The melt pool's loss and score for `operators.train.Run`: sizes and field on validation choose."""
+def asno_of(told: int, losses: Losses | None = None, kind: type[Asno] = Asno) -> Asno:
+    """The operator before it has learned. told: how many numbers it is given beside the forcing."""
+    grid = WindowGrid()
+    sections, nodes = len(grid.x), len(grid.y) * len(grid.z)
+    model = kind(sections, nodes, told, losses=losses is not None, local=LOCAL)
+    if losses is not None and model.losses is not None:
+        model.losses.load_state_dict(losses.state_dict())
+        model.losses.requires_grad_(False)  # it has been fitted, and forcings were made with it
+    return model
 
-    def __init__(self, data: Samples, seed: int, device: str, losses: Losses | None = None) -> None:
-        torch.manual_seed(seed)
-        self.data, self.device, self.grid = data, device, WindowGrid()
+
+class MeltPoolLearner:
+    """The melt pool's loss and score for `operators.train.Run`: sizes and field on validation choose. `model`: (what
+    is read, what is told) -> asinh(theta), with `mean` and `spread` of what is told."""
+
+    def __init__(self, data: Samples, model: Any, device: str, batch: int = BATCH, choosers: int = CHOOSERS) -> None:
+        self.data, self.device, self.batch, self.grid = data, device, batch, WindowGrid()
         self.volume = volume_of(self.grid, device)
         self.fit = data.part("fit")
         validation = data.part("validation")
-        self.choosers = validation[:: max(1, len(validation) // CHOOSERS)]
-        sections, nodes = len(self.grid.x), len(self.grid.y) * len(self.grid.z)
-        told_of = data.told.shape[1]
-        self.model = Asno(sections, nodes, told_of, losses=losses is not None, local=LOCAL).to(device)
-        if losses is not None and self.model.losses is not None:
-            self.model.losses.load_state_dict(losses.state_dict())
-            self.model.losses.requires_grad_(False)  # it has been fitted, and forcings were made with it
+        self.choosers = validation[:: max(1, len(validation) // choosers)]
+        self.model = model.to(device)
         told = data.told[self.fit.to(data.told.device)]
         self.model.mean.copy_(told.mean(0))
         self.model.spread.copy_(torch.where(told.std(0) > 1e-6, told.std(0), 1.0))
 
     def loss(self, draw: torch.Generator, step: int) -> Tensor:
-        rows = self.fit[torch.randint(len(self.fit), (BATCH,), generator=draw)].to(self.data.told.device)
+        rows = self.fit[torch.randint(len(self.fit), (self.batch,), generator=draw)].to(self.data.told.device)
         forcing, told, target = (a[rows].to(self.device) for a in (self.data.forcing, self.data.told, self.data.target))
         x, y = forcing.float(), target.float()
         if step % 2:  # y -> -y is a symmetry of the physics
-            x, y = x.flip(3), y.flip(2)
+            x, y = self.mirrored(x), y.flip(2)
         return loss_of(self.model(x, told), y, 1 - told[:, 0], self.volume)
+
+    def mirrored(self, read: Tensor) -> Tensor:
+        """What would be read if y were -y."""
+        return read.flip(3)
 
     def score(self) -> tuple[float, str]:
         errors = size_errors(self.model, self.data, self.choosers, self.grid)
@@ -143,7 +153,9 @@ def run_of(
     data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None, losses: Losses | None = None
 ) -> Run:
     """The training of one seed, on forcings that count what `losses` leave."""
-    return Run(MeltPoolLearner(data, seed, device, losses), Manner(steps=steps, rate=RATE), seed, checkpoint)
+    torch.manual_seed(seed)
+    learner = MeltPoolLearner(data, asno_of(data.told.shape[1], losses), device)
+    return Run(learner, Manner(steps=steps, rate=RATE), seed, checkpoint)
 
 
 def train(

@@ -130,12 +130,15 @@ def test_streams_in_one_step_do_not_meet(operator: Operator, stream: Stream, nea
 
 def test_heat_is_remembered_until_it_is_forgotten(operator: Operator, stream: Stream) -> None:
     """The peak of a beam is there within half a diameter; what is remembered is the heat that lies behind it."""
+    # Both looks are made alone: a batch of several rounds its sums in another order.
+    cold = operator.step([Task(stream, track(1, 0), [])])[0][0]
+    operator.forget("s")
     warm = operator.step([Task(stream, track(6), [])])[0]
     assert warm[5].theta.sum() > 1.5 * warm[0].theta.sum()
     off = operator.step([Task(stream, track(1, 6, q=0.0), [])])[0][0]
     assert 0 < off.theta.max() < warm[5].theta.max()
     operator.forget("s")
-    alike(operator.step([Task(stream, track(1, 0), [])])[0][0], warm[0], 1e-6)
+    alike(operator.step([Task(stream, track(1, 0), [])])[0][0], cold, 1e-6)
 
 
 def test_a_machine_has_no_middle_and_no_north(operator: Operator, stream: Stream, near: float) -> None:

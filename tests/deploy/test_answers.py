@@ -16,6 +16,7 @@ from operators.engine import Engine
 from operators.operator import FakeOperator
 from tests.deploy.fakes import stretch
 from twin.clock import FakeClock
+from twin.sensors.following import Following
 from twin.store.fake.store import FakeStore
 from twin.twin import Twin
 
@@ -85,6 +86,26 @@ def test_the_value_is_the_forecasts(engine: Engine, passed: dict[str, Any]) -> N
     shown = rows[(rows["frame"] == 12) & (rows["lead_s"] == 0)]["depth_m"].iloc[0]
     answer = Attributions(store, Twin(engine))({**FRAME_OF, "of": "depth"})
     assert answer["attribution"]["value"] == pytest.approx(shown, abs=0.06 * 100e-6)
+    engine.forget("m1/b/1")
+
+
+def test_a_stored_frame_is_explained_by_what_was_known_to_be_absorbed_then(
+    engine: Engine, passed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sensors said four fifths in the run; the twin that answers, after it, knows nothing of that."""
+    by_rule, _ = ran(Twin(engine), FakeClock(100.0))
+    engine.forget("m1/b/1")
+    with monkeypatch.context() as then:
+        then.setattr(Following, "absorbs", lambda self, kin: 0.8)
+        by_sensors, _ = ran(Twin(engine), FakeClock(100.0))
+    row = by_sensors.absorptivity("m1").query("frame == 12").iloc[0]
+    assert row.absorptivity == pytest.approx(0.8 * row.nominal_absorptivity)
+    more, less = (
+        Attributions(store, Twin(engine))(FRAME_OF)["attribution"]["value"] for store in (by_rule, by_sensors)
+    )
+    shown = by_sensors.melt_pool("m1").query("frame == 12 and lead_s == 0").depth_m.iloc[0]
+    assert less == pytest.approx(shown, abs=0.06 * 100e-6)
+    assert more - less > 2e-6
     engine.forget("m1/b/1")
 
 

@@ -227,6 +227,26 @@ def test_the_page_says_what_the_results_files_say() -> None:
         assert f"<!-- {name} -->" in told
         if budget is not None:
             assert page.block(results, budget) in told, f"write it again: ./meltwin validate {name} --docs"
+    assert page.standings(suite.GROUPS) in told, "write it again: ./meltwin validate asno --docs"
+
+
+def test_who_is_first_is_the_smallest_mean_of_the_seeds(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.json")
+    asked = {
+        "persistence": ("trivial", {"id": [0.3], "ood": [0.05]}),
+        "solver (the reference)": ("classical", {"id": [0.01], "ood": [0.01]}),
+        "asno": ("learned", {"id": [0.1, 0.4], "ood": [0.1, 0.2]}),
+        "fno": ("learned", {"id": [0.2, 0.2], "ood": [0.2, 0.2]}),
+    }
+    for name, (kind, errors) in asked.items():
+        for seed in range(len(errors["id"])):
+            told = {split: {"rollout": each[seed], "one": 9.0} for split, each in errors.items()}
+            results.rows["s", name, seed, "small"] = Row("s", name, kind, seed, "small", told)
+    assert table.standings(results, "small", "asno")[1:] == [
+        ["id", "fno 0.2", "asno 0.25", "asno 0.25, 2 of 2", "persistence 0.3", "solver 0.01"],
+        ["ood", "asno 0.15", "fno 0.2", "asno 0.15, 1 of 2", "persistence 0.05", "solver 0.01"],
+    ]
+    assert [row[3] for row in table.standings(results, "small", "lrsa")[1:]] == ["-", "-"]
 
 
 def test_a_plot_of_rollouts_has_a_line_for_each_operator(tmp_path: Path) -> None:

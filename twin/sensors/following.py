@@ -246,6 +246,20 @@ def _row(
     return Calibrated(quantity, float(nominal), middle, low, high, identifiable=estimate.identifiable, **behind)
 
 
+class Gone(Following):
+    """Of a frame gone by: the metal took up `share` of what the rule says, as was known when it was forecast."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(deaf=True)
+        self._share = share
+
+    def absorbs(self, kin: str) -> float:
+        return self._share
+
+    def q(self, kin: str, source: Source) -> float:
+        return source.q * bounded(self._share, source.absorptivity)
+
+
 def _wrong(known: _Machine) -> dict[str, str]:
     """Sensors that fail, and how: by themselves, or because they moved otherwise than the process can have."""
     faults = [signal.sensor.fault for signal in known.signals.values()]

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "operators.md"
 IMAGES = ROOT / "docs" / "images"
 BEST_FIRST = ("full", "medium", "small")
+SUBJECTS = {"asno": "asno", "lrsa": "lrsa", "flux": "flux-no", "hfluxno": "hfluxno"}  # whose a group of suites is
 
 
 def shown(results: Results) -> str | None:
@@ -39,6 +40,19 @@ def write(suites: list[str], folder: Path = ROOT / "tests" / "validation") -> li
             body += f"\n\n![{suite}: states at the end of a rollout](images/{image.name})"
         fill(suite, body)
     return written
+
+
+def standings(groups: dict[str, tuple[str, ...]], folder: Path = ROOT / "tests" / "validation") -> str:
+    """Who is first in each suite and split, and where the operator stands whose suites they are."""
+    header, body = [""], []
+    for group, suites in groups.items():
+        for suite in suites:
+            results = Results(folder / suite / "results.json")
+            if (budget := shown(results)) is None:
+                continue
+            header, *rows = table.standings(results, budget, SUBJECTS[group])
+            body += [[suite if n == 0 else "", *row] for n, row in enumerate(rows)]
+    return table.markdown([["suite", *header], *body])
 
 
 def fill(name: str, body: str) -> None:

@@ -17,7 +17,7 @@ PANEL_WIDE, PANEL_HIGH, GAP = 330, 170, 46  # px, of a split's profile
 DRAWN = 4  # operators in a panel: the best
 
 
-def growth(results: Results, budget: str, title: str) -> str | None:
+def growth(results: Results, budget: str, title: str, along: str = "step of the rollout") -> str | None:
     """Mean over seeds of the error at each step of a rollout, a line an operator; None without any."""
     lines: dict[str, list[list[float]]] = defaultdict(list)
     kinds = {}
@@ -41,11 +41,11 @@ def growth(results: Results, budget: str, title: str) -> str | None:
         y = HIGH * (high - decade) / (high - low)
         body += [
             f'<path d="M0 {y:.1f}H{WIDE}" stroke="{GREY}" stroke-opacity=".3"/>',
-            _text(-6, y + 4, f"1e{decade}", "end"),
+            text(-6, y + 4, f"1e{decade}", "end"),
         ]
     for step in (1, steps // 2, steps):
-        body.append(_text(WIDE * step / steps, HIGH + 16, str(step), "middle"))
-    body.append(_text(WIDE / 2, HIGH + 34, "step of the rollout", "middle"))
+        body.append(text(WIDE * step / steps, HIGH + 16, str(step), "middle"))
+    body.append(text(WIDE / 2, HIGH + 34, along, "middle"))
     order = sorted(means, key=lambda name: means[name][-1])
     for n, name in enumerate(order):
         colour = COLOURS[n % len(COLOURS)]
@@ -54,11 +54,11 @@ def growth(results: Results, budget: str, title: str) -> str | None:
         body.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>')
         y = 10 + 19 * n
         body.append(f'<path d="M{WIDE + 14} {y}h22" stroke="{colour}" stroke-width="1.8"{dash}/>')
-        body.append(_text(WIDE + 42, y + 4, name if len(name) <= LONGEST else name[:LONGEST] + "…", "start"))
+        body.append(text(WIDE + 42, y + 4, name if len(name) <= LONGEST else name[:LONGEST] + "…", "start"))
     whole = f"0 0 {LEFT + WIDE + RIGHT} {TOP + HIGH + BELOW}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" font-family="sans-serif" font-size="12">\n'
-        f'<g transform="translate({LEFT} {TOP})">{_text(0, -12, title, "start")}\n'
+        f'<g transform="translate({LEFT} {TOP})">{text(0, -12, title, "start")}\n'
         + "\n".join(body)
         + "\n</g>\n</svg>\n"
     )
@@ -84,7 +84,7 @@ def profiles(results: Results, budget: str, title: str) -> str | None:
         low, high = low - pad, high + pad
         inner = [f'<rect width="{PANEL_WIDE}" height="{PANEL_HIGH}" fill="none" stroke="{GREY}"/>']
         for value in (low + pad, high - pad):
-            inner.append(_text(-6, PANEL_HIGH * (high - value) / (high - low) + 4, f"{value:.2g}", "end"))
+            inner.append(text(-6, PANEL_HIGH * (high - value) / (high - low) + 4, f"{value:.2g}", "end"))
         for name, values in lines.items():
             points = [
                 f"{PANEL_WIDE * (k + 0.5) / len(values):.1f} "
@@ -93,12 +93,12 @@ def profiles(results: Results, budget: str, title: str) -> str | None:
             ]
             inner.append(f'<path d="M{"L".join(points)}" fill="none" {_stroke(name, best)}/>')
         place = f"translate({LEFT + left} {TOP + top})"
-        body.append(f'<g transform="{place}">{_text(0, -8, f"{title}: {split}", "start")}' + "\n".join(inner) + "</g>")
+        body.append(f'<g transform="{place}">{text(0, -8, f"{title}: {split}", "start")}' + "\n".join(inner) + "</g>")
     names = ["start", "truth", *(r.operator for r in best)]
     down = TOP + ((len(true) + 1) // 2) * (PANEL_HIGH + GAP)
     for n, name in enumerate(names):
         x, y = LEFT + (n % 3) * 230, down + 18 * (n // 3)
-        body.append(f'<path d="M{x} {y}h22" {_stroke(name, best)}/>{_text(x + 28, y + 4, name, "start")}')
+        body.append(f'<path d="M{x} {y}h22" {_stroke(name, best)}/>{text(x + 28, y + 4, name, "start")}')
     whole = f"0 0 {LEFT + 2 * PANEL_WIDE + GAP + 20} {down + 18 * ((len(names) + 2) // 3) + 8}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" font-family="sans-serif" font-size="12">\n'
@@ -115,5 +115,6 @@ def _stroke(name: str, best: list[Row]) -> str:
     return f'stroke="{COLOURS[[r.operator for r in best].index(name)]}" stroke-width="1.5"'
 
 
-def _text(x: float, y: float, words: str, anchor: str) -> str:
+def text(x: float, y: float, words: str, anchor: str) -> str:
+    """Grey words at a place."""
     return f'<text x="{x:.1f}" y="{y:.1f}" fill="{GREY}" text-anchor="{anchor}">{escape(words)}</text>'

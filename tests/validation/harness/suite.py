@@ -342,6 +342,7 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
     told = parser.parse_args(argv)
     if told.docs:
         print("\n".join(f"wrote {path}" for path in page.write(list(suites))))
+        page.fill("standings", page.standings(GROUPS))
         return 0
     code = 0
     for suite in suites:

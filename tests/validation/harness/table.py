@@ -47,6 +47,33 @@ def costs(results: Results, budget: str) -> Cells:
     return [[row[n] for n in said] for row in whole]
 
 
+def standings(results: Results, budget: str, subject: str) -> Cells:
+    """A row a split, by the first of FIRST that it has: the best learned row, the next one, where `subject` stands
+    among them, and the best trivial and the best classical row."""
+    body = []
+    for split in dict.fromkeys(split for split, _ in _measures(results, budget)):
+        known = {m for rows in _groups(results, budget).values() for m in rows[0].errors.get(split, {})}
+        measure = next((m for m in FIRST if m in known), None)
+        if measure is None:
+            continue
+        found = sorted(
+            (statistics.mean(values), name, rows[0].kind)
+            for name, rows in _groups(results, budget).items() if (values := _values(rows, (split, measure)))
+        )  # fmt: skip
+        trivial, classical, learned = ([(error, name) for error, name, each in found if each == kind] for kind in KINDS)
+        place = [name for _, name in learned].index(subject) if subject in {name for _, name in learned} else None
+        body.append([
+            split, *(_named(learned[n : n + 1]) for n in (0, 1)),
+            "-" if place is None else f"{_named(learned[place:place + 1])}, {place + 1} of {len(learned)}",
+            _named(trivial[:1]), _named(classical[:1]),
+        ])  # fmt: skip
+    return [["split", "first", "next", "the suite's own", "trivial", "classical"], *body]
+
+
+def _named(some: list[tuple[float, str]]) -> str:
+    return f"{some[0][1].split(' (')[0]} {some[0][0]:.2g}" if some else "-"
+
+
 def refused(results: Results, budget: str) -> dict[str, list[str]]:
     """Why rows have no errors, and which ones."""
     found: dict[str, list[str]] = defaultdict(list)
@@ -59,8 +86,8 @@ def refused(results: Results, budget: str) -> dict[str, list[str]]:
 
 def text(results: Results, budget: str) -> str:
     """As Markdown."""
-    parts = [_markdown(some) for some in (errors(results, budget), more(results, budget)) if len(some[0]) > 2]
-    parts.append(_markdown(costs(results, budget)))
+    parts = [markdown(some) for some in (errors(results, budget), more(results, budget)) if len(some[0]) > 2]
+    parts.append(markdown(costs(results, budget)))
     why = [f"{', '.join(names)} ({reason})" for reason, names in refused(results, budget).items()]
     if why:
         parts.append(f"Not run: {'; '.join(why)}.")
@@ -146,7 +173,7 @@ def _spread(values: list[float]) -> str:
     return f"{mean:.3g}" if len(values) == 1 else f"{mean:.3g} ±{half:.1g}"
 
 
-def _markdown(cells: Cells) -> str:
+def markdown(cells: Cells) -> str:
     header, *body = cells
     rule = ["---"] * len(header)
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *body))

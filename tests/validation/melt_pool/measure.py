@@ -103,6 +103,16 @@ class Score:
         if lead == 0:
             self._drift.append(drift(wrong))
 
+    def errors(self, trajectory: Trajectory, estimate: np.ndarray) -> np.ndarray:
+        """The error of each frame of a whole free run."""
+        volume = self.cells.grid.weights()
+        return errors(estimate, trajectory.theta, volume, floor_of(trajectory.theta, volume))
+
+    def pool(self, trajectory: Trajectory, estimate: np.ndarray) -> dict[str, list[float]]:
+        """Length, width and depth of each frame of a whole free run, in d."""
+        found = sizes_of(estimate, trajectory.case.stream.groups.solidus, self.cells)
+        return {name: found[:, n].tolist() for n, name in enumerate(SIZE_NAMES)}
+
     def summary(self) -> dict[str, dict[str, float]]:
         """By split (free, lead k; sizes of these, of each regime and of each alloy), then by measure; alone: share of
         frames in which only one of the two has a pool."""

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,8 +14,19 @@ from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
 from tests.validation.harness.rows import Results, Row
-from tests.validation.melt_pool import paths, suite
-from tests.validation.melt_pool.case import COARSE, KEYHOLE, Case, Trajectory, candidate, drawn, kept, permitted, solved
+from tests.validation.melt_pool import paths, pictures, suite
+from tests.validation.melt_pool.case import (
+    COARSE,
+    KEYHOLE,
+    SIZES,
+    Case,
+    Trajectory,
+    candidate,
+    drawn,
+    kept,
+    permitted,
+    solved,
+)
 from tests.validation.melt_pool.cells import Cells, seen
 from tests.validation.melt_pool.measure import (
     RECENT,
@@ -332,3 +344,14 @@ def test_the_suite_tells_its_table(
     assert suite.main(asked) == 0  # rows that are there are not made again
     assert out.stat().st_mtime_ns == made_at
     assert suite.main(["--operators", "nobody"]) == 2
+    filled = Results(out)
+    row, shown = filled.rows["melt_pool", "linear response", 0, "smoke"], filled.about["smoke"]["shown"]
+    assert len(row.growth) == len(row.profile["depth"]) == len(shown["depth"]) == SIZES["smoke"][0][1]
+    assert not filled.rows["melt_pool", "persistence", 0, "smoke"].growth  # it has no free run
+    late = filled.rows["melt_pool", "linear response", 0, "smoke"].errors["free"]
+    assert min(row.growth) <= max(late["event"], late.get("steady", 0.0))
+    svg = ElementTree.fromstring(pictures.sizes(filled, "smoke") or "")
+    boxes = [each for each in svg.iter() if each.tag.endswith("rect")]
+    assert len(boxes) == 3 * (1 + len(shown["off"]))
+    words = [each.text for each in svg.iter() if each.tag.endswith("text")]
+    assert {"truth", "linear response", "length", "width", "depth"} <= set(words)
