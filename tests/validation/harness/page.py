@@ -13,10 +13,16 @@ BEST_FIRST = ("full", "medium", "small")
 SUBJECTS = {"asno": "asno", "lrsa": "lrsa", "flux": "flux-no", "hfluxno": "hfluxno"}  # whose a group of suites is
 
 
+def budgets(results: Results) -> list[str]:
+    """Those that have rows: first the one with the most learned operators, the largest of these; then the others."""
+    learned = {(row.budget, row.operator) for row in results.rows.values() if row.kind == "learned"}
+    there = [budget for budget in BEST_FIRST if any(row.budget == budget for row in results.rows.values())]
+    return sorted(there, key=lambda budget: -sum(each == budget for each, _ in learned))
+
+
 def shown(results: Results) -> str | None:
-    """The largest budget that has rows."""
-    there = {row.budget for row in results.rows.values()}
-    return next((budget for budget in BEST_FIRST if budget in there), None)
+    """The budget that speaks for a suite."""
+    return next(iter(budgets(results)), None)
 
 
 def write(suites: list[str], folder: Path = ROOT / "tests" / "validation") -> list[Path]:
@@ -38,7 +44,7 @@ def write(suites: list[str], folder: Path = ROOT / "tests" / "validation") -> li
             image.write_text(svg)
             written.append(image)
             body += f"\n\n![{suite}: states at the end of a rollout](images/{image.name})"
-        fill(suite, body)
+        fill(suite, "\n\n".join([body, *(block(results, other) for other in budgets(results)[1:])]))
     return written
 
 
