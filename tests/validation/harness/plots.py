@@ -18,11 +18,11 @@ DRAWN = 4  # operators in a panel: the best
 
 
 def growth(results: Results, budget: str, title: str, along: str = "step of the rollout") -> str | None:
-    """Mean over seeds of the error at each step of a rollout, a line an operator; None without any."""
+    """Mean over seeds of the error at each step of a rollout, a line an operator that errs; None without any."""
     lines: dict[str, list[list[float]]] = defaultdict(list)
     kinds = {}
     for row in results.rows.values():
-        if row.budget == budget and row.growth:
+        if row.budget == budget and any(row.growth):
             lines[row.operator].append(row.growth)
             kinds[row.operator] = row.kind
     if not lines:

@@ -38,7 +38,7 @@ def sizes(results: Results, budget: str) -> str | None:
             )
             body.append(f'<path d="M{"L".join(at)}" fill="none" {_stroke(who)}/>')
         body += [text(-6, top + HIGH, "0", "end"), text(-6, top + 12, f"{high:.2g} d", "end"),
-                 text(6, top + 14, name, "start")]  # fmt: skip
+                 text(-6, top + HIGH / 2 + 4, name, "end")]  # fmt: skip
     down = 3 * (HIGH + GAP)
     body += [
         text(0, down, "0", "middle"),
