@@ -1,8 +1,9 @@
 """Results: the tables that validation leaves in tests/validation/*/results.json, as rows of text for a page.
 
-A row of a file is (suite, operator, seed, budget). A table is of one suite and its largest budget: the trivial rows
-first, then the classical ones, then what was learned, the best first; seeds put together as their mean ± half their
-range. They lie in a checkout; where only the packages were installed there are none, and the page says so.
+A row of a file is (suite, operator, seed, budget). A table is of one suite and the budget at which most operators
+were trained: the trivial rows first, then the classical ones, then what was learned, the best first; seeds put together
+as their mean ± half their range. They lie in a checkout; where only the packages were installed there are none, and the
+page says so.
 """
 
 import json
@@ -87,7 +88,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _table(suite: str, rows: list[dict[str, Any]]) -> Table | None:
     if not rows:
         return None
-    budget = max((row["budget"] for row in rows), key=BUDGETS.index)
+    budget = _speaks(rows)
     rows = [row for row in rows if row["budget"] == budget]
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
@@ -100,6 +101,13 @@ def _table(suite: str, rows: list[dict[str, Any]]) -> Table | None:
     command = f"./meltwin validate {COMMANDS.get(suite, suite)} --budget {budget}"
     bare = frozenset(name.split(",")[0].split(" ")[0] for name in groups)
     return Table(suite, title, about, budget, command, _made(rows), header, tuple(body), bare)
+
+
+def _speaks(rows: list[dict[str, Any]]) -> str:
+    """The budget with the most learned operators; of these the largest."""
+    learned = {(row["budget"], row["operator"]) for row in rows if row["kind"] == "learned"}
+    there = {row["budget"] for row in rows}
+    return max(there, key=lambda budget: (sum(each == budget for each, _ in learned), BUDGETS.index(budget)))
 
 
 def _columns(suite: str, rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
