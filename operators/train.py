@@ -209,9 +209,10 @@ def main() -> None:
         "--more",
         type=natural,
         default=0,
-        help="draws after those, of which only the coarse with events are made",
+        help="draws after those, of which only coarse ones are made, most of them with events",
     )
     parser.add_argument("--data-seed", type=natural, default=0)
+    parser.add_argument("--go-on", action="store_true", help="from the shipped weights; by another --data-seed")
     parser.add_argument("--fine", type=positive, default=300, help="fine tracks, of the camera operator")
     parser.add_argument("--validation", type=positive, default=20, help="tracks, of the camera operator")
     parser.add_argument("--test", type=positive, default=40, help="of the camera operator; half as many of alloys")
@@ -228,6 +229,7 @@ def main() -> None:
         sets = told.trajectories or 1400, told.fine, told.validation, told.test
         camera.train(*sets, told.steps or 600, told.seeds, told.work, told.out)
         return
+    from operators.card import CardError
     from operators.melt_pool.recipe import train
     from operators.melt_pool.samples import FEWEST
 
@@ -235,7 +237,10 @@ def main() -> None:
     if trajectories < FEWEST:
         parser.error(f"--trajectories must be at least {FEWEST}: fewer leave none to choose by and none to test")
     how = told.data_seed, told.steps or 10_000, told.seeds, told.device, told.workers
-    train(trajectories, *how, told.work, told.out, told.more)
+    try:
+        train(trajectories, *how, told.work, told.out, told.more, told.go_on)
+    except CardError as refusal:
+        parser.error(str(refusal))
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def _peak(values, nodes):
 
 @numba.njit(cache=True)
 @no_type_check
-def _connected(theta, level):
+def connected(theta, level):
     """The nodes above `level` that hang together with the hottest of the surface."""
     nx, ny, nz = theta.shape
     inside = np.zeros((nx, ny, nz), dtype=np.bool_)
@@ -201,7 +201,7 @@ def _connected(theta, level):
 @no_type_check
 def _sizes(theta, level, x, y, z):
     nx, ny, _ = theta.shape
-    inside = _connected(theta, level)
+    inside = connected(theta, level)
     if not inside.any():
         return 0.0, 0.0, 0.0
     front = np.full(ny, math.nan)

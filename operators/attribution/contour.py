@@ -23,7 +23,7 @@ from typing import Literal, no_type_check
 import numba
 import numpy as np
 
-from operators.window import WindowGrid, _connected, _edge
+from operators.window import WindowGrid, _edge, connected
 
 Size = Literal["length", "width", "depth"]
 SIZES: tuple[Size, ...] = ("length", "width", "depth")
@@ -36,7 +36,7 @@ def gradient(
     """The size in d (S), and d size/d theta at every node (x, y, z); (0, zeros) where nothing is molten."""
     theta = np.ascontiguousarray(theta, dtype=np.float64)
     out, level = np.zeros_like(theta), float(solidus)
-    inside = _connected(theta, level)
+    inside = connected(theta, level)
     if not inside.any():
         return 0.0, out
     if size == "depth":

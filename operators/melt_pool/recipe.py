@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import huber_loss
 
 from operators import card
 from operators.melt_pool import ledgers
 from operators.melt_pool.asno import Asno
+from operators.melt_pool.ends import missed
 from operators.melt_pool.forcing import AGO, CHANNELS, EXPONENTS
 from operators.melt_pool.ledgers import TRACKS, kept_losses
 from operators.melt_pool.losses import Losses
@@ -36,19 +38,21 @@ from operators.window import WindowGrid
 
 NAME = "asno-melt-pool"
 BATCH = 24
-RATE = 3e-3
+RATE, RATE_ON = 3e-3, 1e-3  # from scratch, and from shipped weights on
 LOCAL = 16  # width of what corrects each node by itself
 CONTOUR = 0.05  # half-width of the solidus contour in asinh(theta)
+MISSED = 0.1  # of a size: so far off it counts by its square
 CHOOSERS = 600  # samples that a look scores
 SIZES = ["length", "width", "depth"]
+HALFWAY = "the mean of those gone on from and of the last moving average"
 MEASURE = "|error|/max(value, 0.25 d); 1 where only one of the two has a pool"
 
 
-def loss_of(field: Tensor, target: Tensor, solidus: Tensor, volume: Tensor) -> Tensor:
+def loss_of(field: Tensor, target: Tensor, solidus: Tensor, volume: Tensor, grid: WindowGrid) -> Tensor:
     """Relative L2 of asinh(theta) at the nodes, with five times the weight around the solidus contour, and twice the
-    mean error on the contours themselves: sizes are read there, and a tail that freezes is flat. And the relative L2 of
+    mean error on the contours themselves: sizes are read there, and a tail that freezes is flat. The relative L2 of
     theta by volume, which is what a field is judged by: four fifths of it lie in solid more than a diameter away, where
-    nodes are few."""
+    nodes are few. And by how much the sizes themselves are off (`ends`), squared, so that the worst teach most."""
     edge = torch.asinh(solidus)[:, None, None, None]
     weight = 1 + 5 * torch.exp(-(((target - edge) / 0.25) ** 2))
     wrong = (weight * (field - target) ** 2).flatten(1).sum(1)
@@ -57,9 +61,11 @@ def loss_of(field: Tensor, target: Tensor, solidus: Tensor, volume: Tensor) -> T
     near = sum(torch.exp(-(((each - edge) / CONTOUR) ** 2)) for each in (target, field.detach()))
     contour = (near * (field - target).abs()).flatten(1).sum(1) / (near.flatten(1).sum(1) + 1.0)
     theta, wanted = torch.sinh(field), torch.sinh(target)
-    off, all_of = ((volume * part**2).flatten(1).sum(1) for part in (theta - wanted, wanted))
-    by_volume = torch.sqrt(off / (all_of + 0.01 * all_of.mean() + 1e-6) + 1e-8)
-    return (whole + 2 * contour + by_volume).mean()
+    rest, all_of = ((volume * part**2).flatten(1).sum(1) for part in (theta - wanted, wanted))
+    by_volume = torch.sqrt(rest / (all_of + 0.01 * all_of.mean() + 1e-6) + 1e-8)
+    off = missed(field, target, solidus, grid)
+    sizes = huber_loss(off, torch.zeros_like(off), reduction="none", delta=MISSED).sum(1) / MISSED
+    return (whole + 2 * contour + by_volume + sizes).mean()
 
 
 def field_errors(model: Any, data: Samples, rows: Tensor, volume: Tensor) -> np.ndarray:
@@ -135,7 +141,7 @@ class MeltPoolLearner:
         x, y = forcing.float(), target.float()
         if step % 2:  # y -> -y is a symmetry of the physics
             x, y = self.mirrored(x), y.flip(2)
-        return loss_of(self.model(x, told), y, 1 - told[:, 0], self.volume)
+        return loss_of(self.model(x, told), y, 1 - told[:, 0], self.volume, self.grid)
 
     def mirrored(self, read: Tensor) -> Tensor:
         """What would be read if y were -y."""
@@ -150,29 +156,68 @@ class MeltPoolLearner:
 
 
 def run_of(
-    data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None, losses: Losses | None = None
-) -> Run:
-    """The training of one seed, on forcings that count what `losses` leave."""
+    data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None, losses: Losses | None = None,
+    begun: Asno | None = None,
+) -> Run:  # fmt: skip
+    """The training of one seed, on forcings that count what `losses` leave; `begun`: goes on from these weights, and
+    from what they take for usual."""
     torch.manual_seed(seed)
     learner = MeltPoolLearner(data, asno_of(data.told.shape[1], losses), device)
-    return Run(learner, Manner(steps=steps, rate=RATE), seed, checkpoint)
+    if begun is not None:
+        learner.model.load_state_dict(begun.state_dict())
+    return Run(learner, Manner(steps=steps, rate=RATE if begun is None else RATE_ON), seed, checkpoint)
+
+
+def halfway(run: Run, begun: Asno) -> None:
+    """Leave in the model the mean of the weights that a run began with and of the last of its moving average, and
+    score it: what is fine-tuned errs in other places than what it began with, and their mean less than both (Wortsman
+    et al. 2022, arXiv 2203.05482; measured in docs/LOG.md)."""
+    learner, last = run.learner, run.smooth
+    learner.model.load_state_dict({k: v.lerp(last[k].to(v), 0.5) for k, v in begun.state_dict().items()})
+    learner.model.eval()
+    run.best, line = learner.score()
+    print(f"seed {run.seed}, the mean of before and after: {line}", flush=True)
+
+
+def went_on_from(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a card says of the trainings before, oldest first; none of an empty one."""
+    if not told:
+        return []
+    data, training = told["data"], told["training"]
+    step = {"sha256": told["sha256"], "steps": training["steps"], "seconds": training["seconds"]}
+    step |= {"trajectories": data["trajectories"], "samples": data["samples"], "data seed": data["seed"]}
+    return [*training.get("went on from", []), step]
+
+
+def seeds_of(told: dict[str, Any]) -> set[int]:
+    """The data seeds that the weights of a card have learned from."""
+    return {step["data seed"] for step in went_on_from(told)}
 
 
 def train(
     trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path,
-    more: int = 0,
+    more: int = 0, go_on: bool = False,
 ) -> None:  # fmt: skip
     """The recipe: one run a seed, the best by validation is shipped, all are on the card. `more`: draws after
-    those, of which only some are made (`shards.numbers`)."""
+    those, of which only some are made (`shards.numbers`). `go_on`: from the shipped weights and halfway back to them
+    (`halfway`), on draws that they have not seen; CardError where they have."""
     began = time.time()
+    begun, before = card.load(NAME) if go_on else (None, {})
+    if go_on and data_seed in seeds_of(before):
+        raise card.CardError(
+            f"the shipped weights learned from the draws of data seed {data_seed}: go on with other ones"
+        )
 
     def progress(done: int) -> None:
         print(f"{done} trajectories of {trajectories + more} draws, {time.time() - began:.0f} s", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="meltwin-") as folder:
         here = work or Path(folder)
-        tracks = ledgers.made(round(TRACKS * trajectories), data_seed, here / f"ledgers-{data_seed}.npy", workers)
-        losses, off = kept_losses(tracks, here / f"losses-{data_seed}.npz")
+        if begun is None:
+            tracks = ledgers.made(round(TRACKS * trajectories), data_seed, here / f"ledgers-{data_seed}.npy", workers)
+            losses, off = kept_losses(tracks, here / f"losses-{data_seed}.npz")
+        else:
+            losses, off = begun.losses, before["data"]["evaporated share, off by (rms)"]
     print(f"share that evaporates: off by {off:.3f} (rms), {time.time() - began:.0f} s", flush=True)
     data = made(trajectories, data_seed, workers, work, progress, more, losses)
     grid = WindowGrid()
@@ -187,8 +232,10 @@ def train(
     linear = size_errors(lambda forcing, told: forcing[:, CHANNELS.index("constant")], data, parts["test"], grid)
     runs, scored = [], []
     for seed in range(seeds):
-        run = run_of(data, seed, steps, device, checkpoints[seed], losses)
+        run = run_of(data, seed, steps, device, checkpoints[seed], losses, begun)
         run.go()
+        if begun is not None:
+            halfway(run, begun)
         runs.append(run)
         field = field_errors(run.learner.model, data, parts["test"], volume_of(grid, device))
         sizes = summary(size_errors(run.learner.model, data, parts["test"], grid))
@@ -222,6 +269,8 @@ def train(
                 "steps": steps,
                 "batch": BATCH,
                 "device": device,
+                "went on from": went_on_from(before),
+                "weights": "by validation the best of a moving average" if begun is None else HALFWAY,
                 "curve": chosen.curve,
             },
             "validation": {

@@ -29,10 +29,15 @@ SIZE = 40  # trajectories: two rounds of `trajectories.is_fine`
 
 
 def numbers(index: int, count: int, more: int = 0) -> list[int]:
-    """The trajectories of a shard: of `count` in all, and of `more` numbers after them those with events that the
-    coarse teacher makes, two in five: what they teach is most for their time, and they choose and score nothing."""
+    """The trajectories of a shard: of `count` in all, and of `more` numbers after them those that the coarse teacher
+    makes: all with events, two numbers in five, and three straight ones in forty. What they teach is most for their
+    time, and they choose and score nothing."""
     some = range(index * SIZE, min(count + more, (index + 1) * SIZE))
-    return [number for number in some if number < count or (is_eventful(number) and not is_fine(number))]
+    return [number for number in some if number < count or (not is_fine(number) and _teaches(number))]
+
+
+def _teaches(number: int) -> bool:
+    return is_eventful(number) or number % 10 == 0
 
 
 def made(

@@ -142,14 +142,17 @@ def test_samples_are_gathered_anew_where_losses_or_shards_are_others(
     assert checkpoint.is_file(), "one that was brought without its samples goes on"
 
 
-def test_draws_after_the_first_are_eventful_coarse_and_for_fitting(
+def test_draws_after_the_first_are_coarse_for_fitting_and_most_have_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
     monkeypatch.setattr(shards, "trajectory", lambda number, seed, grid: made.append(number) or [_blank(number, seed)])
-    shards.made(50, 1, tmp_path, more=70)
+    shards.made(50, 1, tmp_path, more=110)
     assert made[:50] == list(range(50))
-    assert made[50:] == [number for number in range(50, 120) if is_eventful(number) and not is_fine(number)]
+    assert not any(map(is_fine, made[50:]))
+    eventful = [number for number in made[50:] if is_eventful(number)]
+    assert eventful == [number for number in range(50, 160) if is_eventful(number) and not is_fine(number)]
+    assert [sum(not is_eventful(n) for n in made if begin <= n < begin + 40) for begin in (80, 120)] == [3, 3]
     rest = Samples(*(torch.zeros(len(made) - 50),) * 3, np.array(made[50:]))
     assert len(rest.part("fit")) == len(made) - 50, "what chooses and scores stays as it was"
 
@@ -265,7 +268,7 @@ def test_no_trajectory_is_in_two_parts(data: Samples) -> None:
 
 def test_a_cold_window_that_is_right_teaches_nothing_and_breaks_nothing() -> None:
     field = torch.zeros(2, *GRID.shape, requires_grad=True)
-    loss_of(field, torch.zeros(2, *GRID.shape), torch.full((2,), 0.95), volume_of(GRID, "cpu")).backward()
+    loss_of(field, torch.zeros(2, *GRID.shape), torch.full((2,), 0.95), volume_of(GRID, "cpu"), GRID).backward()
     assert field.grad is not None
     assert torch.isfinite(field.grad).all()
 
@@ -343,6 +346,36 @@ def test_the_recipe_writes_weights_and_a_card_that_says_how(
     assert told["validation"]["test"] == told["validation"]["test_by_seed"][told["training"]["seed"]]
     assert model.sizes["sections"] == len(told["grid"]["x"])
     assert json.loads(json.dumps(told)) == told
+
+
+def test_going_on_begins_with_the_shipped_weights_and_needs_draws_that_they_have_not_seen(
+    data: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped, before = card.load("asno-melt-pool")
+    seen = recipe.seeds_of(before)
+    assert seen
+    begun = run_of(data, 0, STEPS, "cpu", None, shipped.losses, shipped)
+    for name, value in begun.learner.model.state_dict().items():
+        assert torch.equal(value, shipped.state_dict()[name]), name
+    monkeypatch.setattr(recipe, "made", lambda *told: data)
+    with pytest.raises(card.CardError, match="other ones"):
+        train(40, min(seen), 2, 1, "cpu", 1, tmp_path, tmp_path, go_on=True)
+    other = max(seen) + 1
+    folder_of(tmp_path, 40, other).mkdir()
+    train(40, other, 2, 1, "cpu", 1, tmp_path, tmp_path / "out", go_on=True)
+    model, told = card.load("asno-melt-pool", tmp_path / "out")
+    last = run_of(data, 0, 2, "cpu", None, shipped.losses, shipped)
+    last.go()
+    ways = {
+        name: (model.state_dict()[name] - value, last.smooth[name] - value)
+        for name, value in shipped.state_dict().items()
+    }
+    assert any(whole.abs().max() > 0 for _, whole in ways.values())
+    for name, (half, whole) in ways.items():
+        assert torch.allclose(half, whole / 2, atol=1e-6), name
+    assert told["training"]["weights"] == recipe.HALFWAY
+    assert told["training"]["went on from"][-1]["sha256"] == before["sha256"]
+    assert recipe.seeds_of(told) == {*seen, other}
 
 
 @pytest.mark.parametrize(
