@@ -224,6 +224,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
     told = parser.parse_args()
     if told.name == "melt-pool-camera":
+        if told.go_on or told.more:
+            parser.error("--go-on and --more are of melt-pool: the camera operator is trained from scratch")
         from operators.camera import recipe as camera  # a recipe trains by this module
 
         sets = told.trajectories or 1400, told.fine, told.validation, told.test

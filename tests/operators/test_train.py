@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from operators import card
+from operators.camera import recipe as camera
 from operators.melt_pool import recipe, shards
 from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
 from operators.melt_pool.losses import Losses
@@ -381,18 +382,21 @@ def test_going_on_begins_with_the_shipped_weights_and_needs_draws_that_they_have
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        (["--trajectories", "39"], "at least 40"),
-        (["--trajectories", "none"], "at least 1"),
-        (["--steps", "0"], "at least 1"),
-        (["--more", "-3"], "at least 0"),
-        (["--seeds", "0"], "at least 1"),
+        (["melt-pool", "--trajectories", "39"], "at least 40"),
+        (["melt-pool", "--trajectories", "none"], "at least 1"),
+        (["melt-pool", "--steps", "0"], "at least 1"),
+        (["melt-pool", "--more", "-3"], "at least 0"),
+        (["melt-pool", "--seeds", "0"], "at least 1"),
+        (["melt-pool-camera", "--go-on"], "from scratch"),
+        (["melt-pool-camera", "--more", "40"], "from scratch"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_made(
     asked: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(recipe, "train", lambda *told: pytest.fail("it began"))
-    monkeypatch.setattr(sys, "argv", ["operators.train", "melt-pool", *asked])
+    monkeypatch.setattr(camera, "train", lambda *told: pytest.fail("it began"))
+    monkeypatch.setattr(sys, "argv", ["operators.train", *asked])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
