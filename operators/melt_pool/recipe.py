@@ -194,6 +194,19 @@ def seeds_of(told: dict[str, Any]) -> set[int]:
     return {step["data seed"] for step in went_on_from(told)}
 
 
+def said_of(data: Samples, trajectories: int, seed: int, off: float) -> dict[str, Any]:
+    """What a card says of the samples; `off`: by how much the share that evaporates is."""
+    return {
+        "trajectories": len(set(data.trajectory.tolist())),
+        "by the fine teacher": sum(is_fine(number) for number in range(trajectories)),
+        "samples": len(data.trajectory),
+        "seed": seed,
+        "evaporated share, off by (rms)": round(off, 4),
+        "solver": f"a fine teacher ({FINE_CELLS} cells a diameter, {FINE_SLOW} below Peclet {COARSE_BELOW:g}) makes "
+        f"some, a coarse one ({CELLS} and {COARSE_CELLS}); more in shallow pools; the fine one is meant, and scores",
+    }
+
+
 def train(
     trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path,
     more: int = 0, go_on: bool = False,
@@ -221,10 +234,8 @@ def train(
     print(f"share that evaporates: off by {off:.3f} (rms), {time.time() - began:.0f} s", flush=True)
     data = made(trajectories, data_seed, workers, work, progress, more, losses)
     grid = WindowGrid()
-    checkpoints = [
-        folder_of(work, trajectories, data_seed, more) / f"{NAME}-{seed}.checkpoint" if work else None
-        for seed in range(seeds)
-    ]
+    kept = folder_of(work, trajectories, data_seed, more) if work else None
+    beginning = f"-on-{before['sha256'][:12]}" if before else ""
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
     if device != "cpu":
@@ -232,7 +243,8 @@ def train(
     linear = size_errors(lambda forcing, told: forcing[:, CHANNELS.index("constant")], data, parts["test"], grid)
     runs, scored = [], []
     for seed in range(seeds):
-        run = run_of(data, seed, steps, device, checkpoints[seed], losses, begun)
+        checkpoint = kept / f"{NAME}{beginning}-{seed}.checkpoint" if kept else None
+        run = run_of(data, seed, steps, device, checkpoint, losses, begun)
         run.go()
         if begun is not None:
             halfway(run, begun)
@@ -253,16 +265,7 @@ def train(
             "forcing": {"channels": list(CHANNELS), "exponents": list(EXPONENTS), "ago": AGO},
             "condition": list(CONDITION),
             "envelope": {name: list(bounds) for name, bounds in BOX.items()},
-            "data": {
-                "trajectories": len(set(data.trajectory.tolist())),
-                "by the fine teacher": sum(is_fine(number) for number in range(trajectories)),
-                "samples": len(data.trajectory),
-                "seed": data_seed,
-                "evaporated share, off by (rms)": round(off, 4),
-                "solver": f"a fine teacher ({FINE_CELLS} cells a diameter, {FINE_SLOW} below Peclet "
-                f"{COARSE_BELOW:g}) makes some, a coarse one ({CELLS} and {COARSE_CELLS}); more in shallow pools; "
-                "the fine one is meant, and scores",
-            },
+            "data": said_of(data, trajectories, data_seed, off),
             "training": {
                 "seed": chosen.seed,
                 "seconds": round(chosen.spent),

@@ -375,6 +375,8 @@ def test_going_on_begins_with_the_shipped_weights_and_needs_draws_that_they_have
     for name, (half, whole) in ways.items():
         assert torch.allclose(half, whole / 2, atol=1e-6), name
     assert told["training"]["weights"] == recipe.HALFWAY
+    (checkpoint,) = folder_of(tmp_path, 40, other).glob("*.checkpoint")
+    assert before["sha256"][:12] in checkpoint.name, "one that began with other weights is not gone on with"
     assert told["training"]["went on from"][-1]["sha256"] == before["sha256"]
     assert recipe.seeds_of(told) == {*seen, other}
 
