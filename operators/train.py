@@ -200,6 +200,14 @@ class Run:
         self.spent, self.curve = state["spent"], state["curve"]
 
 
+def share(text: str) -> float:
+    """A number from 0 to 1, for a parser."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
+    return value
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="operators.train", description="Train an operator and write its card.")
     parser.add_argument("name", choices=["melt-pool", "melt-pool-camera"])
@@ -213,6 +221,10 @@ def main() -> None:
     )
     parser.add_argument("--data-seed", type=natural, default=0)
     parser.add_argument("--go-on", action="store_true", help="from the shipped weights; by another --data-seed")
+    parser.add_argument("--back", type=share, default=0.5, help="of the way to the weights that --go-on began with")
+    parser.add_argument(
+        "--beside", type=Path, help="samples-... of an earlier --work: half of each batch is taken from them"
+    )
     parser.add_argument("--fine", type=positive, default=300, help="fine tracks, of the camera operator")
     parser.add_argument("--validation", type=positive, default=20, help="tracks, of the camera operator")
     parser.add_argument("--test", type=positive, default=40, help="of the camera operator; half as many of alloys")
@@ -224,8 +236,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "weights")
     told = parser.parse_args()
     if told.name == "melt-pool-camera":
-        if told.go_on or told.more:
-            parser.error("--go-on and --more are of melt-pool: the camera operator is trained from scratch")
+        if told.go_on or told.more or told.beside:
+            parser.error("--go-on, --more and --beside are of melt-pool: the camera operator is trained from scratch")
         from operators.camera import recipe as camera  # a recipe trains by this module
 
         sets = told.trajectories or 1400, told.fine, told.validation, told.test
@@ -240,8 +252,8 @@ def main() -> None:
         parser.error(f"--trajectories must be at least {FEWEST}: fewer leave none to choose by and none to test")
     how = told.data_seed, told.steps or 10_000, told.seeds, told.device, told.workers
     try:
-        train(trajectories, *how, told.work, told.out, told.more, told.go_on)
-    except CardError as refusal:
+        train(trajectories, *how, told.work, told.out, told.more, told.go_on, told.beside, told.back)
+    except (CardError, ValueError) as refusal:
         parser.error(str(refusal))
 
 

@@ -22,7 +22,7 @@ from operators.melt_pool.ends import missed
 from operators.melt_pool.forcing import AGO, CHANNELS, EXPONENTS
 from operators.melt_pool.ledgers import TRACKS, kept_losses
 from operators.melt_pool.losses import Losses
-from operators.melt_pool.samples import Samples, folder_of, made
+from operators.melt_pool.samples import Samples, folder_of, gathered_before, made
 from operators.melt_pool.trajectories import (
     BOX,
     CELLS,
@@ -44,7 +44,7 @@ CONTOUR = 0.05  # half-width of the solidus contour in asinh(theta)
 MISSED = 0.1  # of a size: so far off it counts by its square
 CHOOSERS = 600  # samples that a look scores
 SIZES = ["length", "width", "depth"]
-HALFWAY = "the mean of those gone on from and of the last moving average"
+BACK = 0.5  # of the way to the weights that a training went on from
 MEASURE = "|error|/max(value, 0.25 d); 1 where only one of the two has a pool"
 
 
@@ -122,10 +122,15 @@ def asno_of(told: int, losses: Losses | None = None, kind: type[Asno] = Asno) ->
 
 class MeltPoolLearner:
     """The melt pool's loss and score for `operators.train.Run`: sizes and field on validation choose. `model`: (what
-    is read, what is told) -> asinh(theta), with `mean` and `spread` of what is told."""
+    is read, what is told) -> asinh(theta), with `mean` and `spread` of what is told. `beside`: what half of each batch
+    is taken from."""
 
-    def __init__(self, data: Samples, model: Any, device: str, batch: int = BATCH, choosers: int = CHOOSERS) -> None:
+    def __init__(
+        self, data: Samples, model: Any, device: str, batch: int = BATCH, choosers: int = CHOOSERS,
+        beside: Samples | None = None,
+    ) -> None:  # fmt: skip
         self.data, self.device, self.batch, self.grid = data, device, batch, WindowGrid()
+        self.learned = [(each, each.part("fit")) for each in (data, beside) if each is not None]
         self.volume = volume_of(self.grid, device)
         self.fit = data.part("fit")
         validation = data.part("validation")
@@ -136,12 +141,17 @@ class MeltPoolLearner:
         self.model.spread.copy_(torch.where(told.std(0) > 1e-6, told.std(0), 1.0))
 
     def loss(self, draw: torch.Generator, step: int) -> Tensor:
-        rows = self.fit[torch.randint(len(self.fit), (self.batch,), generator=draw)].to(self.data.told.device)
-        forcing, told, target = (a[rows].to(self.device) for a in (self.data.forcing, self.data.told, self.data.target))
-        x, y = forcing.float(), target.float()
+        parts = [self._some(draw, *each) for each in self.learned]
+        x, told, y = (torch.cat(each).float() for each in zip(*parts, strict=True))
         if step % 2:  # y -> -y is a symmetry of the physics
             x, y = self.mirrored(x), y.flip(2)
         return loss_of(self.model(x, told), y, 1 - told[:, 0], self.volume, self.grid)
+
+    def _some(self, draw: torch.Generator, data: Samples, fit: Tensor) -> list[Tensor]:
+        """An even share of a batch: forcing, told, target."""
+        count = self.batch // len(self.learned)
+        rows = fit[torch.randint(len(fit), (count,), generator=draw)].to(data.told.device)
+        return [each[rows].to(self.device) for each in (data.forcing, data.told, data.target)]
 
     def mirrored(self, read: Tensor) -> Tensor:
         """What would be read if y were -y."""
@@ -157,26 +167,26 @@ class MeltPoolLearner:
 
 def run_of(
     data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None, losses: Losses | None = None,
-    begun: Asno | None = None,
+    begun: Asno | None = None, beside: Samples | None = None,
 ) -> Run:  # fmt: skip
     """The training of one seed, on forcings that count what `losses` leave; `begun`: goes on from these weights, and
     from what they take for usual."""
     torch.manual_seed(seed)
-    learner = MeltPoolLearner(data, asno_of(data.told.shape[1], losses), device)
+    learner = MeltPoolLearner(data, asno_of(data.told.shape[1], losses), device, beside=beside)
     if begun is not None:
         learner.model.load_state_dict(begun.state_dict())
     return Run(learner, Manner(steps=steps, rate=RATE if begun is None else RATE_ON), seed, checkpoint)
 
 
-def halfway(run: Run, begun: Asno) -> None:
-    """Leave in the model the mean of the weights that a run began with and of the last of its moving average, and
-    score it: what is fine-tuned errs in other places than what it began with, and their mean less than both (Wortsman
-    et al. 2022, arXiv 2203.05482; measured in docs/LOG.md)."""
+def gone_back(run: Run, begun: Asno, share: float) -> None:
+    """Leave in the model what lies a share of the way from the last moving average to the weights that a run began
+    with, and score it: what is fine-tuned errs in other places than what it began with, and what lies between them less
+    than both (Wortsman et al. 2022, arXiv 2203.05482; measured in docs/LOG.md)."""
     learner, last = run.learner, run.smooth
-    learner.model.load_state_dict({k: v.lerp(last[k].to(v), 0.5) for k, v in begun.state_dict().items()})
+    learner.model.load_state_dict({k: last[k].to(v).lerp(v, share) for k, v in begun.state_dict().items()})
     learner.model.eval()
     run.best, line = learner.score()
-    print(f"seed {run.seed}, the mean of before and after: {line}", flush=True)
+    print(f"seed {run.seed}, {share:g} of the way back: {line}", flush=True)
 
 
 def went_on_from(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -194,12 +204,16 @@ def seeds_of(told: dict[str, Any]) -> set[int]:
     return {step["data seed"] for step in went_on_from(told)}
 
 
+def counted(data: Samples) -> dict[str, int]:
+    """How many there are."""
+    return {"trajectories": len(set(data.trajectory.tolist())), "samples": len(data.trajectory)}
+
+
 def said_of(data: Samples, trajectories: int, seed: int, off: float) -> dict[str, Any]:
     """What a card says of the samples; `off`: by how much the share that evaporates is."""
     return {
-        "trajectories": len(set(data.trajectory.tolist())),
+        **counted(data),
         "by the fine teacher": sum(is_fine(number) for number in range(trajectories)),
-        "samples": len(data.trajectory),
         "seed": seed,
         "evaporated share, off by (rms)": round(off, 4),
         "solver": f"a fine teacher ({FINE_CELLS} cells a diameter, {FINE_SLOW} below Peclet {COARSE_BELOW:g}) makes "
@@ -209,11 +223,13 @@ def said_of(data: Samples, trajectories: int, seed: int, off: float) -> dict[str
 
 def train(
     trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path,
-    more: int = 0, go_on: bool = False,
+    more: int = 0, go_on: bool = False, beside: Path | None = None, back: float = BACK,
 ) -> None:  # fmt: skip
     """The recipe: one run a seed, the best by validation is shipped, all are on the card. `more`: draws after
-    those, of which only some are made (`shards.numbers`). `go_on`: from the shipped weights and halfway back to them
-    (`halfway`), on draws that they have not seen; CardError where they have."""
+    those, of which only some are made (`shards.numbers`). `go_on`: from the shipped weights, on draws that they have
+    not seen (CardError where they have), and a share `back` of the way to them (`gone_back`). `beside`: samples
+    gathered for an earlier training with the same losses, which half of each batch is taken from; ValueError where
+    there are none."""
     began = time.time()
     begun, before = card.load(NAME) if go_on else (None, {})
     if go_on and data_seed in seeds_of(before):
@@ -232,6 +248,7 @@ def train(
         else:
             losses, off = begun.losses, before["data"]["evaporated share, off by (rms)"]
     print(f"share that evaporates: off by {off:.3f} (rms), {time.time() - began:.0f} s", flush=True)
+    others = gathered_before(beside, losses) if beside else None
     data = made(trajectories, data_seed, workers, work, progress, more, losses)
     grid = WindowGrid()
     kept = folder_of(work, trajectories, data_seed, more) if work else None
@@ -239,15 +256,15 @@ def train(
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
     if device != "cpu":
-        data = data.to(device)
+        data, others = data.to(device), others.to(device) if others else None
     linear = size_errors(lambda forcing, told: forcing[:, CHANNELS.index("constant")], data, parts["test"], grid)
     runs, scored = [], []
     for seed in range(seeds):
         checkpoint = kept / f"{NAME}{beginning}-{seed}.checkpoint" if kept else None
-        run = run_of(data, seed, steps, device, checkpoint, losses, begun)
+        run = run_of(data, seed, steps, device, checkpoint, losses, begun, others)
         run.go()
         if begun is not None:
-            halfway(run, begun)
+            gone_back(run, begun, back)
         runs.append(run)
         field = field_errors(run.learner.model, data, parts["test"], volume_of(grid, device))
         sizes = summary(size_errors(run.learner.model, data, parts["test"], grid))
@@ -265,7 +282,7 @@ def train(
             "forcing": {"channels": list(CHANNELS), "exponents": list(EXPONENTS), "ago": AGO},
             "condition": list(CONDITION),
             "envelope": {name: list(bounds) for name, bounds in BOX.items()},
-            "data": said_of(data, trajectories, data_seed, off),
+            "data": said_of(data, trajectories, data_seed, off) | ({"beside": counted(others)} if others else {}),
             "training": {
                 "seed": chosen.seed,
                 "seconds": round(chosen.spent),
@@ -273,7 +290,9 @@ def train(
                 "batch": BATCH,
                 "device": device,
                 "went on from": went_on_from(before),
-                "weights": "by validation the best of a moving average" if begun is None else HALFWAY,
+                "weights": "by validation the best of a moving average"
+                if begun is None
+                else f"the last moving average, {back:g} of the way back to those gone on from",
                 "curve": chosen.curve,
             },
             "validation": {

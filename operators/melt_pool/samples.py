@@ -77,6 +77,16 @@ def made(
     return Samples.read(gathered)
 
 
+def gathered_before(folder: Path, losses: Losses | None) -> Samples:
+    """Samples that another training gathered in a folder; ValueError where they are none, or their forcings count other
+    losses."""
+    if not all((folder / f"{name}.npy").is_file() for name in (*NAMES, LOSSES)):
+        raise ValueError(f"{folder} holds no samples of `./meltwin train melt-pool --work`")
+    if not np.array_equal(np.load(folder / f"{LOSSES}.npy"), _flat(losses)):
+        raise ValueError(f"the forcings in {folder} count other losses than these weights do")
+    return Samples.read(folder)
+
+
 def folder_of(work: Path, trajectories: int, seed: int, more: int = 0) -> Path:
     """Where samples are gathered, and checkpoints of what learns from them lie."""
     return work / (f"samples-{seed}-{trajectories}" + (f"-{more}" if more else ""))

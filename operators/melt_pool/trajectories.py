@@ -5,7 +5,7 @@ cold plate, half are eventful (`plan`). Split by trajectory, never by frame.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,7 @@ KINDS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
 """Share of the draws, and where they lie in the box."""
 PAIRS = 20  # of trajectories, one straight and one eventful, of which one chooses and one scores
 VALIDATION, TEST = PAIRS - 2, PAIRS - 1
+FRAMES, FRAMES_STRAIGHT, FRAMES_FAR = 45, 60, 180  # of an eventful trajectory, a straight one, one that goes far
 STRAIGHT_KEPT = frozenset({0, 1, 3, 6, 11, 18, 27, 38, 49, 59})  # frames of a straight track
 
 
@@ -122,15 +123,24 @@ def is_eventful(number: int) -> bool:
     return number % 2 == 1
 
 
-def teacher(peclet: float, deep: float, fine: bool) -> Boxes:
+def goes_far(number: int) -> bool:
+    """Whether an eventful trajectory has long vectors and a long past: half of them. A build's beam comes back beside
+    what it heated a hundred frames ago."""
+    return is_eventful(number) and (number // 2 + number // (2 * PAIRS)) % 2 == 0
+
+
+def teacher(peclet: float, deep: float, fine: bool, far: bool = False) -> Boxes:
     """Boxes of the teacher for a pool about so deep. The fine one's field is within 1 % of one of 1.5 times its
-    cells: shallow pools get more cells, and where they are fast longer boxes, for the wake is thin."""
-    if not fine:
-        return Boxes.fitting(deep, CELLS if peclet > COARSE_BELOW else COARSE_CELLS)
+    cells: shallow pools get more cells, and where they are fast longer boxes, for the wake is thin. `far`: heat of long
+    vectors comes back."""
     cells = FINE_CELLS if peclet > COARSE_BELOW else FINE_SLOW
-    if deep < SHALLOW and peclet > FAST:
-        return Boxes(2 * cells, deep=1.5, levels=5)
-    return Boxes.fitting(min(deep, FINER) if deep < SHALLOW else deep, cells)
+    if not fine:
+        boxes = Boxes.fitting(deep, CELLS if peclet > COARSE_BELOW else COARSE_CELLS)
+    elif deep < SHALLOW and peclet > FAST:
+        boxes = Boxes(2 * cells, deep=1.5, levels=5)
+    else:
+        boxes = Boxes.fitting(min(deep, FINER) if deep < SHALLOW else deep, cells)
+    return replace(boxes, levels=boxes.levels + far)
 
 
 @dataclass(frozen=True)
@@ -148,11 +158,11 @@ def course(number: int, seed: int, grid: WindowGrid) -> Course:
     """Of one trajectory, the same however many are made and in whichever order."""
     rng = np.random.default_rng([seed, number])
     stream, beam, deep = draw(rng, grid)
-    eventful = is_eventful(number)
-    frames = 45 if eventful else 60
+    eventful, far = is_eventful(number), goes_far(number)
+    frames = FRAMES_FAR if far else FRAMES if eventful else FRAMES_STRAIGHT
     some = rng.choice(frames, 20 if is_fine(number) else 12, replace=False)
     frame, path = TRAVEL / stream.peclet, [(0.0, 0.0, 0.0, 0.0, 0.0)]
-    for stretch in plan(rng, frames, eventful, whole=False):
+    for stretch in plan(rng, frames, eventful, whole=False, far=far):
         t, x, y, *_ = path[-1]
         far = TRAVEL * stretch.pace * stretch.span
         path[-1] = (t, x, y, *beam.source(stretch.level))
@@ -173,7 +183,8 @@ def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
     """The samples of one."""
     drawn, fine = course(number, seed, grid), is_fine(number)
     stream = drawn.stream
-    solver = MeltPoolSolver(stream.groups, teacher(stream.peclet, drawn.deep, fine), surface=stream.surface)
+    boxes = teacher(stream.peclet, drawn.deep, fine, goes_far(number))
+    solver = MeltPoolSolver(stream.groups, boxes, surface=stream.surface)
     points = grid.points
     samples: list[Sample] = []
     heading = 0.0

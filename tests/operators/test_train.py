@@ -15,16 +15,18 @@ from operators.camera import recipe as camera
 from operators.melt_pool import recipe, shards
 from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
 from operators.melt_pool.losses import Losses
-from operators.melt_pool.plan import Stretch, plan
+from operators.melt_pool.plan import TRAVEL, Stretch, plan
 from operators.melt_pool.recipe import field_errors, loss_of, run_of, size_errors, summary, train, volume_of
-from operators.melt_pool.samples import Samples, folder_of, gather, made
+from operators.melt_pool.samples import Samples, folder_of, gather, gathered_before, made
 from operators.melt_pool.trajectories import (
     BOX,
+    FRAMES_FAR,
     Sample,
     condition,
     course,
     depth_now,
     draw,
+    goes_far,
     is_eventful,
     is_fine,
     teacher,
@@ -224,6 +226,32 @@ def test_eventful_plans_have_every_event_and_others_none() -> None:
     assert max(cut) == 1
 
 
+def test_a_plan_that_goes_far_comes_back_beside_what_was_heated_long_before() -> None:
+    backs, lengths = 0, []
+    for seed in range(30):
+        each = list(plan(np.random.default_rng(seed), FRAMES_FAR, eventful=True, far=True))
+        steps = np.array([[s.pace * math.cos(s.heading), s.pace * math.sin(s.heading)] for s in each])
+        places = TRAVEL * np.cumsum(steps, axis=0)
+        far = np.linalg.norm(places[:, None] - places, axis=-1)
+        backs += bool((far[np.tril_indices(len(far), -60)] < 2).any())
+        turns = np.flatnonzero(np.abs(np.diff([s.heading for s in each if s.level])) > 0.1)
+        lengths += np.diff(turns).tolist()
+    assert backs > 15
+    assert max(lengths) > 50, "frames of a vector"
+
+
+def test_half_of_the_eventful_trajectories_go_far_in_every_part_of_the_split() -> None:
+    for part in (range(2), range(2, 18), (18,), (19,)):
+        held = [n for n in range(4000) if n // 2 % 20 in part]
+        far = [goes_far(n) for n in held if is_eventful(n)]
+        assert np.mean(far) == pytest.approx(0.5, abs=0.01)
+        assert not any(goes_far(n) for n in held if not is_eventful(n))
+    kept = [course(n, 3, GRID).kept for n in range(41, 80) if goes_far(n)]
+    assert max(max(each) for each in kept) > 160
+    near, far = (teacher(10.0, 0.5, fine=False, far=far) for far in (False, True))
+    assert far.levels == near.levels + 1, "heat of long vectors comes back"
+
+
 def test_one_way_hatches_come_back_to_where_the_next_vector_begins() -> None:
     for seed in range(200):
         place, starts = np.zeros(2), []
@@ -307,6 +335,26 @@ def test_one_seed_one_result(data: Samples) -> None:
     assert one.curve != other.curve
 
 
+def test_half_of_a_batch_is_taken_from_what_lies_beside(data: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = Samples(data.forcing, data.told.clone(), torch.zeros_like(data.target), data.trajectory)
+    run = run_of(data, 1, STEPS, "cpu", None, beside=marked)
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(recipe, "loss_of", lambda field, y, *rest: seen.append(y) or field.sum())
+    run.learner.loss(torch.Generator().manual_seed(0), 0)
+    cold = [bool((y == 0).all()) for y in seen[0]]
+    assert len(cold) == recipe.BATCH
+    assert cold == [False] * (recipe.BATCH // 2) + [True] * (recipe.BATCH // 2)
+
+
+def test_samples_of_other_losses_or_none_are_not_taken_beside(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no samples"):
+        gathered_before(tmp_path, None)
+    for name in ("forcing", "told", "target", "trajectory", "losses"):
+        np.save(tmp_path / f"{name}.npy", np.ones(3))
+    with pytest.raises(ValueError, match="other losses"):
+        gathered_before(tmp_path, Losses())
+
+
 class KilledError(Exception):
     pass
 
@@ -363,7 +411,7 @@ def test_going_on_begins_with_the_shipped_weights_and_needs_draws_that_they_have
         train(40, min(seen), 2, 1, "cpu", 1, tmp_path, tmp_path, go_on=True)
     other = max(seen) + 1
     folder_of(tmp_path, 40, other).mkdir()
-    train(40, other, 2, 1, "cpu", 1, tmp_path, tmp_path / "out", go_on=True)
+    train(40, other, 2, 1, "cpu", 1, tmp_path, tmp_path / "out", go_on=True, back=0.75)
     model, told = card.load("asno-melt-pool", tmp_path / "out")
     last = run_of(data, 0, 2, "cpu", None, shipped.losses, shipped)
     last.go()
@@ -372,9 +420,9 @@ def test_going_on_begins_with_the_shipped_weights_and_needs_draws_that_they_have
         for name, value in shipped.state_dict().items()
     }
     assert any(whole.abs().max() > 0 for _, whole in ways.values())
-    for name, (half, whole) in ways.items():
-        assert torch.allclose(half, whole / 2, atol=1e-6), name
-    assert told["training"]["weights"] == recipe.HALFWAY
+    for name, (left, whole) in ways.items():
+        assert torch.allclose(left, whole / 4, atol=1e-6), name
+    assert "0.75 of the way back" in told["training"]["weights"]
     (checkpoint,) = folder_of(tmp_path, 40, other).glob("*.checkpoint")
     assert before["sha256"][:12] in checkpoint.name, "one that began with other weights is not gone on with"
     assert told["training"]["went on from"][-1]["sha256"] == before["sha256"]
@@ -389,8 +437,10 @@ def test_going_on_begins_with_the_shipped_weights_and_needs_draws_that_they_have
         (["melt-pool", "--steps", "0"], "at least 1"),
         (["melt-pool", "--more", "-3"], "at least 0"),
         (["melt-pool", "--seeds", "0"], "at least 1"),
+        (["melt-pool", "--back", "1.5"], "from 0 to 1"),
         (["melt-pool-camera", "--go-on"], "from scratch"),
         (["melt-pool-camera", "--more", "40"], "from scratch"),
+        (["melt-pool-camera", "--beside", "."], "from scratch"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_made(

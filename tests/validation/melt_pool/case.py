@@ -169,8 +169,12 @@ def budget_cases(budget: str, seed: int = SEED) -> list[Case]:
     return made
 
 
-def candidate(number: int, frames: int, seed: int = SEED, attempt: int = 0) -> Case:
-    """One draw over the envelope; nothing is looked at yet."""
+def candidate(
+    number: int, frames: int, seed: int = SEED, attempt: int = 0, features: Features | None = None,
+    vectors: tuple[float, float] | None = None,
+) -> Case:  # fmt: skip
+    """One draw over the envelope; nothing is looked at yet. `features`: others than the number's; `vectors`: between
+    which lengths they lie, d."""
     rng = np.random.default_rng([STREAM, seed, number, attempt])
     machine = "LPBF" if even(number, 7) < 0.5 else "DED"
     alloy = ALLOYS[int(len(ALLOYS) * even(number, 11))]
@@ -178,8 +182,8 @@ def candidate(number: int, frames: int, seed: int = SEED, attempt: int = 0) -> C
     absorptivity = None if even(number, 13) < 0.5 else rng.uniform(*ABSORPTIVITY)
     process = Process(alloy, rng.uniform(*diameters), rng.uniform(*PREHEAT_K), absorptivity)
     power, speed = rng.uniform(*powers), math.exp(rng.uniform(*np.log(speeds)))
-    features = Features.of(number)
-    rows = paths.draw(rng, features, frames)
+    features = features or Features.of(number)
+    rows = paths.draw(rng, features, frames, vectors)
     return Case(seed, number, attempt, frames, features, machine, process, power, speed, rows)
 
 

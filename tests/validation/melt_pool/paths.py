@@ -45,9 +45,12 @@ def even(number: int, root: int) -> float:
     return (number + 1) * math.sqrt(root) % 1.0
 
 
-def draw(rng: np.random.Generator, features: Features, frames: int) -> np.ndarray:
-    """Rows (frame, x, y, level): position linear between rows, level (share of the nominal power) held to the next."""
-    pieces = _pieces(rng, features.shape, frames)
+def draw(
+    rng: np.random.Generator, features: Features, frames: int, vectors: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Rows (frame, x, y, level): position linear between rows, level (share of the nominal power) held to the next.
+    `vectors`: between which lengths those of a hatch lie, d; left out: what the frames leave room for."""
+    pieces = _pieces(rng, features.shape, frames, vectors)
     dark: list[tuple[float, float]] = []
     if features.off:
         for begin, span in _absences(rng, frames):
@@ -103,12 +106,15 @@ def events(rows: np.ndarray, frames: int) -> np.ndarray:
 Piece = tuple[float, float, float, bool]  # frames, then how far in x and in y, and whether the laser is on
 
 
-def _pieces(rng: np.random.Generator, shape: str, frames: int) -> list[Piece]:
+def _pieces(
+    rng: np.random.Generator, shape: str, frames: int, vectors: tuple[float, float] | None = None
+) -> list[Piece]:
     heading = rng.uniform(-math.pi, math.pi)
     if shape == "straight":
         return [_piece(frames * TRAVEL, heading)]
     longest = min(LONGEST, max(SHORT + 1.0, frames * TRAVEL / 3))
-    length = rng.uniform(0.8, SHORT - 0.1) if shape == "short" else rng.uniform(min(5.0, SHORT + 0.5), longest)
+    low, high = vectors or ((0.8, SHORT - 0.1) if shape == "short" else (min(5.0, SHORT + 0.5), longest))
+    length = rng.uniform(low, high)
     spacing, side = rng.uniform(0.6, 1.5), rng.choice([-1.0, 1.0])
     aside = heading + side * math.pi / 2
     back = rng.uniform(2.0, 4.0)  # frames of a flight back

@@ -18,7 +18,7 @@ import torch
 from operators.options import add_device
 from tests.validation.harness import page, plots
 from tests.validation.harness.rows import Results, Row, made
-from tests.validation.melt_pool import case, learned, pictures
+from tests.validation.melt_pool import builds, case, learned, pictures
 from tests.validation.melt_pool.case import CELLS, SEED, SIZES, Case, Trajectory, budget_cases, convergence, kept
 from tests.validation.melt_pool.measure import SIZE_NAMES, Score
 from tests.validation.melt_pool.rows import FREE, LEADS, Contender, contenders
@@ -75,10 +75,11 @@ def run(
         )
         if each is shown:
             tally.shown = told_of(trajectory)
+    held = scored_builds(rows, budget, fields)
     kept_rows.about[budget] = tally.about() | {"convergence": {} if budget == "smoke" else convergence()}
     for name, row in rows.items():
         ms = 1e3 * getattr(row, "seconds", 0.0) / max(getattr(row, "frames", 0), 1)
-        errors = scores[name].summary()
+        errors = scores[name].summary() | {f"{builds.NAME} {key}": of for key, of in held[name].summary().items()}
         kept_rows.rows.pop((case.NAME, name, SEED, budget), None)
         longest = min(map(len, growths[name]), default=0)
         done = Row(
@@ -91,6 +92,20 @@ def run(
             done = replace(done, seconds=how.seconds, steps=how.run.steps, rate=how.rate, curve=how.run.curve)
         kept_rows.add(done)
     return kept_rows
+
+
+def scored_builds(rows: dict[str, Contender], budget: str, fields: Path | None) -> dict[str, Score]:
+    """Free runs of every row along `builds`."""
+    found, hatches = {name: Score() for name in rows}, builds.build_cases(budget)
+    for number, each in enumerate(hatches, 1):
+        trajectory = kept(each, fields)
+        for name, row in rows.items():
+            estimate = row.forecast(trajectory, FREE)
+            if estimate is not None:
+                found[name].add(trajectory, FREE, estimate)
+        what = f"{each.alloy}, {each.machine}, {each.regime}, {each.features.shape}"
+        _say(f"build {number} of {len(hatches)}: {what}, reference {1e3 * trajectory.seconds / len(trajectory):.0f} ms")
+    return found
 
 
 def shown_of(cases: Sequence[Case]) -> Case:
@@ -209,6 +224,20 @@ def peers(results: Results, budget: str) -> str:
     return _markdown(lines)
 
 
+def hatched(results: Results, budget: str) -> str:
+    """Free runs along hatches of long vectors. Errors in %, events / steady; sizes at the median / 95th percentile."""
+    free, sizes = f"{builds.NAME} free", f"{builds.NAME} sizes free"
+    rows = [row for row in results.rows.values() if row.budget == budget and free in row.errors]
+    named = [f"{name}, {' / '.join(QUANTILES)}" for name in SIZE_NAMES]
+    lines = [["operator", "kind", "builds", "drift", *named, "open in one only"]]
+    for row in sorted(rows, key=lambda row: row.errors[free]["event"]):
+        told, at = row.errors[free], row.errors.get(sizes, {})
+        cells = [_pair(told, "event", "steady"), f"{told['drift']:.2f}"]
+        cells += [_pair(at, f"{name} median", f"{name} p95") for name in SIZE_NAMES]
+        lines.append([row.operator, row.kind, *cells, f"{100 * at['alone']:.1f}" if "alone" in at else ""])
+    return _markdown(lines)
+
+
 def parts(results: Results, budget: str) -> str:
     """Errors of sizes at SIZES_AT in each regime and of each alloy, in %, of the shipped rows."""
     lines = [["operator", "of", "pools", *(f"{name}, median / p95" for name in SIZE_NAMES), "open in one only"]]
@@ -257,6 +286,7 @@ def main(argv: list[str]) -> int:
         if budget is not None:
             said = [page.made(results, budget), table(results, budget), *drawn(results, budget), parts(results, budget)]
             page.fill("melt_pool", "\n\n".join(said))
+            page.fill("melt_pool_builds", hatched(results, budget))
             page.fill("melt_pool_peers", peers(results, budget))
         return 0
     known = list(contenders())

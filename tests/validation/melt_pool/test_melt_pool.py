@@ -14,7 +14,7 @@ from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
 from operators.window import WindowGrid
 from tests.validation.harness.rows import Results, Row
-from tests.validation.melt_pool import paths, pictures, suite
+from tests.validation.melt_pool import builds, paths, pictures, suite
 from tests.validation.melt_pool.case import (
     COARSE,
     KEYHOLE,
@@ -185,6 +185,22 @@ def test_every_path_has_its_features_and_no_others(draws: list[Case]) -> None:
             assert length is None or (length < SHORT) == (f.shape == "short")
 
 
+@pytest.mark.parametrize("number", range(builds.FIRST, builds.FIRST + 6))
+def test_builds_have_long_vectors_and_come_back_beside_what_is_long_cold(number: int) -> None:
+    features = builds.FEATURES[number % 2]
+    build = candidate(number, 300, 0, 0, features, builds.VECTORS)
+    lit = [rows for rows in build.stretches if rows[-2, 3] > 0]
+    ends = np.array([rows[-1, :3] for rows in lit])
+    ways = np.diff(ends[:, 1:], axis=0)
+    turns = np.flatnonzero(np.linalg.norm(np.diff(ways, axis=0), axis=1) > 0.1)
+    vectors = [n for n in np.diff(turns) if n > 4]
+    assert vectors, "vectors"
+    assert builds.VECTORS[0] - 1 <= max(vectors) * TRAVEL <= builds.VECTORS[1] + 1
+    far = np.linalg.norm(ends[:, None, 1:] - ends[None, :, 1:], axis=-1)
+    assert (far[np.tril_indices(len(far), -30)] < 1.6).any()
+    assert number not in range(sum(count for count, _ in SIZES["full"]))
+
+
 def test_events_are_where_the_path_says() -> None:
     rows = np.array(
         [
@@ -345,6 +361,8 @@ def test_the_suite_tells_its_table(
     assert out.stat().st_mtime_ns == made_at
     assert suite.main(["--operators", "nobody"]) == 2
     filled = Results(out)
+    hatches = suite.hatched(filled, "smoke").splitlines()
+    assert [line.split(" | ")[0] for line in hatches[2:]] == ["| linear response"], "persistence has no free run"
     row, shown = filled.rows["melt_pool", "linear response", 0, "smoke"], filled.about["smoke"]["shown"]
     assert len(row.growth) == len(row.profile["depth"]) == len(shown["depth"]) == SIZES["smoke"][0][1]
     assert not filled.rows["melt_pool", "persistence", 0, "smoke"].growth  # it has no free run

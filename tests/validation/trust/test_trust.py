@@ -11,7 +11,7 @@ from operators import card
 from tests.validation.harness.rows import Results
 from tests.validation.trust import families, measure, metrics, page, suite
 from twin.process import Process
-from twin.trust.calibrate.draws import ALLOYS, BLOCK, ENVELOPE, REGIMES, SHIFTS, STRATA, drawn
+from twin.trust.calibrate.draws import ALLOYS, BLOCK, ENVELOPE, ISSUED_FAR, LEADS, REGIMES, SHIFTS, STRATA, drawn
 from twin.trust.calibrate.looks import path
 from twin.trust.calibrate.readings import as_path, departures, envelope, reported
 from twin.trust.calibrate.tracks import Track
@@ -59,6 +59,10 @@ def test_draws_are_the_same_again_balanced_and_inside_the_envelope_at_every_fram
     for stratum in STRATA:
         mine = [draw for draw in block if draw.stratum == stratum]
         assert sorted(draw.regime for draw in mine) == sorted(2 * REGIMES)
+    for regime in REGIMES:
+        far = [draw for draw in block if draw.far and draw.regime == regime]
+        assert 2 <= len(far) / REGIMES.count(regime) <= 3, "of five with events"
+        assert all(len(draw.stretches) == draw.issued + LEADS[-1] + 1 > ISSUED_FAR[0] for draw in far)
     for draw in block:
         if isinstance(draw.process, Process):
             assert envelope(draw) <= 0
@@ -78,11 +82,11 @@ def track(number: int) -> Track:
     return Track(drawn(number), False, np.zeros((4, 1, 1, 1)), np.ones((4, 3)))
 
 
-STEADY, EVENTFUL = 0, 5
+STEADY, EVENTFUL, FAR = 0, 5, 26
 
 
 @pytest.mark.parametrize("name", families.SAID)
-@pytest.mark.parametrize("number", [STEADY, EVENTFUL, 22, 27])
+@pytest.mark.parametrize("number", [STEADY, EVENTFUL, 22, 27, FAR])
 def test_a_fault_changes_what_is_reported_and_nothing_that_was_planned(name: str, number: int) -> None:
     draw = drawn(number)
     said = families.SAID[name](draw, np.random.default_rng(1))

@@ -1,10 +1,10 @@
 """Draws: what trust is calibrated and tested on: one moment of a track, and the leads ahead of it.
 
 A draw is the alloy (each of ALLOYS in turn, and groups drawn evenly from the operator's box), the machine's parameters,
-a path (`plan`: half of them straight, half with steps, turns, neighbours and laser-off), and how many
-frames have passed when the forecast is made. Regimes come in turn (REGIMES): left to chance one draw in twelve would be
-in transition. Within the envelope at every frame, and its pool fits the window. Shifted
-ones (SHIFTS) begin as such a draw; then one parameter is taken beyond the envelope.
+a path (`plan`: half of them straight, half with steps, turns, neighbours and laser-off, and half of these with the long
+vectors and the long past of a build), and how many frames have passed when the forecast is made. Regimes come in turn
+(REGIMES): left to chance one draw in twelve would be in transition. Within the envelope at every frame, and its pool
+fits the window. Shifted ones (SHIFTS) begin as such a draw; then one parameter is taken beyond the envelope.
 
 Random numbers are a stream of their own: none is shared with training (`default_rng([seed, number])`) nor with the
 melt pool's test set.
@@ -47,7 +47,7 @@ MACHINES = {  # power W, scan speed m/s, beam diameter m
 PREHEAT_K = (293.0, 773.0)
 ABSORPTIVITY = (0.2, 0.9)
 LEADS = (0, 2, 4, 8)  # frames: those of the twin with its default horizon
-ISSUED = (4, 37)  # frames that have passed when a forecast is made
+ISSUED, ISSUED_FAR = (4, 37), (40, 170)  # frames that have passed when a forecast is made
 BEYOND = (0.1, 0.7)  # how far past the edge of the envelope a shifted parameter is, in its logarithm
 LARGEST, WIDEST_AT_LEAST = (15.0, 4.4, 4.5), 0.3  # d; as `trajectories.draw` has them
 CUT = (17.5, 5.1, 5.1)  # d: what a shifted pool may reach, by linear response
@@ -102,6 +102,11 @@ class Draw:
             heading = heading_after(heading, rows)
             out.append((float(rows[-1, 1]), float(rows[-1, 2]), heading))
         return out
+
+    @property
+    def far(self) -> bool:
+        """Whether its past is long."""
+        return self.issued >= ISSUED_FAR[0]
 
     @property
     def strongest(self) -> tuple[float, float]:
@@ -164,11 +169,13 @@ def drawn(number: int, shift: str = "", seed: int = SEED) -> Draw:
 
 def _tried(rng: np.random.Generator, number: int, shift: str) -> Draw | None:
     stratum = STRATA[number % (len(STRATA) - bool(shift))]
-    eventful, issued = number // len(STRATA) % 2 == 1, int(rng.integers(*ISSUED))
+    eventful = number // len(STRATA) % 2 == 1
+    far = eventful and (number + number // (len(PARTS) * BLOCK)) % 2 == 0
+    issued = int(rng.integers(*(ISSUED_FAR if far else ISSUED)))
     frames, wanted = issued + LEADS[-1] + 1, REGIMES[number // 10 % len(REGIMES)]
     if stratum == "box" and not shift:
         stream, beam, _ = trajectories.draw(rng, WindowGrid())
-        path = tuple(plan(rng, frames, eventful))
+        path = tuple(plan(rng, frames, eventful, far=far))
         named = replace(stream, name=f"trust {number}")
         told = Draw(number, stratum, "", beam, 1.0, stream.peclet, named, path, issued)
         return told if told.regime == wanted else None
@@ -178,7 +185,7 @@ def _tried(rng: np.random.Generator, number: int, shift: str) -> Draw | None:
     speed, diameter = math.exp(rng.uniform(*np.log(speeds))), math.exp(rng.uniform(*np.log(diameters)))
     absorptivity = None if rng.random() < 0.5 else rng.uniform(*ABSORPTIVITY)
     process = Process(alloy, diameter, rng.uniform(*PREHEAT_K), absorptivity)
-    path = tuple(plan(rng, frames, eventful))
+    path = tuple(plan(rng, frames, eventful, far=far))
     told = _draw(number, alloy.name if shift == "alloy" else stratum, shift, process, power, speed, path, issued)
     if shift == "alloy":
         return told if _held(told, CUT) else None

@@ -30,7 +30,7 @@ class Track:
 def solved(draw: Draw, fine: bool) -> Track:
     """March the reference along the draw."""
     grid = WindowGrid()
-    boxes = teacher(draw.stream.peclet, draw.linear[2], fine)
+    boxes = teacher(draw.stream.peclet, draw.linear[2], fine, draw.far)
     solver = MeltPoolSolver(draw.stream.groups, boxes, surface=draw.stream.surface)
     fields, sizes = [], []
     px, py, pz = grid.points

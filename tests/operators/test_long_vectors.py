@@ -1,0 +1,73 @@
+"""The shipped operator along a hatch of vectors as long as a build's, against the reference: the heat of the vector
+before is a hundred frames old, and the pool is longer for it."""
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from operators import card
+from operators.engine import Engine
+from operators.melt_pool.plan import TRAVEL
+from operators.operator import Stream, Task
+from operators.reference.operator import ReferenceOperator
+from twin.material import IN625
+from twin.process import Process
+
+VECTOR, ASIDE, FRAMES = 60, 2, 184  # frames; a frame is half a diameter
+POWER_W, SPEED_M_PER_S = 195.0, 0.8
+CELLS = 6  # of the reference a diameter: sizes within a few per cent
+
+
+@pytest.fixture(scope="module")
+def hatch() -> tuple[np.ndarray, np.ndarray]:
+    """Sizes (frame, 3) in d by the reference, and by the shipped operator."""
+    process = Process(IN625, 100e-6, 298.0)
+    stream = Stream("hatch", process.groups(), process.peclet(SPEED_M_PER_S), process.surface())
+    source = process.source(POWER_W, SPEED_M_PER_S)
+    frames = list(islice(_frames(TRAVEL / stream.peclet, source.q, source.depth), FRAMES))
+    reference, operator = ReferenceOperator(CELLS), Engine(*card.load("asno-melt-pool"), fine=False)
+    found = []
+    for each in (reference, operator):
+        (looks,) = each.step([Task(stream, frames, [])])
+        found.append(np.array([each.grid.sizes(look.theta, stream.groups.solidus) for look in looks]))
+    return found[0], found[1]
+
+
+def _frames(frame: float, q: float, depth: float) -> Iterator[np.ndarray]:
+    """There and back, rows (t, x, y, q, depth); the laser is off on the way to the next vector."""
+    t = x = y = heading = 0.0
+    side = 1.0
+    while True:
+        for turned, lit, count in ((heading, True, VECTOR), (heading + side * math.pi / 2, False, ASIDE)):
+            for _ in range(count):
+                now = (q if lit else 0.0, depth)
+                there = x + TRAVEL * math.cos(turned), y + TRAVEL * math.sin(turned)
+                yield np.array([[t, x, y, *now], [t + frame, *there, *now]])
+                (x, y), t = there, t + frame
+        heading, side = heading + side * math.pi, -side
+
+
+def middles() -> list[np.ndarray]:
+    """Frames of each vector but its begin and its end."""
+    period = VECTOR + ASIDE
+    return [np.arange(n * period + 20, min(n * period + VECTOR, FRAMES) - 2) for n in range(3)]
+
+
+def test_the_pool_is_longer_beside_what_was_heated_before(hatch: tuple[np.ndarray, np.ndarray]) -> None:
+    """Or the test below would find nothing."""
+    reference, _ = hatch
+    first, second, third = (reference[each, 0].mean() for each in middles())
+    assert second > 1.2 * first
+    assert third > 1.05 * second
+
+
+def test_the_operator_knows_the_heat_of_long_vectors(hatch: tuple[np.ndarray, np.ndarray]) -> None:
+    """Weights that had learned from pasts of 45 frames said half the length in the middle of the second and third."""
+    reference, operator = hatch
+    for each in middles():
+        wrong = np.abs(operator[each] / reference[each] - 1)
+        assert (np.median(wrong, axis=0) < (0.1, 0.05, 0.05)).all(), np.median(wrong, axis=0)
+        assert (wrong < (0.2, 0.15, 0.1)).all(), wrong.max(axis=0)
