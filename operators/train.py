@@ -25,6 +25,7 @@ from operators.options import add_device, at_least
 
 PROBE_STEPS = 4  # timed where a run is given seconds, before the first guess of how many fit; the first is thrown away
 RECENT_STEPS = 50  # by which the guess is made again after each: a machine may be slow for a while
+BACK = 0.5  # of the way to the weights that a training went on from
 LEARNING_SHARE = 0.85  # of given seconds; the rest is for scoring
 
 
@@ -221,7 +222,7 @@ def main() -> None:
     )
     parser.add_argument("--data-seed", type=natural, default=0)
     parser.add_argument("--go-on", action="store_true", help="from the shipped weights; by another --data-seed")
-    parser.add_argument("--back", type=share, default=0.5, help="of the way to the weights that --go-on began with")
+    parser.add_argument("--back", type=share, default=BACK, help="of the way to the weights that --go-on began with")
     parser.add_argument(
         "--beside", type=Path, help="samples-... of an earlier --work: half of each batch is taken from them"
     )

@@ -33,7 +33,7 @@ from operators.melt_pool.trajectories import (
     FINE_SLOW,
     is_fine,
 )
-from operators.train import Manner, Run
+from operators.train import BACK, Manner, Run
 from operators.window import WindowGrid
 
 NAME = "asno-melt-pool"
@@ -44,7 +44,6 @@ CONTOUR = 0.05  # half-width of the solidus contour in asinh(theta)
 MISSED = 0.1  # of a size: so far off it counts by its square
 CHOOSERS = 600  # samples that a look scores
 SIZES = ["length", "width", "depth"]
-BACK = 0.5  # of the way to the weights that a training went on from
 MEASURE = "|error|/max(value, 0.25 d); 1 where only one of the two has a pool"
 
 
