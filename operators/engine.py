@@ -13,14 +13,15 @@ import torch
 from operators.attribution.gradients import Gradients
 from operators.card import CardError
 from operators.melt_pool.asno import Asno
+from operators.melt_pool.earlier import earlier
 from operators.melt_pool.forcing import forcing, sources, together
 from operators.melt_pool.recent import recent
 from operators.melt_pool.trajectories import condition, depth_now
 from operators.operator import Look, Task, heading_after
 from operators.window import WindowGrid
 
-OLDEST = 60.0  # d^2/alpha: heat from before is spread out
-ROWS = 400  # rows of the past path, straight stretches merged
+OLDEST = 2000.0  # d^2/alpha: heat from before has spread over 90 d; a hatch adds up what is younger
+ROWS = 1000  # of the past path, straight stretches merged
 BATCH = 32
 
 
@@ -83,23 +84,24 @@ class Engine:
             begin += count
         return out
 
-    def _kept(self, path: np.ndarray, told: np.ndarray) -> np.ndarray:
-        return path if self._model.losses is None else self._model.losses.kept(path, told)
+    def _kept(self, paths: list[np.ndarray], told: np.ndarray) -> list[np.ndarray]:
+        return paths if self._model.losses is None else self._model.losses.kept_of(paths, told)
 
     def _evaluate(self, views: list[tuple[np.ndarray, float, Task]]) -> list[Look]:
-        said = [condition(task.stream, depth_now(past), self._fine) for past, _, task in views]
+        said = np.stack([condition(task.stream, depth_now(past), self._fine) for past, _, task in views])
+        paths = self._kept([past for past, *_ in views], said)
         pairs = [
-            sources(self._kept(past, each), task.stream.peclet, heading)
-            for (past, heading, task), each in zip(views, said, strict=True)
+            sources(path, task.stream.peclet, heading) for path, (_, heading, task) in zip(paths, views, strict=True)
         ]
         now, before = (together([pair[i] for pair in pairs]).to(self._device) for i in range(2))
-        told = torch.from_numpy(np.stack(said)).to(self._device)
+        told = torch.from_numpy(said).to(self._device)
         with torch.inference_mode():
             read = forcing(now, before, told, self._x, self._y, self._z)
             field, tokens = self._model.looked(read, told)
             theta, means = torch.sinh(field).cpu().numpy(), tokens.mean(1).cpu().numpy()
         lately = [recent(past, task.stream.peclet, heading) for past, heading, task in views]
-        codes = np.concatenate([told[:, :-1].cpu().numpy(), np.stack(lately), means], axis=1)
+        before_that = [earlier(pair[0], task.stream.peclet) for pair, (_, _, task) in zip(pairs, views, strict=True)]
+        codes = np.concatenate([told[:, :-1].cpu().numpy(), np.stack(lately), np.stack(before_that), means], axis=1)
         return [
             Look(field, float(past[-1, 1]), float(past[-1, 2]), heading, encoded=code)
             for field, code, (past, heading, _) in zip(theta, codes, views, strict=True)

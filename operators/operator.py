@@ -89,8 +89,8 @@ class Look:
     `defect`: what does not add up of the energy absorbed since the stream began, of that energy; None where an operator
     keeps no ledger. `absorbs`: what the metal takes up over what the rows say, inferred from so many `pictures` (0: as
     the rows say); None where an operator infers nothing. `encoded`: what an operator with an encoder read and made of
-    it: what it was told, what the path did lately (`melt_pool.recent`), and the mean of its tokens; None where it has
-    none."""
+    it: what it was told, what the path did lately (`melt_pool.recent`), the heat of what it did before
+    (`melt_pool.earlier`), and the mean of its tokens; None where it has none."""
 
     theta: np.ndarray
     x: float

@@ -224,7 +224,12 @@ def main() -> None:
     parser.add_argument("--go-on", action="store_true", help="from the shipped weights; by another --data-seed")
     parser.add_argument("--back", type=share, default=BACK, help="of the way to the weights that --go-on began with")
     parser.add_argument(
-        "--beside", type=Path, help="samples-... of an earlier --work: half of each batch is taken from them"
+        "--beside",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="samples-... of earlier --work folders: each has an even share of every batch",
     )
     parser.add_argument("--fine", type=positive, default=300, help="fine tracks, of the camera operator")
     parser.add_argument("--validation", type=positive, default=20, help="tracks, of the camera operator")

@@ -8,6 +8,8 @@ a beam was some diameters ago, nothing around it now tells which of the two it w
 beyond that is left to the operator.
 """  # noqa: E501
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -58,18 +60,25 @@ class Losses(nn.Module):
         scaled = (self.inputs(told, q, depth, peclet) - self.mean) / self.spread
         return torch.sigmoid(USUAL + torch.stack([net(scaled)[..., 0] for net in self.nets]).mean(0))
 
-    @torch.no_grad()
     def kept(self, path: np.ndarray, told: np.ndarray) -> np.ndarray:
         """A path of rows (t, x, y, q, depth) with what is kept of each q."""
-        out, took = path.copy(), np.diff(path[:, 0])
-        on = np.flatnonzero((path[:-1, 3] > 0) & (took > 0))
-        if len(on) == 0:
+        return self.kept_of([path], told[None])[0]
+
+    @torch.no_grad()
+    def kept_of(self, paths: Sequence[np.ndarray], told: np.ndarray) -> list[np.ndarray]:
+        """`kept` of several paths, told (path, condition): one pass over all of their rows."""
+        out = [path.copy() for path in paths]
+        lit = [np.flatnonzero((path[:-1, 3] > 0) & (np.diff(path[:, 0]) > 0)) for path in paths]
+        count = [len(on) for on in lit]
+        if not sum(count):
             return out
-        speed = np.hypot(*np.diff(path[:, 1:3], axis=0).T)[on] / took[on]
-        q, depth, peclet = (torch.from_numpy(a[None]).float() for a in (path[on, 3], path[on, 4], speed))
-        device = self.mean.device
-        share = self(torch.from_numpy(told[None]).to(device), *(a.to(device) for a in (q, depth, peclet)))
-        out[on, 3] *= 1 - share[0].cpu().numpy()
+        begin, end = (np.concatenate([path[on + k] for path, on in zip(paths, lit, strict=True)]) for k in range(2))
+        speed = np.hypot(*(end - begin)[:, 1:3].T) / (end - begin)[:, 0]
+        of_row = torch.from_numpy(np.repeat(told, count, axis=0)).to(self.mean.device)
+        columns = (torch.from_numpy(a[:, None]).float() for a in (begin[:, 3], begin[:, 4], speed))
+        share = self(of_row, *(column.to(self.mean.device) for column in columns))[:, 0].cpu().numpy()
+        for path, on, lost in zip(out, lit, np.split(share, np.cumsum(count)[:-1]), strict=True):
+            path[on, 3] *= 1 - lost
         return out
 
 

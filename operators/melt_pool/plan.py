@@ -16,7 +16,7 @@ TRAVEL = 0.5  # the beam travels this many diameters in a frame at its nominal s
 SHAPES = {"straight": 0.25, "corners": 0.25, "hatch": 0.4, "one way": 0.1}
 SHAPES_FAR = {"straight": 0.05, "corners": 0.15, "hatch": 0.6, "one way": 0.2}
 SHORT, LONG = (2.0, 6.0), (6.0, 30.0)  # frames of a vector; half of the trajectories have short ones
-LONGEST = (8.0, 80.0)  # of one that goes far: evenly in its logarithm
+FAR = (8.0, 200.0)  # of one that goes far: evenly in its logarithm
 SELDOM = 0.25  # of the events a frame, where it goes far
 FULL, FULL_FAR = 0.5, 0.9  # share of stretches that last a frame
 ASIDE = (1, 4)  # frames from one vector of a hatch to the next
@@ -36,17 +36,22 @@ class Stretch:
     span: float = 1.0
 
 
+def far_vector(rng: np.random.Generator) -> int:
+    """Frames of a vector of one that goes far."""
+    return round(math.exp(rng.uniform(*np.log(FAR))))
+
+
 def plan(
-    rng: np.random.Generator, frames: int, eventful: bool, whole: bool = True, far: bool = False
+    rng: np.random.Generator, frames: int, eventful: bool, whole: bool = True, vector: int = 0
 ) -> Iterator[Stretch]:
     """So many stretches. `whole`: each lasts a frame; if not, half of the eventful ones are cut short (a
-    tenth where it goes far), so that what happens is looked at as soon as it has happened. `far`: an eventful one with
-    the vectors of a build."""
+    tenth where it goes far), so that what happens is looked at as soon as it has happened. `vector`: an eventful one
+    goes far, with vectors of so many frames (`far_vector`); 0: it does not."""
     if not eventful:
         yield from [Stretch(0.0, 1.0, 1.0)] * frames
         return
-    moves, power, off, stands = _moves(rng, far), 1.0, 0, False
-    often = SELDOM if far else 1.0
+    moves, power, off, stands = _moves(rng, vector), 1.0, 0, False
+    often = SELDOM if vector else 1.0
     steps, slows, dark = rng.random() < 0.5, rng.random() < 0.25, rng.random() < 0.45
     pace = 1.0
     for _ in range(frames):
@@ -56,7 +61,7 @@ def plan(
             pace = rng.uniform(0.4, 1.2)
         if dark and not off and rng.random() < 0.05 * often:
             off, stands = int(rng.integers(*OFF)), rng.random() < 0.5
-        span = 1.0 if whole or rng.random() < (FULL_FAR if far else FULL) else rng.uniform(0.05, 1.0)
+        span = 1.0 if whole or rng.random() < (FULL_FAR if vector else FULL) else rng.uniform(0.05, 1.0)
         if off and stands:
             yield Stretch(0.0, 0.0, 0.0, span)
         else:
@@ -65,13 +70,11 @@ def plan(
         off = max(off - 1, 0)
 
 
-def _moves(rng: np.random.Generator, far: bool) -> Iterator[tuple[float, float, bool]]:
+def _moves(rng: np.random.Generator, vector: int) -> Iterator[tuple[float, float, bool]]:
     """(heading, pace, whether the laser is on) of each frame in which the beam does not stand."""
-    shapes = SHAPES_FAR if far else SHAPES
+    shapes = SHAPES_FAR if vector else SHAPES
     shape = rng.choice(list(shapes), p=list(shapes.values()))
-    if far:
-        vector = round(math.exp(rng.uniform(*np.log(LONGEST))))
-    else:
+    if not vector:
         vector = round(rng.uniform(*(SHORT if rng.random() < 0.5 else LONG)))
     aside, back, lit_aside = int(rng.integers(*ASIDE)), int(rng.integers(*BACK)), rng.random() < 0.4
     heading, side = 0.0, rng.choice([-1.0, 1.0])

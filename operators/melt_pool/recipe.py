@@ -7,6 +7,7 @@ seed on one device; killed and called again with the same `--work` folder it goe
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +122,15 @@ def asno_of(told: int, losses: Losses | None = None, kind: type[Asno] = Asno) ->
 
 class MeltPoolLearner:
     """The melt pool's loss and score for `operators.train.Run`: sizes and field on validation choose. `model`: (what
-    is read, what is told) -> asinh(theta), with `mean` and `spread` of what is told. `beside`: what half of each batch
-    is taken from."""
+    is read, what is told) -> asinh(theta), with `mean` and `spread` of what is told. `beside`: other samples, of
+    which each gets as much of a batch as `data`."""
 
     def __init__(
         self, data: Samples, model: Any, device: str, batch: int = BATCH, choosers: int = CHOOSERS,
-        beside: Samples | None = None,
+        beside: Sequence[Samples] = (),
     ) -> None:  # fmt: skip
         self.data, self.device, self.batch, self.grid = data, device, batch, WindowGrid()
-        self.learned = [(each, each.part("fit")) for each in (data, beside) if each is not None]
+        self.learned = [(each, each.part("fit")) for each in (data, *beside)]
         self.volume = volume_of(self.grid, device)
         self.fit = data.part("fit")
         validation = data.part("validation")
@@ -166,7 +167,7 @@ class MeltPoolLearner:
 
 def run_of(
     data: Samples, seed: int, steps: int, device: str, checkpoint: Path | None, losses: Losses | None = None,
-    begun: Asno | None = None, beside: Samples | None = None,
+    begun: Asno | None = None, beside: Sequence[Samples] = (),
 ) -> Run:  # fmt: skip
     """The training of one seed, on forcings that count what `losses` leave; `begun`: goes on from these weights, and
     from what they take for usual."""
@@ -222,13 +223,13 @@ def said_of(data: Samples, trajectories: int, seed: int, off: float) -> dict[str
 
 def train(
     trajectories: int, data_seed: int, steps: int, seeds: int, device: str, workers: int, work: Path | None, out: Path,
-    more: int = 0, go_on: bool = False, beside: Path | None = None, back: float = BACK,
+    more: int = 0, go_on: bool = False, beside: Sequence[Path] = (), back: float = BACK,
 ) -> None:  # fmt: skip
     """The recipe: one run a seed, the best by validation is shipped, all are on the card. `more`: draws after
     those, of which only some are made (`shards.numbers`). `go_on`: from the shipped weights, on draws that they have
     not seen (CardError where they have), and a share `back` of the way to them (`gone_back`). `beside`: samples
-    gathered for an earlier training with the same losses, which half of each batch is taken from; ValueError where
-    there are none."""
+    gathered for earlier trainings with the same losses, each of which has an even share of every batch; ValueError
+    where there are none."""
     began = time.time()
     begun, before = card.load(NAME) if go_on else (None, {})
     if go_on and data_seed in seeds_of(before):
@@ -247,7 +248,7 @@ def train(
         else:
             losses, off = begun.losses, before["data"]["evaporated share, off by (rms)"]
     print(f"share that evaporates: off by {off:.3f} (rms), {time.time() - began:.0f} s", flush=True)
-    others = gathered_before(beside, losses) if beside else None
+    others = [gathered_before(folder, losses) for folder in beside]
     data = made(trajectories, data_seed, workers, work, progress, more, losses)
     grid = WindowGrid()
     kept = folder_of(work, trajectories, data_seed, more) if work else None
@@ -255,7 +256,7 @@ def train(
     parts = {which: data.part(which) for which in ("fit", "validation", "test")}
     print("samples: " + ", ".join(f"{len(rows)} {which}" for which, rows in parts.items()), flush=True)
     if device != "cpu":
-        data, others = data.to(device), others.to(device) if others else None
+        data, others = data.to(device), [each.to(device) for each in others]
     linear = size_errors(lambda forcing, told: forcing[:, CHANNELS.index("constant")], data, parts["test"], grid)
     runs, scored = [], []
     for seed in range(seeds):
@@ -281,7 +282,8 @@ def train(
             "forcing": {"channels": list(CHANNELS), "exponents": list(EXPONENTS), "ago": AGO},
             "condition": list(CONDITION),
             "envelope": {name: list(bounds) for name, bounds in BOX.items()},
-            "data": said_of(data, trajectories, data_seed, off) | ({"beside": counted(others)} if others else {}),
+            "data": said_of(data, trajectories, data_seed, off)
+            | ({"beside": [counted(each) for each in others]} if others else {}),
             "training": {
                 "seed": chosen.seed,
                 "seconds": round(chosen.spent),

@@ -166,10 +166,10 @@ def _of_shard(path: Path, losses: Losses | None = None) -> tuple[np.ndarray, np.
     samples = list(shards.read(path))
     for begin in range(0, len(samples), AT_ONCE):
         some = samples[begin : begin + AT_ONCE]
-        peclets = [float(np.exp(s.condition[PECLET])) for s in some]
-        ways = [s.path if losses is None else losses.kept(s.path, s.condition) for s in some]
+        said, ways = np.stack([s.condition for s in some]), [s.path for s in some]
+        peclets = np.exp(said[:, PECLET].astype(np.float64)).tolist()
+        ways = ways if losses is None else losses.kept_of(ways, said)
         pairs = [sources(w, peclet, s.heading) for w, s, peclet in zip(ways, some, peclets, strict=True)]
-        told = torch.from_numpy(np.stack([s.condition for s in some]))
         now, before = (together([pair[i] for pair in pairs]) for i in range(2))
-        out.append(forcing(now, before, told, *axes).half().numpy())
+        out.append(forcing(now, before, torch.from_numpy(said), *axes).half().numpy())
     return np.concatenate(out), np.stack([s.target for s in samples])

@@ -13,7 +13,7 @@ from operators import response
 from operators.groups import TOLD, Groups
 from operators.melt_pool.beam import Beam
 from operators.melt_pool.forcing import NARROWED
-from operators.melt_pool.plan import TRAVEL, plan
+from operators.melt_pool.plan import TRAVEL, far_vector, plan
 from operators.operator import Stream, heading_after
 from operators.reference.boxes import Boxes
 from operators.reference.melt_pool import MeltPoolSolver
@@ -51,7 +51,9 @@ KINDS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
 """Share of the draws, and where they lie in the box."""
 PAIRS = 20  # of trajectories, one straight and one eventful, of which one chooses and one scores
 VALIDATION, TEST = PAIRS - 2, PAIRS - 1
-FRAMES, FRAMES_STRAIGHT, FRAMES_FAR = 45, 60, 180  # of an eventful trajectory, a straight one, one that goes far
+FRAMES, FRAMES_STRAIGHT = 45, 60  # of an eventful trajectory, of a straight one
+FRAMES_FAR, VECTORS_FAR = (120, 480), 2.5  # of one that goes far, or as many as so many vectors take
+LEVEL_HOLDS = 80  # frames of a vector whose heat one level more keeps until the beam comes back
 STRAIGHT_KEPT = frozenset({0, 1, 3, 6, 11, 18, 27, 38, 49, 59})  # frames of a straight track
 
 
@@ -129,10 +131,15 @@ def goes_far(number: int) -> bool:
     return is_eventful(number) and (number // 2 + number // (2 * PAIRS)) % 2 == 0
 
 
-def teacher(peclet: float, deep: float, fine: bool, far: bool = False) -> Boxes:
+def frames_far(rng: np.random.Generator, vector: int) -> int:
+    """Frames of a trajectory with such vectors: the beam comes back beside the first at least once."""
+    return max(int(rng.integers(*FRAMES_FAR)), round(VECTORS_FAR * vector))
+
+
+def teacher(peclet: float, deep: float, fine: bool, vector: int = 0) -> Boxes:
     """Boxes of the teacher for a pool about so deep. The fine one's field is within 1 % of one of 1.5 times its
-    cells: shallow pools get more cells, and where they are fast longer boxes, for the wake is thin. `far`: heat of long
-    vectors comes back."""
+    cells: shallow pools get more cells, and where they are fast longer boxes, for the wake is thin. `vector`: frames of
+    the vectors, where their heat comes back (`plan`): a level more, or two."""
     cells = FINE_CELLS if peclet > COARSE_BELOW else FINE_SLOW
     if not fine:
         boxes = Boxes.fitting(deep, CELLS if peclet > COARSE_BELOW else COARSE_CELLS)
@@ -140,16 +147,16 @@ def teacher(peclet: float, deep: float, fine: bool, far: bool = False) -> Boxes:
         boxes = Boxes(2 * cells, deep=1.5, levels=5)
     else:
         boxes = Boxes.fitting(min(deep, FINER) if deep < SHALLOW else deep, cells)
-    return replace(boxes, levels=boxes.levels + far)
+    return replace(boxes, levels=boxes.levels + (vector > 0) + (vector > LEVEL_HOLDS))
 
 
 @dataclass(frozen=True)
 class Course:
-    """What happens in one trajectory: the metal, the beam, about how deep the pool will be, what the beam does frame by
-    frame, and after which of these a sample is kept."""
+    """What happens in one trajectory: the metal, the boxes that its reference takes, what the beam does frame by frame,
+    and after which of these a sample is kept."""
 
     stream: Stream
-    deep: float
+    boxes: Boxes  # of its teacher
     path: np.ndarray  # rows (t, x, y, q, depth); a frame is from one row to the next
     kept: frozenset[int]
 
@@ -158,18 +165,19 @@ def course(number: int, seed: int, grid: WindowGrid) -> Course:
     """Of one trajectory, the same however many are made and in whichever order."""
     rng = np.random.default_rng([seed, number])
     stream, beam, deep = draw(rng, grid)
-    eventful, far = is_eventful(number), goes_far(number)
-    frames = FRAMES_FAR if far else FRAMES if eventful else FRAMES_STRAIGHT
-    some = rng.choice(frames, 20 if is_fine(number) else 12, replace=False)
+    eventful, fine = is_eventful(number), is_fine(number)
+    vector = far_vector(rng) if goes_far(number) else 0
+    frames = frames_far(rng, vector) if vector else FRAMES if eventful else FRAMES_STRAIGHT
+    some = rng.choice(frames, 20 if fine else 12, replace=False)
     frame, path = TRAVEL / stream.peclet, [(0.0, 0.0, 0.0, 0.0, 0.0)]
-    for stretch in plan(rng, frames, eventful, whole=False, far=far):
+    for stretch in plan(rng, frames, eventful, whole=False, vector=vector):
         t, x, y, *_ = path[-1]
         far = TRAVEL * stretch.pace * stretch.span
         path[-1] = (t, x, y, *beam.source(stretch.level))
         there = x + far * math.cos(stretch.heading), y + far * math.sin(stretch.heading)
         path.append((t + frame * stretch.span, *there, 0.0, 0.0))
     kept = frozenset(some.tolist()) if eventful else STRAIGHT_KEPT
-    return Course(stream, deep, np.array(path), kept)
+    return Course(stream, teacher(stream.peclet, deep, fine, vector), np.array(path), kept)
 
 
 def until(path: np.ndarray, frame: int) -> np.ndarray:
@@ -183,8 +191,7 @@ def trajectory(number: int, seed: int, grid: WindowGrid) -> list[Sample]:
     """The samples of one."""
     drawn, fine = course(number, seed, grid), is_fine(number)
     stream = drawn.stream
-    boxes = teacher(stream.peclet, drawn.deep, fine, goes_far(number))
-    solver = MeltPoolSolver(stream.groups, boxes, surface=stream.surface)
+    solver = MeltPoolSolver(stream.groups, drawn.boxes, surface=stream.surface)
     points = grid.points
     samples: list[Sample] = []
     heading = 0.0

@@ -65,7 +65,7 @@ def test_heat_too_old_to_matter_is_dropped_and_memory_is_bounded() -> None:
     zigzag = [(0.5 if n % 2 else -0.5, 0.5, 10.0) for n in range(3000)]
     past = joined_all(walked(zigzag))
     assert len(past) <= ROWS
-    slow = joined_all(walked([(0.5 if n % 2 else -0.5, 0.0, 10.0) for n in range(50)], span=5.0))
+    slow = joined_all(walked([(0.5 if n % 2 else -0.5, 0.0, 10.0) for n in range(50)], span=OLDEST / 10))
     assert slow[-1, 0] - slow[1, 0] <= OLDEST
     assert slow[-1, 0] - slow[0, 0] >= OLDEST, "what began earlier and lasts is kept whole"
 

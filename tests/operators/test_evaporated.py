@@ -79,6 +79,13 @@ def test_what_is_kept_is_less_and_only_of_what_was_lit(losses: Losses) -> None:
     assert np.array_equal(losses.kept(whole[:1], told), whole[:1])
 
 
+def test_each_path_keeps_what_it_would_keep_alone(losses: Losses) -> None:
+    paths = [path([0.0, 10.0, 40.0, 0.0]), path([5.0])[:1], path([20.0]), path([0.0, 0.0])]
+    told = np.stack([condition(STREAM, depth) for depth in (0.2, 0.3, 0.4, 0.2)])
+    for found, whole, each in zip(losses.kept_of(paths, told), paths, told, strict=True):
+        np.testing.assert_allclose(found, losses.kept(whole, each), rtol=1e-6)
+
+
 def test_a_ledger_is_the_same_in_any_company_and_says_that_flat_strong_sources_boil() -> None:
     rows = np.stack([ledgers.track(n, 3) for n in range(8)])
     assert np.array_equal(rows[5], ledgers.track(5, 3))

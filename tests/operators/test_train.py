@@ -15,17 +15,17 @@ from operators.camera import recipe as camera
 from operators.melt_pool import recipe, shards
 from operators.melt_pool.forcing import CHANNELS, forcing, sources, together
 from operators.melt_pool.losses import Losses
-from operators.melt_pool.plan import TRAVEL, Stretch, plan
+from operators.melt_pool.plan import TRAVEL, Stretch, far_vector, plan
 from operators.melt_pool.recipe import field_errors, loss_of, run_of, size_errors, summary, train, volume_of
 from operators.melt_pool.samples import Samples, folder_of, gather, gathered_before, made
 from operators.melt_pool.trajectories import (
     BOX,
-    FRAMES_FAR,
     Sample,
     condition,
     course,
     depth_now,
     draw,
+    frames_far,
     goes_far,
     is_eventful,
     is_fine,
@@ -229,7 +229,9 @@ def test_eventful_plans_have_every_event_and_others_none() -> None:
 def test_a_plan_that_goes_far_comes_back_beside_what_was_heated_long_before() -> None:
     backs, lengths = 0, []
     for seed in range(30):
-        each = list(plan(np.random.default_rng(seed), FRAMES_FAR, eventful=True, far=True))
+        rng = np.random.default_rng(seed)
+        vector = far_vector(rng)
+        each = list(plan(rng, frames_far(rng, vector), eventful=True, vector=vector))
         steps = np.array([[s.pace * math.cos(s.heading), s.pace * math.sin(s.heading)] for s in each])
         places = TRAVEL * np.cumsum(steps, axis=0)
         far = np.linalg.norm(places[:, None] - places, axis=-1)
@@ -237,7 +239,7 @@ def test_a_plan_that_goes_far_comes_back_beside_what_was_heated_long_before() ->
         turns = np.flatnonzero(np.abs(np.diff([s.heading for s in each if s.level])) > 0.1)
         lengths += np.diff(turns).tolist()
     assert backs > 15
-    assert max(lengths) > 50, "frames of a vector"
+    assert max(lengths) > 150, "frames of a vector"
 
 
 def test_half_of_the_eventful_trajectories_go_far_in_every_part_of_the_split() -> None:
@@ -246,10 +248,11 @@ def test_half_of_the_eventful_trajectories_go_far_in_every_part_of_the_split() -
         far = [goes_far(n) for n in held if is_eventful(n)]
         assert np.mean(far) == pytest.approx(0.5, abs=0.01)
         assert not any(goes_far(n) for n in held if not is_eventful(n))
-    kept = [course(n, 3, GRID).kept for n in range(41, 80) if goes_far(n)]
-    assert max(max(each) for each in kept) > 160
-    near, far = (teacher(10.0, 0.5, fine=False, far=far) for far in (False, True))
-    assert far.levels == near.levels + 1, "heat of long vectors comes back"
+    gone = [course(n, 3, GRID) for n in range(41, 80) if goes_far(n)]
+    assert max(max(each.kept) for each in gone) > 350
+    assert all(each.boxes.levels > 4 for each in gone)
+    levels = [teacher(10.0, 0.5, fine=False, vector=vector).levels for vector in (0, 10, 80, 81, 200)]
+    assert [each - levels[0] for each in levels] == [0, 1, 1, 2, 2], "heat of long vectors comes back"
 
 
 def test_one_way_hatches_come_back_to_where_the_next_vector_begins() -> None:
@@ -335,15 +338,19 @@ def test_one_seed_one_result(data: Samples) -> None:
     assert one.curve != other.curve
 
 
-def test_half_of_a_batch_is_taken_from_what_lies_beside(data: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("others", [1, 2])
+def test_an_even_share_of_a_batch_is_taken_from_each_that_lies_beside(
+    others: int, data: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marked = Samples(data.forcing, data.told.clone(), torch.zeros_like(data.target), data.trajectory)
-    run = run_of(data, 1, STEPS, "cpu", None, beside=marked)
+    run = run_of(data, 1, STEPS, "cpu", None, beside=[marked] * others)
     seen: list[torch.Tensor] = []
     monkeypatch.setattr(recipe, "loss_of", lambda field, y, *rest: seen.append(y) or field.sum())
     run.learner.loss(torch.Generator().manual_seed(0), 0)
     cold = [bool((y == 0).all()) for y in seen[0]]
     assert len(cold) == recipe.BATCH
-    assert cold == [False] * (recipe.BATCH // 2) + [True] * (recipe.BATCH // 2)
+    own = recipe.BATCH // (1 + others)
+    assert cold == [False] * own + [True] * others * own
 
 
 def test_samples_of_other_losses_or_none_are_not_taken_beside(tmp_path: Path) -> None:

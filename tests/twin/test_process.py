@@ -80,6 +80,7 @@ def test_an_impossible_layer_or_beam_is_refused(changes: dict[str, Any]) -> None
         (math.inf, 300.0, 0.35),
         (1e-4, 0.0, 0.35),
         (1e-4, 1563.0, 0.35),
+        (1e-4, 1430.0, 0.35),  # the last melt freezes at 1421 K
         (1e-4, math.nan, 0.35),
         (1e-4, 300.0, 0.0),
         (1e-4, 300.0, 1.1),
@@ -89,3 +90,11 @@ def test_an_impossible_layer_or_beam_is_refused(changes: dict[str, Any]) -> None
 def test_an_impossible_process_is_refused(diameter_m: float, preheat_k: float, absorptivity: float) -> None:
     with pytest.raises(ValueError, match=r"must"):
         Process(IN625, diameter_m, preheat_k, absorptivity)
+
+
+@pytest.mark.parametrize("alloy", MATERIALS.values(), ids=MATERIALS)
+def test_a_plate_may_be_as_hot_as_it_is_solid(alloy: Material) -> None:
+    solid_k = alloy.frozen_k if alloy.late else alloy.solidus_k
+    Process(alloy, 1e-4, solid_k - 1.0).groups()
+    with pytest.raises(ValueError, match=f"below which {alloy.name} is solid"):
+        Process(alloy, 1e-4, solid_k)

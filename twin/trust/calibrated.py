@@ -16,6 +16,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 import operators
+from operators.melt_pool.earlier import EARLIER
 from operators.melt_pool.recent import RECENT
 from twin.trust.bands import SIZES, Interval, interval
 from twin.trust.conformal import Combination
@@ -23,9 +24,14 @@ from twin.trust.difficulty import Difficulty, features_of
 from twin.trust.features import Cloud
 
 WEIGHTS = Path(operators.__file__).parent / "weights"
-SCORES = ("envelope", "features", "difficulty", "place", "power")
+SCORES = ("envelope", "features", "difficulty", "heat", "place", "power")
+LEAST = 0.01  # theta: a hundredth of the way from the build temperature to melting
+ROOM = 10.0  # times as much: nothing of the kind was looked at; three times was as good (docs/LOG.md)
 EVEN = 0.999  # share of the recent path (`melt_pool.recent`) from which nothing has changed
 DIFFICULTY = ("mean", "spread", "weight", "offset", "low", "high")
+ARRAYS = (
+    "cloud.mean", "cloud.whitening", "profile", "usual", "scores", *(f"difficulty.{name}" for name in DIFFICULTY),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Calibrated:
     coverage: float
     tokens: int  # how many of the last numbers of `Look.encoded` are the encoder's
     profile: np.ndarray  # (x, y, z) of errors of asinh(theta)
+    usual: (
+        np.ndarray
+    )  # (2, EARLIER) of earlier heat: the share of forecasts that had none, the most that one had (theta)
     told: dict[str, Any]  # the readable half
 
     def expected(self, encoded: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -52,7 +61,19 @@ class Calibrated:
         return {
             "features": float(self.cloud.distance(encoded[..., -self.tokens :]).max()),
             "difficulty": float(np.log(expected).mean(-1).max()),
+            "heat": float(self.unusual(self.heats(encoded)).max()),
         }
+
+    def heats(self, encoded: np.ndarray) -> np.ndarray:
+        """(EARLIER,) theta of one forecast, the largest of its leads; what is less than LEAST counts for nothing."""
+        return np.asarray(np.maximum(encoded[:, -self.tokens - len(EARLIER) : -self.tokens].max(0), LEAST))
+
+    def unusual(self, heats: np.ndarray) -> np.ndarray:
+        """(EARLIER,) of heats: the share of forecasts that had none of that age; where there is ROOM times as much as
+        any had, how many times more (its logarithm) is added."""
+        without, most = self.usual
+        seldom = np.where(heats > LEAST, without, 0.0)
+        return np.asarray(seldom + np.log(np.maximum(heats / (ROOM * most), 1.0)))
 
     def band(self, sizes: np.ndarray, expected: np.ndarray, group: str) -> tuple[Interval, ...] | None:
         """Of length, width and depth (3,) at one lead, d; None where too few of its group were seen."""
@@ -66,7 +87,8 @@ class Calibrated:
 def group_of(regime: str, encoded: np.ndarray, tokens: int) -> str:
     """What a band goes by: the regime, and whether the beam is on and nothing changes over all leads; encoded
     (lead, code)."""
-    lately = encoded[:, -tokens - len(RECENT) : -tokens]
+    end = encoded.shape[1] - tokens - len(EARLIER)
+    lately = encoded[:, end - len(RECENT) : end]
     steady = (lately[:, RECENT.index("even")] >= EVEN).all() and (lately[:, RECENT.index("on")] > 0).all()
     return f"{regime}, {'steady' if steady else 'changing'}"
 
@@ -96,6 +118,9 @@ def _read(path: Path, weights: str) -> Calibrated | Uncalibrated:
     if hashlib.sha256(arrays.read_bytes()).hexdigest() != told["sha256"]:
         return Uncalibrated(f"{arrays.name} is not the file that {path.name} describes")
     kept = load_file(arrays)
+    lacking = sorted(set(ARRAYS) - set(kept))
+    if lacking:
+        return Uncalibrated(f"{arrays.name} lacks {', '.join(lacking)}: made by an earlier version")
     return Calibrated(
         Cloud(kept["cloud.mean"], kept["cloud.whitening"]),
         Difficulty(*(kept[f"difficulty.{name}"] for name in DIFFICULTY)),
@@ -104,6 +129,7 @@ def _read(path: Path, weights: str) -> Calibrated | Uncalibrated:
         told["coverage"],
         told["tokens"],
         kept["profile"],
+        kept["usual"],
         told,
     )
 
@@ -112,6 +138,7 @@ def save(found: Calibrated, card: Mapping[str, Any], folder: Path = WEIGHTS) -> 
     """Write NAME-trust.safetensors and NAME-trust.json."""
     path = folder / f"{card['name']}-trust.json"
     arrays = {"cloud.mean": found.cloud.mean, "cloud.whitening": found.cloud.whitening, "profile": found.profile}
+    arrays["usual"] = found.usual
     arrays |= {f"difficulty.{name}": getattr(found.difficulty, name) for name in DIFFICULTY}
     arrays["scores"] = found.combination.scores
     packed = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from operators.melt_pool.earlier import AGES
 from operators.operator import Look
 from twin.forecast import Band, MeltPool, Outcome
 from twin.process import Process
@@ -74,7 +75,7 @@ def judged(
     p, strangest = known.combination(scores)
     told = replace(told, credibility=p, strangest=strangest)
     if outcome.kind == "ok" and p <= ALARM:
-        found, evidence = _fired(known, strangest, scores[strangest], setting.process)
+        found, evidence = _fired(known, strangest, scores[strangest], encoded, setting.process)
         told = replace(told, outcome=found, evidence=evidence)
     if told.outcome.kind != "ok":
         return told
@@ -101,7 +102,7 @@ def _evidence(setting: Setting, outcome: Outcome) -> str:
     return str(found) if isinstance(found, envelope.Beyond) else outcome.which
 
 
-def _fired(known: Calibrated, name: str, score: float, process: Process) -> tuple[Outcome, str]:
+def _fired(known: Calibrated, name: str, score: float, encoded: np.ndarray, process: Process) -> tuple[Outcome, str]:
     """The outcome of a score that is stranger than what was checked, and the sentence that says by how much."""
     column = known.combination.names.index(name)
     limit = float(np.quantile(known.combination.scores[:, column], USUAL))
@@ -117,10 +118,28 @@ def _fired(known: Calibrated, name: str, score: float, process: Process) -> tupl
     if name == "difficulty":
         text = f"expected error {math.exp(score):.1%}, in 99 of 100 below {math.exp(limit):.1%}"
         return Outcome("unfamiliar", "expected error", math.exp(score), "of the size"), text
+    if name == "heat":
+        return _warm(known, encoded, process)
     if name == "features":
         text = f"encoder features {score:.2f} from their mean, 99 of 100 within {limit:.2f}"
         return Outcome("unfamiliar", "encoder features", score - limit, "beyond 99 of 100"), text
     return (
         Outcome("unfamiliar", "process groups", score, "of the trained range"),
         f"{-score:.2%} of the trained range from its edge, 99 of 100 further inside",
+    )
+
+
+def _warm(known: Calibrated, encoded: np.ndarray, process: Process) -> tuple[Outcome, str]:
+    """Of what the path heated earlier, by the age at which it is least usual."""
+    heats = known.heats(encoded)
+    rung = int(known.unusual(heats).argmax())
+    rise_k, begin_mm = process.temperature_k_rise, AGES[rung] * process.beam_diameter_m * 1e3
+    without, most = known.usual[:, rung]
+    warm_k, most_k = (float(theta) * rise_k for theta in (heats[rung], most))
+    return (
+        Outcome("unfamiliar", "heat of earlier vectors", warm_k, "K"),
+        f"what the beam left {begin_mm:.3g} mm of travel ago and more keeps its place {warm_k:.0f} K warmer; "
+        + ("none" if without == 1 else f"{1 - without:.2%}")
+        + " of what was checked had such heat"
+        + ("" if without == 1 else f", {most_k:.0f} K at most"),
     )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from operators import card
+from operators.attribution import shares as shares_of
 from operators.attribution.contour import gradient
 from operators.attribution.gradients import Gradients, Scalar
 from operators.attribution.moments import PARAMETERS, Moments
@@ -103,6 +104,18 @@ def test_a_step_of_power_is_held_responsible_for_all_of_it(gradients: Gradients)
     assert shares.difference > 0
     assert shares.parts[:, 0].sum() == pytest.approx(shares.difference, rel=0.02)
     assert shares.parts[-6:, 0].sum() > 0.6 * shares.difference, "the newest moments weigh most"
+
+
+def test_a_path_of_many_moments_is_not_looked_at_more_often_than_one_waits_for(
+    gradients: Gradients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = told(path(0.7))
+    nominal = at.values.copy()
+    nominal[:, 0] = 14.0
+    monkeypatch.setattr(shares_of, "GOOD", 0.0)  # never good enough
+    for most, points in ((10**9, shares_of.POINTS[-1]), (32 * len(at.values), 32), (1, shares_of.POINTS[0])):
+        monkeypatch.setattr(shares_of, "MOST", most)
+        assert between(gradients, at, nominal, Scalar("depth")).points == points
 
 
 def test_another_batch_changes_nothing(gradients: Gradients) -> None:

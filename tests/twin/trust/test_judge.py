@@ -1,13 +1,17 @@
 """The laws of a judgement: what is not calibrated is said, evidence is in the user's units, and a band stands only
 where it would hold."""
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from operators.melt_pool.earlier import EARLIER
 from operators.melt_pool.recent import RECENT
 from operators.melt_pool.trajectories import BOX
 from operators.operator import Look
@@ -16,14 +20,17 @@ from twin.material import IN625
 from twin.process import Process
 from twin.trust import ALARM, Setting, judge, judged
 from twin.trust.bands import mondrian
-from twin.trust.calibrated import SCORES, Calibrated, Uncalibrated, calibrated, group_of, save
+from twin.trust.calibrated import LEAST, SCORES, Calibrated, Uncalibrated, calibrated, group_of, save
 from twin.trust.conformal import Combination
 from twin.trust.difficulty import Difficulty, features_of
 from twin.trust.envelope import Beyond, beyond, distance, numbers
 from twin.trust.features import Cloud
 
 TOKENS, TOLD = 6, 4
-CODE = TOLD + len(RECENT) + TOKENS
+CODE = TOLD + len(RECENT) + len(EARLIER) + TOKENS
+HEAT = slice(-TOKENS - len(EARLIER), -TOKENS)
+MOST = np.array([0.5, 0.4, 0.3, 0.2, 0.1])  # heat, theta
+USUAL = np.stack([[0.5, 0.6, 0.7, 0.8, 0.9], MOST])
 CARD = {"name": "a-card", "sha256": "of its weights"}
 ENVELOPE = {name: list(bounds) for name, bounds in BOX.items()}
 PROCESS = Process(IN625, 100e-6)
@@ -34,6 +41,9 @@ def codes(count: int, seed: int = 0) -> np.ndarray:
     """(count, 2, CODE) of two leads, steady."""
     found = np.random.default_rng(seed).normal(size=(count, 2, CODE)).astype(np.float32)
     found[:, :, TOLD : TOLD + len(RECENT)] = np.array([1, 1, 0, 0, 1, 0, 1, 1], dtype=np.float32)
+    rng = np.random.default_rng(seed + 1)
+    some = rng.uniform(size=(count, 1, len(EARLIER))) > USUAL[0]
+    found[:, :, HEAT] = np.where(some, MOST * rng.uniform(0.1, 1.0, some.shape), 0.0)
     return found
 
 
@@ -46,7 +56,9 @@ def known() -> Calibrated:
     rows = features_of(encoded, sizes)
     difficulty = Difficulty.fitted(rows[:200].reshape(-1, rows.shape[-1]), errors[:200].reshape(-1, 4))
     cloud = Cloud.of(encoded[:200].reshape(-1, CODE)[:, -TOKENS:].astype(float))
-    bare = Calibrated(cloud, difficulty, Combination((), np.zeros((0, 0))), {}, 0.9, TOKENS, np.ones((2, 2, 2)), {})
+    bare = Calibrated(
+        cloud, difficulty, Combination((), np.zeros((0, 0))), {}, 0.9, TOKENS, np.ones((2, 2, 2)), USUAL, {}
+    )
     expected = bare.expected(encoded[200:], sizes[200:])
     scores = [bare.scores(e, h) for e, h in zip(encoded[200:], expected, strict=True)]
     rest = {"envelope": rng.uniform(-0.2, -0.05, 1000), "place": np.full(1000, 0.25), "power": np.full(1000, 0.05)}
@@ -56,7 +68,7 @@ def known() -> Calibrated:
     score = (errors[200:] / expected).max(1)
     groups = np.array(["conduction, steady"] * 1000)
     reach = {name: mondrian(score[:, k], groups, 0.9) for k, name in enumerate(("length", "width", "depth", "field"))}
-    return Calibrated(cloud, difficulty, Combination(SCORES, table), reach, 0.9, TOKENS, np.ones((2, 2, 2)), {})
+    return Calibrated(cloud, difficulty, Combination(SCORES, table), reach, 0.9, TOKENS, np.ones((2, 2, 2)), USUAL, {})
 
 
 def looks(encoded: np.ndarray) -> list[Look]:
@@ -101,6 +113,18 @@ def test_a_calibration_comes_back_as_it_was_and_is_tied_to_its_weights(known: Ca
     (broken / path.name).write_text(json.dumps(json.loads(path.read_text()) | {"sha256": "0"}))
     (broken / "a-card-trust.safetensors").write_bytes(path.with_suffix(".safetensors").read_bytes())
     assert isinstance(calibrated(CARD, broken), Uncalibrated), "arrays that are not the ones described"
+
+
+def test_a_calibration_of_an_earlier_version_is_none(known: Calibrated, tmp_path: Path) -> None:
+    path = save(known, CARD, tmp_path)
+    arrays = path.with_suffix(".safetensors")
+    kept = load_file(arrays)
+    save_file({name: kept[name] for name in kept if name != "usual"}, arrays)
+    digest = hashlib.sha256(arrays.read_bytes()).hexdigest()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": digest}))
+    found = calibrated(CARD, tmp_path)
+    assert isinstance(found, Uncalibrated)
+    assert found.reason == "a-card-trust.safetensors lacks usual: made by an earlier version"
 
 
 def test_a_forecast_in_distribution_has_a_p_value_and_a_band_at_every_lead(
@@ -154,10 +178,43 @@ def test_what_fires_is_named_with_how_much_and_no_band_is_claimed(
     assert found.bands == (None, None)
 
 
+def test_more_heat_of_earlier_vectors_than_was_checked_is_told_in_kelvin(
+    known: Calibrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = codes(1, 4)[0]
+    assert told(known, monkeypatch, encoded).outcome.kind == "ok"
+    encoded[1, HEAT] = [0.1, 0.02, 0.0, 0.0, 0.9]  # of the last lead alone, within ROOM of what was seen
+    assert told(known, monkeypatch, encoded).outcome.kind == "ok"
+    encoded[1, HEAT] = [0.1, 0.02, 0.0, 0.0, 1.2]
+    found = told(known, monkeypatch, encoded)
+    rise = PROCESS.temperature_k_rise
+    assert found.outcome == Outcome("unfamiliar", "heat of earlier vectors", pytest.approx(1.2 * rise), "K")
+    assert found.evidence == (
+        f"what the beam left 12.8 mm of travel ago and more keeps its place {1.2 * rise:.0f} K warmer; "
+        f"10.00% of what was checked had such heat, {0.1 * rise:.0f} K at most"
+    )
+    never = replace(known, usual=np.stack([np.ones(len(EARLIER)), np.full(len(EARLIER), LEAST)]))
+    found = told(never, monkeypatch, encoded)
+    assert found.evidence.endswith(f"{1.2 * rise:.0f} K warmer; none of what was checked had such heat")
+    assert found.bands == (None, None)
+
+
+def test_heat_of_an_age_that_none_had_is_stranger_than_any_and_next_to_nothing_is_nothing(known: Calibrated) -> None:
+    cold, almost, more = codes(3)
+    cold[:, HEAT], almost[:, HEAT], more[:, HEAT] = 0.0, 0.99 * LEAST, [0.0, 0.0, 0.0, 0.0, 2 * LEAST]
+    usual = np.stack([[0.5, 0.6, 0.7, 0.8, 1.0], [*MOST[:4], LEAST]])
+    never = replace(known, usual=usual)
+    assert [float(never.unusual(never.heats(each)).max()) for each in (cold, almost)] == [0.0, 0.0]
+    assert never.unusual(never.heats(more)).max() == 1.0
+    assert max(never.unusual(never.heats(each)).max() for each in codes(500, 8) if not each[:, HEAT][:, 4].any()) < 1.0
+
+
 def test_what_is_certain_comes_before_what_is_strange(known: Calibrated, monkeypatch: pytest.MonkeyPatch) -> None:
     outside = Outcome("outside_envelope", "scan speed", 0.5, "m/s")
     setting = Setting(PROCESS, 195.0, 30.0, "conduction", ENVELOPE)
-    found = told(known, monkeypatch, codes(1, 4)[0] + 90.0, outcome=outside, setting=setting)
+    encoded = codes(1, 4)[0]
+    encoded[:, -TOKENS:] += 90.0
+    found = told(known, monkeypatch, encoded, outcome=outside, setting=setting)
     assert found.outcome == outside
     assert found.evidence.startswith("scan speed 30 m/s, trained up to 3.")
     assert found.bands == (None, None)

@@ -53,6 +53,7 @@ ABSORPTIVITY = (0.2, 0.9)
 KEYHOLE = 20.0
 MIN_WIDTH = 0.4  # d, of nine tenths of the frames with the laser on
 LARGEST = (16.0, 4.7, 4.7)  # d: length, width, depth that the window holds with a margin
+LONG = 50.5  # d
 LOOK = 3  # frames between two looks at the coarse reference
 
 
@@ -231,11 +232,13 @@ def fits(case: Case) -> bool:
 def boxes_of(case: Case, about: float, cells: int) -> Boxes:
     """Boxes for a pool about so deep; one level more than for a single track. Shallow pools get more cells than
     `Boxes.fitting` gives them, whose length changes by 2.4 % when refined; and where they are fast, longer boxes, for
-    the wake is thin."""
+    the wake is thin. Vectors longer than LONG get another level: their heat comes back."""
+    vectors = paths.vectors(case.rows)
+    long = bool(len(vectors) > 1 and vectors.max() > LONG)
     if about < SHALLOW and case.stream.peclet > FAST:
-        return Boxes(2 * cells, deep=1.5, levels=5)
+        return Boxes(2 * cells, deep=1.5, levels=5 + long)
     boxes = Boxes.fitting(min(about, FINER) if about < SHALLOW else about, cells)
-    return replace(boxes, levels=boxes.levels + 1)
+    return replace(boxes, levels=boxes.levels + 1 + long)
 
 
 def _solver(case: Case, about: float, cells: int) -> MeltPoolSolver:

@@ -82,6 +82,16 @@ def stretches(rows: np.ndarray, frames: int) -> list[np.ndarray]:
     return [whole[a : b + 1] for a, b in pairwise(edges)]
 
 
+def vectors(rows: np.ndarray) -> np.ndarray:
+    """Lengths (d) of the stretches between turns, laser on or off; a path that begins and ends on the way has shorter
+    ones there."""
+    steps = np.diff(rows[:, 1:3], axis=0)
+    steps = steps[np.hypot(*steps.T) > 1e-9]
+    turned = np.abs(np.angle(np.exp(1j * np.diff(np.arctan2(steps[:, 1], steps[:, 0]))))) > 0.02
+    ends = np.concatenate([[0], np.flatnonzero(turned) + 1, [len(steps)]])
+    return np.array([np.hypot(*steps[a:b].sum(axis=0)) for a, b in pairwise(ends.tolist())] or [0.0])
+
+
 def events(rows: np.ndarray, frames: int) -> np.ndarray:
     """Frames in which the power steps by STEP and more, the beam turns, or the laser is off; the first one, where it
     comes on, is one. Bool, one a frame."""

@@ -21,6 +21,7 @@ from tests.validation.melt_pool.case import (
     SIZES,
     Case,
     Trajectory,
+    boxes_of,
     candidate,
     drawn,
     kept,
@@ -185,20 +186,35 @@ def test_every_path_has_its_features_and_no_others(draws: list[Case]) -> None:
             assert length is None or (length < SHORT) == (f.shape == "short")
 
 
-@pytest.mark.parametrize("number", range(builds.FIRST, builds.FIRST + 6))
-def test_builds_have_long_vectors_and_come_back_beside_what_is_long_cold(number: int) -> None:
-    features = builds.FEATURES[number % 2]
-    build = candidate(number, 300, 0, 0, features, builds.VECTORS)
+@pytest.mark.parametrize(
+    ("first", "vectors", "frames"),
+    [(builds.FIRST, builds.VECTORS, 300), (builds.LONG_FIRST, builds.LONG_VECTORS, 500)],
+)
+@pytest.mark.parametrize("number", range(6))
+def test_builds_have_long_vectors_and_come_back_beside_what_is_long_cold(
+    number: int, first: int, vectors: tuple[float, float], frames: int
+) -> None:
+    build = candidate(first + number, frames, 0, 0, builds.FEATURES[number % 2], vectors)
     lit = [rows for rows in build.stretches if rows[-2, 3] > 0]
     ends = np.array([rows[-1, :3] for rows in lit])
     ways = np.diff(ends[:, 1:], axis=0)
     turns = np.flatnonzero(np.linalg.norm(np.diff(ways, axis=0), axis=1) > 0.1)
-    vectors = [n for n in np.diff(turns) if n > 4]
-    assert vectors, "vectors"
-    assert builds.VECTORS[0] - 1 <= max(vectors) * TRAVEL <= builds.VECTORS[1] + 1
+    between = [n for n in np.diff(turns) if n > 4]
+    assert between, "vectors"
+    assert vectors[0] - 1 <= max(between) * TRAVEL <= vectors[1] + 1
+    assert paths.vectors(build.rows).max() == pytest.approx(max(between) * TRAVEL, abs=2)
     far = np.linalg.norm(ends[:, None, 1:] - ends[None, :, 1:], axis=-1)
     assert (far[np.tril_indices(len(far), -30)] < 1.6).any()
-    assert number not in range(sum(count for count, _ in SIZES["full"]))
+    assert first + number not in range(sum(count for count, _ in SIZES["full"]))
+
+
+def test_the_heat_of_the_longest_vectors_is_kept_until_the_beam_comes_back() -> None:
+    short, long = (builds.build_cases("small")[n] for n in (0, -1))
+    levels = [boxes_of(each, 0.5, 12).levels for each in (short, long)]
+    assert paths.vectors(long.rows).max() > 50.5 > paths.vectors(short.rows).max()
+    assert levels[1] == levels[0] + 1
+    straight = next(case for n in range(20) if (case := candidate(n, 120)).features.shape == "straight")
+    assert boxes_of(straight, 0.5, 12).levels == levels[0], "nothing comes back to a track of 60 d"
 
 
 def test_events_are_where_the_path_says() -> None:

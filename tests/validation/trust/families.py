@@ -32,10 +32,7 @@ def told(track: Track, **changes: object) -> Draw:
     stream = replace(
         draw.stream, groups=process.groups(), peclet=process.peclet(draw.scan_speed_m_per_s), surface=process.surface()
     )
-    return Draw(
-        draw.number, draw.stratum, draw.shift, process, draw.beam_power_w, draw.scan_speed_m_per_s, stream,
-        draw.stretches, draw.issued,
-    )  # fmt: skip
+    return replace(draw, process=process, stream=stream)
 
 
 def absorptivity(track: Track, rng: np.random.Generator) -> Draw:

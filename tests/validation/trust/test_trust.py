@@ -11,7 +11,8 @@ from operators import card
 from tests.validation.harness.rows import Results
 from tests.validation.trust import families, measure, metrics, page, suite
 from twin.process import Process
-from twin.trust.calibrate.draws import ALLOYS, BLOCK, ENVELOPE, ISSUED_FAR, LEADS, REGIMES, SHIFTS, STRATA, drawn
+from twin.trust.calibrate import tracks
+from twin.trust.calibrate.draws import ALLOYS, BLOCK, ENVELOPE, ISSUED_FAR, LEADS, REGIMES, SHIFTS, STRATA, Draw, drawn
 from twin.trust.calibrate.looks import path
 from twin.trust.calibrate.readings import as_path, departures, envelope, reported
 from twin.trust.calibrate.tracks import Track
@@ -63,11 +64,31 @@ def test_draws_are_the_same_again_balanced_and_inside_the_envelope_at_every_fram
         far = [draw for draw in block if draw.far and draw.regime == regime]
         assert 2 <= len(far) / REGIMES.count(regime) <= 3, "of five with events"
         assert all(len(draw.stretches) == draw.issued + LEADS[-1] + 1 > ISSUED_FAR[0] for draw in far)
+        assert all(draw.issued <= ISSUED_FAR[1] for draw in far)
     for draw in block:
         if isinstance(draw.process, Process):
             assert envelope(draw) <= 0
             for stretch in (each for each in draw.stretches if each.level > 0):
                 assert ENVELOPE["peclet"][0] <= draw.stream.peclet * stretch.pace <= ENVELOPE["peclet"][1]
+
+
+def test_fields_of_draws_that_would_be_others_now_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved: list[int] = []
+
+    def solve(draw: Draw, fine: bool) -> Track:
+        solved.append(draw.number)
+        return Track(draw, fine, np.zeros((len(LEADS), 2, 2, 2), np.float16), np.zeros((len(LEADS), 3)))
+
+    monkeypatch.setattr(tracks, "solved", solve)
+    for _ in range(2):
+        (path,) = tracks.made(2, tmp_path)
+    assert solved == [0, 1]
+    assert [track.draw.number for track in tracks.read(path)] == [0, 1]
+    monkeypatch.setattr(tracks, "drawn", lambda n, shift, seed: drawn(n + 5, shift, seed))
+    tracks.made(2, tmp_path)
+    assert solved == [0, 1, 5, 6]
 
 
 @pytest.mark.parametrize("shift", SHIFTS)

@@ -20,7 +20,7 @@ from operators import response
 from operators.melt_pool import trajectories
 from operators.melt_pool.beam import Beam
 from operators.melt_pool.forcing import NARROWED
-from operators.melt_pool.plan import TRAVEL, Stretch, plan
+from operators.melt_pool.plan import TRAVEL, Stretch, far_vector, plan
 from operators.melt_pool.trajectories import BOX
 from operators.operator import Stream, heading_after
 from operators.reference.rule import RULE
@@ -47,7 +47,8 @@ MACHINES = {  # power W, scan speed m/s, beam diameter m
 PREHEAT_K = (293.0, 773.0)
 ABSORPTIVITY = (0.2, 0.9)
 LEADS = (0, 2, 4, 8)  # frames: those of the twin with its default horizon
-ISSUED, ISSUED_FAR = (4, 37), (40, 170)  # frames that have passed when a forecast is made
+ISSUED = (4, 37)  # frames that have passed when a forecast is made
+ISSUED_FAR = (40.0, 800.0)  # where it goes far: evenly in the logarithm
 BEYOND = (0.1, 0.7)  # how far past the edge of the envelope a shifted parameter is, in its logarithm
 LARGEST, WIDEST_AT_LEAST = (15.0, 4.4, 4.5), 0.3  # d; as `trajectories.draw` has them
 CUT = (17.5, 5.1, 5.1)  # d: what a shifted pool may reach, by linear response
@@ -68,6 +69,7 @@ class Draw:
     stream: Stream
     stretches: tuple[Stretch, ...]  # a frame each
     issued: int
+    vector: int = 0  # frames of its vectors, where it goes far (`plan`)
 
     @cached_property
     def rows(self) -> list[np.ndarray]:
@@ -106,7 +108,7 @@ class Draw:
     @property
     def far(self) -> bool:
         """Whether its past is long."""
-        return self.issued >= ISSUED_FAR[0]
+        return self.vector > 0
 
     @property
     def strongest(self) -> tuple[float, float]:
@@ -171,13 +173,14 @@ def _tried(rng: np.random.Generator, number: int, shift: str) -> Draw | None:
     stratum = STRATA[number % (len(STRATA) - bool(shift))]
     eventful = number // len(STRATA) % 2 == 1
     far = eventful and (number + number // (len(PARTS) * BLOCK)) % 2 == 0
-    issued = int(rng.integers(*(ISSUED_FAR if far else ISSUED)))
+    vector = far_vector(rng) if far else 0
+    issued = round(math.exp(rng.uniform(*np.log(ISSUED_FAR)))) if far else int(rng.integers(*ISSUED))
     frames, wanted = issued + LEADS[-1] + 1, REGIMES[number // 10 % len(REGIMES)]
     if stratum == "box" and not shift:
         stream, beam, _ = trajectories.draw(rng, WindowGrid())
-        path = tuple(plan(rng, frames, eventful, far=far))
+        path = tuple(plan(rng, frames, eventful, vector=vector))
         named = replace(stream, name=f"trust {number}")
-        told = Draw(number, stratum, "", beam, 1.0, stream.peclet, named, path, issued)
+        told = Draw(number, stratum, "", beam, 1.0, stream.peclet, named, path, issued, vector)
         return told if told.regime == wanted else None
     powers, speeds, diameters = MACHINES["LPBF" if rng.random() < 0.5 else "DED"]
     alloy = ALSI10MG if shift == "alloy" else ALLOYS[number % len(ALLOYS)]
@@ -185,8 +188,10 @@ def _tried(rng: np.random.Generator, number: int, shift: str) -> Draw | None:
     speed, diameter = math.exp(rng.uniform(*np.log(speeds))), math.exp(rng.uniform(*np.log(diameters)))
     absorptivity = None if rng.random() < 0.5 else rng.uniform(*ABSORPTIVITY)
     process = Process(alloy, diameter, rng.uniform(*PREHEAT_K), absorptivity)
-    path = tuple(plan(rng, frames, eventful, far=far))
-    told = _draw(number, alloy.name if shift == "alloy" else stratum, shift, process, power, speed, path, issued)
+    path = tuple(plan(rng, frames, eventful, vector=vector))
+    told = _draw(
+        number, alloy.name if shift == "alloy" else stratum, shift, process, power, speed, path, issued, vector
+    )
     if shift == "alloy":
         return told if _held(told, CUT) else None
     if told.regime != wanted or not _held(told, LARGEST) or any(_beyond(told, s) for s in path):
@@ -196,10 +201,10 @@ def _tried(rng: np.random.Generator, number: int, shift: str) -> Draw | None:
 
 def _draw(
     number: int, stratum: str, shift: str, process: Process, power: float, speed: float, path: tuple[Stretch, ...],
-    issued: int,
+    issued: int, vector: int,
 ) -> Draw:  # fmt: skip
     stream = Stream(f"trust {shift} {number}", process.groups(), process.peclet(speed), process.surface())
-    return Draw(number, stratum, shift, process, power, speed, stream, path, issued)
+    return Draw(number, stratum, shift, process, power, speed, stream, path, issued, vector)
 
 
 def _beyond(draw: Draw, each: Stretch) -> bool:
@@ -234,15 +239,17 @@ def _shifted(rng: np.random.Generator, draw: Draw) -> Draw | None:
 
 
 def _changed(draw: Draw, factor: float) -> Draw | None:
+    """None where there is no such process: a spot of no size, a plate that is not solid."""
     process, power, speed = draw.process, draw.beam_power_w, draw.scan_speed_m_per_s
     assert isinstance(process, Process)
+    power *= factor if draw.shift == "power" else 1.0
+    speed *= factor if draw.shift == "speed" else 1.0
     try:
         if draw.shift == "spot":
             process = replace(process, beam_diameter_m=process.beam_diameter_m * factor)
         elif draw.shift == "preheat":
             process = replace(process, preheat_k=process.preheat_k * factor)
+        path = draw.stretches, draw.issued, draw.vector
+        return _draw(draw.number, draw.stratum, draw.shift, process, power, speed, *path)
     except ValueError:
         return None
-    power *= factor if draw.shift == "power" else 1.0
-    speed *= factor if draw.shift == "speed" else 1.0
-    return _draw(draw.number, draw.stratum, draw.shift, process, power, speed, draw.stretches, draw.issued)

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from operators.melt_pool.earlier import EARLIER
 from twin.trust import bands
 from twin.trust.bands import SIZES
 from twin.trust.calibrate import draws, readings, tracks
 from twin.trust.calibrate.readings import Readings
-from twin.trust.calibrated import SCORES, WEIGHTS, Calibrated, group_of, save
+from twin.trust.calibrated import LEAST, SCORES, WEIGHTS, Calibrated, group_of, save
 from twin.trust.conformal import Combination
 from twin.trust.difficulty import Difficulty, features_of
 from twin.trust.features import Cloud
@@ -30,13 +31,15 @@ COUNT = 1200
 FLOOR_OF_PROFILE = 0.3  # of its mean: a node where fitted errors are smaller may still be wrong
 
 
-def fitted(fit: Readings, tokens: int) -> tuple[Cloud, Difficulty, np.ndarray]:
-    """What is learned before anything is calibrated: the cloud of features, the expected error, and how errors of a
-    field lie in the window."""
+def fitted(fit: Readings, tokens: int) -> tuple[Cloud, Difficulty, np.ndarray, np.ndarray]:
+    """What is learned before anything is calibrated: the cloud of features, the expected error, how errors of a field
+    lie in the window, and the usual heat of what a path did before."""
     rows = fit.encoded.reshape(-1, fit.encoded.shape[-1])
     errors = fit.errors.reshape(-1, 4)
     difficulty = Difficulty.fitted(features_of(fit.encoded, fit.sizes).reshape(-1, rows.shape[1] + 3), errors)
-    return Cloud.of(rows[:, -tokens:].astype(np.float64)), difficulty, profile(fit)
+    heat = fit.encoded[..., -tokens - len(EARLIER) : -tokens].max(axis=1)
+    usual = np.stack([(heat <= LEAST).mean(0), np.maximum(heat, LEAST).max(0)])
+    return Cloud.of(rows[:, -tokens:].astype(np.float64)), difficulty, profile(fit), usual
 
 
 def profile(fit: Readings) -> np.ndarray:
@@ -77,14 +80,14 @@ def groups_of(some: Readings, tokens: int) -> np.ndarray:
 
 def calibrated(fit: Readings, calibration: Readings, tokens: int, told: dict[str, Any]) -> Calibrated:
     """The whole of it, from two splits."""
-    cloud, difficulty, shape = fitted(fit, tokens)
+    cloud, difficulty, shape, usual = fitted(fit, tokens)
     bare = Calibrated(
-        cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, {}
+        cloud, difficulty, Combination(SCORES, np.zeros((0, len(SCORES)))), {}, COVERAGE, tokens, shape, usual, {}
     )
     strange = strangeness(calibration, bare)
     reach = {name: bands.mondrian(values, groups_of(calibration, tokens), COVERAGE) for name, values in strange.items()}
     combination = Combination(SCORES, scores_of(calibration, bare))
-    return Calibrated(cloud, difficulty, combination, reach, COVERAGE, tokens, shape, told)
+    return Calibrated(cloud, difficulty, combination, reach, COVERAGE, tokens, shape, usual, told)
 
 
 def of_all(some: Readings, tokens: int, told: dict[str, Any]) -> Calibrated:

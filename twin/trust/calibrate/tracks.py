@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Track:
 def solved(draw: Draw, fine: bool) -> Track:
     """March the reference along the draw."""
     grid = WindowGrid()
-    boxes = teacher(draw.stream.peclet, draw.linear[2], fine, draw.far)
+    boxes = teacher(draw.stream.peclet, draw.linear[2], fine, draw.vector)
     solver = MeltPoolSolver(draw.stream.groups, boxes, surface=draw.stream.surface)
     fields, sizes = [], []
     px, py, pz = grid.points
@@ -48,15 +49,17 @@ def made(
     count: int, folder: Path, shift: str = "", fine: bool = False, seed: int = SEED, first: int = 0,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:  # fmt: skip
-    """The shards of draws first..count, in order; what lies in the folder is not made again."""
+    """The shards of draws first..count, in order; what lies in the folder is not made again, but where they would be
+    drawn otherwise now."""
     folder.mkdir(parents=True, exist_ok=True)
     paths, began, new = [], time.monotonic(), 0
     for start in range(first, count, SIZE):
         name = f"seed-{seed}-{shift or 'id'}-{'fine' if fine else 'coarse'}-{start:05d}.npz"
         paths.append(folder / name)
-        if paths[-1].is_file():
+        draws = [drawn(n, shift, seed) for n in range(start, min(count, start + SIZE))]
+        if _holds(paths[-1], draws):
             continue
-        tracks = [solved(drawn(n, shift, seed), fine) for n in range(start, min(count, start + SIZE))]
+        tracks = [solved(draw, fine) for draw in draws]
         _write(paths[-1], tracks)
         new += len(tracks)
         say(f"{shift or 'id'} {'fine' if fine else 'coarse'}: {start + len(tracks)} of {count}, {new} new in "
@@ -73,6 +76,20 @@ def read(path: Path) -> Iterator[Track]:
         yield Track(drawn(number, "" if shift == "id" else shift, int(seed)), teacher_ == "fine", field, size)
 
 
+def _holds(path: Path, draws: list[Draw]) -> bool:
+    """Whether a shard is of these draws."""
+    if not path.is_file():
+        return False
+    with np.load(path) as kept:
+        return "marks" in kept and np.array_equal(kept["marks"], _marks(draws))
+
+
+def _marks(draws: list[Draw]) -> np.ndarray:
+    """A number for the metal and the path of each."""
+    told = [[d.stream.groups.vector(), np.array(d.looked, dtype=np.float64), *d.rows] for d in draws]
+    return np.array([crc32(b"".join(array.tobytes() for array in each)) for each in told])
+
+
 def _write(path: Path, tracks: list[Track]) -> None:
     """Whole or not at all."""
     half = path.with_suffix(".half.npz")
@@ -81,5 +98,6 @@ def _write(path: Path, tracks: list[Track]) -> None:
         numbers=np.array([t.draw.number for t in tracks]),
         fields=np.stack([t.field for t in tracks]),
         sizes=np.stack([t.sizes for t in tracks]),
+        marks=_marks([t.draw for t in tracks]),
     )
     half.replace(path)
