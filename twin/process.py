@@ -38,12 +38,15 @@ class Process:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.beam_diameter_m) and self.beam_diameter_m > 0):
             raise ValueError(f"beam diameter must be above 0 m, got {self.beam_diameter_m}")
-        material = self.material
-        solid_k = material.frozen_k if material.late else material.solidus_k
-        if not 0 < self.preheat_k < solid_k:
+        if not 0 < self.preheat_k < self.material.solidus_k:
             raise ValueError(
-                f"preheat must lie between 0 K and {solid_k:g} K, below which {material.name} is solid, "
-                f"got {self.preheat_k}"
+                f"preheat must lie between 0 K and the solidus of {self.material.name}, "
+                f"{self.material.solidus_k:g} K, got {self.preheat_k}"
+            )
+        if self.material.late and self.preheat_k >= self.material.frozen_k:
+            raise ValueError(
+                f"preheat must lie below {self.material.frozen_k:g} K, where the last melt of {self.material.name} "
+                f"freezes, got {self.preheat_k}"
             )
         if not (math.isfinite(self.layer_thickness_m) and self.layer_thickness_m >= 0):
             raise ValueError(f"layer thickness must be at least 0 m, got {self.layer_thickness_m}")
