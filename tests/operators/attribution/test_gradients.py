@@ -113,7 +113,7 @@ def test_a_path_of_many_moments_is_not_looked_at_more_often_than_one_waits_for(
     nominal = at.values.copy()
     nominal[:, 0] = 14.0
     monkeypatch.setattr(shares_of, "GOOD", 0.0)  # never good enough
-    for most, points in ((10**9, shares_of.POINTS[-1]), (32 * len(at.values), 32), (1, shares_of.POINTS[0])):
+    for most, points in ((10**9, shares_of.POINTS[-1]), (8 * len(at.values), 8), (1, shares_of.POINTS[0])):
         monkeypatch.setattr(shares_of, "MOST", most)
         assert between(gradients, at, nominal, Scalar("depth")).points == points
 
