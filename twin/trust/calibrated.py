@@ -46,9 +46,7 @@ class Calibrated:
     coverage: float
     tokens: int  # how many of the last numbers of `Look.encoded` are the encoder's
     profile: np.ndarray  # (x, y, z) of errors of asinh(theta)
-    usual: (
-        np.ndarray
-    )  # (2, EARLIER) of earlier heat: the share of forecasts that had none, the most that one had (theta)
+    usual: np.ndarray  # (2, EARLIER): the share of forecasts that had no such heat, the most that one had (theta)
     told: dict[str, Any]  # the readable half
 
     def expected(self, encoded: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -66,7 +64,7 @@ class Calibrated:
 
     def heats(self, encoded: np.ndarray) -> np.ndarray:
         """(EARLIER,) theta of one forecast, the largest of its leads; what is less than LEAST counts for nothing."""
-        return np.asarray(np.maximum(encoded[:, -self.tokens - len(EARLIER) : -self.tokens].max(0), LEAST))
+        return heats_of(encoded, self.tokens)
 
     def unusual(self, heats: np.ndarray) -> np.ndarray:
         """(EARLIER,) of heats: the share of forecasts that had none of that age; where there is ROOM times as much as
@@ -82,6 +80,11 @@ class Calibrated:
             for name, size, hard in zip(SIZES, sizes, expected, strict=False)
         ]
         return None if any(each is None for each in found) else tuple(each for each in found if each is not None)
+
+
+def heats_of(encoded: np.ndarray, tokens: int) -> np.ndarray:
+    """(..., EARLIER) theta of forecasts (..., lead, code), the largest of the leads; LEAST at least."""
+    return np.asarray(np.maximum(encoded[..., -tokens - len(EARLIER) : -tokens].max(-2), LEAST))
 
 
 def group_of(regime: str, encoded: np.ndarray, tokens: int) -> str:

@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from operators.melt_pool.earlier import EARLIER
 from twin.trust import bands
 from twin.trust.bands import SIZES
 from twin.trust.calibrate import draws, readings, tracks
 from twin.trust.calibrate.readings import Readings
-from twin.trust.calibrated import LEAST, SCORES, WEIGHTS, Calibrated, group_of, save
+from twin.trust.calibrated import LEAST, SCORES, WEIGHTS, Calibrated, group_of, heats_of, save
 from twin.trust.conformal import Combination
 from twin.trust.difficulty import Difficulty, features_of
 from twin.trust.features import Cloud
@@ -37,8 +36,8 @@ def fitted(fit: Readings, tokens: int) -> tuple[Cloud, Difficulty, np.ndarray, n
     rows = fit.encoded.reshape(-1, fit.encoded.shape[-1])
     errors = fit.errors.reshape(-1, 4)
     difficulty = Difficulty.fitted(features_of(fit.encoded, fit.sizes).reshape(-1, rows.shape[1] + 3), errors)
-    heat = fit.encoded[..., -tokens - len(EARLIER) : -tokens].max(axis=1)
-    usual = np.stack([(heat <= LEAST).mean(0), np.maximum(heat, LEAST).max(0)])
+    heats = heats_of(fit.encoded, tokens)
+    usual = np.stack([(heats <= LEAST).mean(0), heats.max(0)])
     return Cloud.of(rows[:, -tokens:].astype(np.float64)), difficulty, profile(fit), usual
 
 
