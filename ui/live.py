@@ -152,7 +152,6 @@ class Feed:
         self._stale_after_s, self._waiting_text = stale_after_s, waiting_text
         self._store: Store | None = None
         self._views: dict[_Subject, View] = {}
-        self._news_s: dict[_Subject, float] = {}  # when there were some
         self._watches: dict[_Watch, float] = {}  # when it was last asked for
         self._drawn: dict[_Piece, _Drawn] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ui-reader")
@@ -217,7 +216,6 @@ class Feed:
         self._watches.update(kept)
         watched = {subject for subject, _, _ in kept}
         self._views = {subject: view for subject, view in self._views.items() if subject in watched}
-        self._news_s = {subject: at_s for subject, at_s in self._news_s.items() if subject in watched}
         pieces = {piece for watch in kept for _, piece in self._pieces(watch)}
         self._drawn = {piece: drawn for piece, drawn in self._drawn.items() if piece in pieces}
         return bool(kept)
@@ -264,16 +262,12 @@ class Feed:
         view, page, now_s = self._views.get(subject), self._pages[subject[0]], self._clock.now_s()
         if view is None or not 0.0 <= now_s - view.read_s < READ_PERIOD_S:
             return True
-        rests = 0.0 <= now_s - self._news_s.get(subject, -math.inf) < QUICK_PERIOD_S
-        if page.news is None or rests or view.trouble or view.waiting_for:
+        if page.news is None or now_s - view.read_s < QUICK_PERIOD_S or view.trouble or view.waiting_for:
             return False
         try:
-            if not page.news(self._source(page), view):
-                return False
+            return page.news(self._source(page), view)
         except (StoreError, SQLAlchemyError):
-            pass  # reading says what the trouble is
-        self._news_s[subject] = now_s
-        return True
+            return True  # reading says what the trouble is
 
     def _drawn_s(self, piece: _Piece) -> float:
         return self._drawn[piece].at_s if piece in self._drawn else -math.inf

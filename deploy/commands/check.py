@@ -18,7 +18,8 @@ def test(context: typer.Context) -> None:
     """Check everything: lint, format, types, import contracts, then the tests.
 
     Other options go to pytest: `./meltwin test -k store -x`. Tests of what `torch.compile` makes run in a second call,
-    because the shape checker cannot be inside compiled code. Slow tests wait for `-m slow`. The whole runs in two
+    because the shape checker cannot be inside compiled code; so do those that promise a rate, because nothing may run
+    beside them. Slow tests wait for `-m slow`. The whole runs in two
     processes, a file of tests in one of them; a part, or with `-n 0`, in one.
     What needs a system program (chromium, mosquitto) skips with a line that says how to get it; with CI=true in the
     environment it fails instead.
@@ -33,7 +34,7 @@ def test(context: typer.Context) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         raise typer.Exit(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
     python = [sys.executable, "-P", "-m"]
-    second = [] if "-m" in rest else ["-m", "compile and not slow"]
+    second = [] if "-m" in rest else ["-m", "(compile or alone) and not slow"]
     steps: list[tuple[str, list[str], dict[str, str]]] = [
         ("lint", [*python, "ruff", "check", "."], {}),
         ("format", [*python, "ruff", "format", "--check", "--quiet", "."], {}),

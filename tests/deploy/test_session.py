@@ -56,6 +56,7 @@ def invoke(*arguments: object, code: int = 0) -> str:
     return result.output
 
 
+@pytest.mark.alone
 def test_a_headless_demo_commits_all_that_it_publishes(tmp_path: Path, mqtt_port: int) -> None:
     report = tmp_path / "r.json"
     seconds = 10  # the last commit may wait a second for a busy machine: that must not look like a slow clock
