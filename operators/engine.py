@@ -18,10 +18,9 @@ from operators.melt_pool.forcing import forcing, sources, together
 from operators.melt_pool.recent import recent
 from operators.melt_pool.trajectories import condition, depth_now
 from operators.operator import Look, Task, heading_after
+from operators.path import joined
 from operators.window import WindowGrid
 
-OLDEST = 2000.0  # d^2/alpha: heat from before has spread over 90 d; a hatch adds up what is younger
-ROWS = 1000  # of the past path, straight stretches merged
 BATCH = 32
 
 
@@ -106,25 +105,3 @@ class Engine:
             Look(field, float(past[-1, 1]), float(past[-1, 2]), heading, encoded=code)
             for field, code, (past, heading, _) in zip(theta, codes, views, strict=True)
         ]
-
-
-def joined(past: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The past path with a stretch added: straight, even stretches of one source are merged, the oldest are dropped."""
-    kept = list(past[-3:-1]) if len(past) > 1 else []
-    head = past[: max(len(past) - 3, 0)]
-    for row in rows if not len(past) else np.vstack([[*past[-1, :3], *rows[0, 3:]], rows[1:]]):
-        if len(kept) >= 2 and _straight(kept[-2], kept[-1], row):
-            kept[-1] = row
-        else:
-            kept.append(row)
-    whole = np.vstack([head, *kept])[-ROWS:]
-    young = int(np.searchsorted(whole[:, 0], whole[-1, 0] - OLDEST))
-    return whole[max(young - 1, 0) :]
-
-
-def _straight(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> bool:
-    """Whether c goes on from a to b evenly and with the same source."""
-    if a[3] != b[3] or a[4] != b[4] or b[0] <= a[0]:
-        return False
-    w = (c[0] - a[0]) / (b[0] - a[0])
-    return bool(abs(a[1] + w * (b[1] - a[1]) - c[1]) < 1e-3 and abs(a[2] + w * (b[2] - a[2]) - c[2]) < 1e-3)

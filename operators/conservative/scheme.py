@@ -19,7 +19,7 @@ from torch import Tensor
 from operators import response
 from operators.conservative import kernels
 from operators.conservative.matter import HOTTEST, PIECES, Matter, Tables
-from operators.engine import joined
+from operators.path import joined
 from operators.reference.beam import NARROWING, SIGMA
 
 STABLE = 0.95

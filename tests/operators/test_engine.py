@@ -1,14 +1,12 @@
-"""Laws of the engine's memory: a path is kept short and loses nothing that still warms the window."""
+"""Laws of the engine: what it is told, what it says while the laser is off, what it encodes."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from operators import card, response
+from operators import card
 from operators.card import CardError
-from operators.engine import OLDEST, ROWS, Engine, joined
+from operators.engine import Engine
 from operators.groups import Groups
 from operators.operator import Stream, Task
 from operators.reference.operator import ReferenceOperator
@@ -27,47 +25,6 @@ def walked(steps: list[tuple[float, float, float]], span: float = 0.05) -> list[
         out.append(stretch(n * span, x, y, dx, dy, q, span))
         x, y = x + dx, y + dy
     return out
-
-
-def joined_all(stretches: list[np.ndarray]) -> np.ndarray:
-    past = np.zeros((0, 5))
-    for rows in stretches:
-        past = joined(past, rows)
-    return past
-
-
-def warmth(past: np.ndarray) -> np.ndarray:
-    """theta at some places around the end of a path."""
-    sources = response.turned(response.nodes(past, past[-1, 0]), past[-1, 1], past[-1, 2], 0.0)
-    axes = (torch.tensor(a, dtype=torch.float64) for a in ([-3.0, -0.5, 0.0], [0.0, 0.6], [0.0, 0.4]))
-    return response.field(torch.from_numpy(sources), *axes).numpy()
-
-
-def test_a_straight_track_is_three_rows_however_long() -> None:
-    past = joined_all(walked([(0.5, 0.0, 10.0)] * 300))
-    assert len(past) <= 3
-    assert past[-1].tolist() == pytest.approx([15.0, 150.0, 0.0, 10.0, 0.9])
-    assert past[0, :3].tolist() == [0, 0, 0]
-
-
-STEP = st.tuples(st.sampled_from([0.0, 0.5, -0.5]), st.sampled_from([0.0, 0.5]), st.sampled_from([0.0, 8.0, 12.0]))
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(STEP, min_size=1, max_size=25))
-def test_merging_changes_no_temperature(steps: list[tuple[float, float, float]]) -> None:
-    stretches = walked(steps)
-    rows = [row for each in stretches for row in (each[:1] if each is not stretches[-1] else each)]
-    np.testing.assert_allclose(warmth(joined_all(stretches)), warmth(np.array(rows)), rtol=1e-3, atol=1e-6)
-
-
-def test_heat_too_old_to_matter_is_dropped_and_memory_is_bounded() -> None:
-    zigzag = [(0.5 if n % 2 else -0.5, 0.5, 10.0) for n in range(3000)]
-    past = joined_all(walked(zigzag))
-    assert len(past) <= ROWS
-    slow = joined_all(walked([(0.5 if n % 2 else -0.5, 0.0, 10.0) for n in range(50)], span=OLDEST / 10))
-    assert slow[-1, 0] - slow[1, 0] <= OLDEST
-    assert slow[-1, 0] - slow[0, 0] >= OLDEST, "what began earlier and lasts is kept whole"
 
 
 def test_a_card_of_another_grid_is_refused() -> None:

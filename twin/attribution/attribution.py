@@ -14,8 +14,8 @@ import numpy as np
 from operators.attribution.gradients import Gradients, Scalar
 from operators.attribution.moments import Moments
 from operators.attribution.shares import Shares, between
-from operators.engine import joined
 from operators.operator import Stream, heading_after
+from operators.path import joined
 from twin.attribution.because import Attribution, Of, cuts
 from twin.process import Process
 from twin.sensors.calibration import bounded

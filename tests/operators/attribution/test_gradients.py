@@ -7,7 +7,7 @@ import torch
 from operators import card
 from operators.attribution import shares as shares_of
 from operators.attribution.contour import gradient
-from operators.attribution.gradients import Gradients, Scalar
+from operators.attribution.gradients import TOGETHER, Gradients, Scalar
 from operators.attribution.moments import PARAMETERS, Moments
 from operators.attribution.shares import between
 from operators.attribution.spatial import influence, rows, warming
@@ -53,6 +53,14 @@ def test_the_field_is_the_engines(gradients: Gradients, turn: float) -> None:
         np.testing.assert_allclose(found.theta, look.theta, atol=2e-3 * look.theta.max())
         deep = gradients.grid.sizes(look.theta, STREAM.groups.solidus)[2]
         assert gradients.grid.sizes(found.theta, STREAM.groups.solidus)[2] == pytest.approx(deep, rel=1e-3)
+
+
+def test_more_paths_than_are_taken_together_answer_as_each_alone(gradients: Gradients) -> None:
+    several = [told(path(0.1 * n, frames=12 + n)) for n in range(2 * TOGETHER["cpu"] + 1)]
+    for found, one in zip(gradients(several, Scalar("depth")), several, strict=True):
+        (alone,) = gradients([one], Scalar("depth"))
+        assert found.value == pytest.approx(alone.value, rel=1e-4)
+        np.testing.assert_allclose(found.by_moment, alone.by_moment, atol=1e-3 * np.abs(alone.by_moment).max())
 
 
 def test_moments_are_parted_without_a_change(gradients: Gradients) -> None:

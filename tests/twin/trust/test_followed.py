@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from operators.engine import joined
 from operators.melt_pool.recent import RECENT, recent
+from operators.path import joined
 from twin.observation import Path
 from twin.trust.followed import MEMORY, TOLERATED, Followed, departure
 

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from operators import card
-from operators.engine import Engine, joined
+from operators.engine import Engine
 from operators.melt_pool import shards
 from operators.melt_pool.asno import Asno
 from operators.melt_pool.forcing import CHANNELS
@@ -30,6 +30,7 @@ from operators.melt_pool.recipe import NAME, MeltPoolLearner, asno_of
 from operators.melt_pool.samples import LOSSES, Samples
 from operators.melt_pool.trajectories import CONDITION, condition, depth_now
 from operators.nets.lrsa import Lrsa
+from operators.path import joined
 from operators.problem import Geometry
 from operators.train import Manner, Run
 from operators.window import WindowGrid

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from operators import card, response
-from operators.engine import Engine, joined
+from operators.engine import Engine
 from operators.melt_pool.forcing import NARROWED
 from operators.melt_pool.plan import TRAVEL
 from operators.melt_pool.residual import alike, carried
 from operators.operator import Operator, Task
+from operators.path import joined
 from operators.window import WindowGrid
 from tests.validation.melt_pool.case import COARSE, Trajectory, solved
 from tests.validation.melt_pool.cells import Cells
