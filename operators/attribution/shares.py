@@ -2,19 +2,24 @@
 
     share_i = (p_i - b_i) int_0^1 dY/dp_i (b + s (p - b)) ds,    sum share_i = Y(p) - Y(b)
 
-(Sundararajan, Taly and Yan, arXiv 1703.01365), the integral by Gauss-Legendre. What does not add up is `defect`: of the
-difference, or of a hundredth of Y where that is more.
+(Sundararajan, Taly and Yan, arXiv 1703.01365). The way from b to p is cut into pieces, the integral over each is by
+Gauss-Legendre. Over a piece, too, shares add up to the difference of Y between its ends: pieces that miss it, as where
+a vector's heat meets the next, are halved. What does not add up in the end is `defect`: of the difference, or of a
+hundredth of Y where that is more.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from operators.attribution.gradients import Gradient, Gradients, Scalar
 from operators.attribution.moments import Moments
 
-POINTS = (3, 8, 64)  # of the integral: more where fewer do not do, as between vectors of a hatch
-GOOD = 0.03  # defect: above it more points are taken
+PIECES = 4  # of the way, to begin with
+POINTS = 2  # of a piece
+SHORTEST = 2.0**-6  # of the way: what is missed there is a jump, as of a pool that closes
+GOOD = 0.03  # of the difference, that pieces may miss together
 MOST = 64_000  # moments at all points together: some seconds on two cores
 
 
@@ -38,28 +43,82 @@ class Shares:
         return float(abs(self.parts.sum() - self.difference) / max(abs(self.difference), 0.01 * abs(self.value), 1e-9))
 
 
-def between(
-    gradients: Gradients, path: Moments, baseline: np.ndarray, scalar: Scalar, points: int | None = None
-) -> Shares:
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Of the way: what its moments bring (m, 4), and what that misses."""
+
+    begin: float
+    end: float
+    parts: np.ndarray
+    missed: float
+
+
+class _Way:
+    """From a baseline to a path: pieces of it, whose ends are asked for once."""
+
+    def __init__(self, gradients: Gradients, path: Moments, baseline: np.ndarray, scalar: Scalar) -> None:
+        self._gradients, self._path, self._scalar = gradients, path, scalar
+        self._baseline, self._step = baseline, path.values - baseline
+        self._known: dict[float, float] = {}
+        self.points = 0
+
+    def values(self, places: list[float]) -> list[float]:
+        """Y at some places of the way, from 0 to 1."""
+        new = [place for place in dict.fromkeys(places) if place not in self._known]
+        self._known |= zip(new, self._gradients.values(self._at(new), self._scalar), strict=True) if new else {}
+        return [self._known[place] for place in places]
+
+    def pieces(self, ends: list[tuple[float, float]]) -> list[_Piece]:
+        unit, weights = np.polynomial.legendre.leggauss(POINTS)
+        places = [begin + 0.5 * (end - begin) * (1 + at) for begin, end in ends for at in unit.tolist()]
+        slopes = [each.by_moment for each in self._gradients(self._at(places), self._scalar)]
+        self.points += len(places)
+        out = []
+        for n, (begin, end) in enumerate(ends):
+            mine = slopes[n * POINTS : (n + 1) * POINTS]
+            parts = 0.5 * (end - begin) * np.tensordot(weights, mine, 1) * self._step
+            low, high = self.values([begin, end])
+            out.append(_Piece(begin, end, parts, float(abs(parts.sum() - (high - low)))))
+        return out
+
+    def _at(self, places: list[float]) -> list[Moments]:
+        return [self._path.put(self._baseline + place * self._step) for place in places]
+
+
+def between(gradients: Gradients, path: Moments, baseline: np.ndarray, scalar: Scalar) -> Shares:
     """From a baseline (values of the same moments) to a path."""
-    step = path.values - baseline
+    (at,) = gradients([path], scalar)
     if np.allclose(path.values, baseline, rtol=1e-9, atol=1e-9):
-        (at,) = gradients([path], scalar)
-        return Shares(at.value, at.value, np.zeros_like(step), at, 0)
-    may = [n for n in POINTS if n * len(path.values) <= MOST] or [POINTS[0]]
-    for count in may if points is None else [points]:
-        found = _between(gradients, path, baseline, step, scalar, count)
-        if found.defect <= GOOD:
+        return Shares(at.value, at.value, np.zeros_like(baseline), at, 0)
+    way = _Way(gradients, path, baseline, scalar)
+    edges = np.linspace(0.0, 1.0, PIECES + 1).tolist()
+    start, *_, end = way.values(edges)
+    pieces = way.pieces(list(pairwise(edges)))
+    may_miss = GOOD * max(abs(end - start), 0.01 * abs(end), 1e-9)
+    while rough := _rough(pieces, may_miss):
+        if (way.points + 2 * POINTS * len(rough)) * len(path) > MOST:
             break
-    return found
+        halves = [half for each in rough for half in _halves(each)]
+        pieces = [each for each in pieces if each not in rough] + way.pieces(halves)
+    return Shares(at.value, start, np.sum([each.parts for each in pieces], 0), at, way.points)
 
 
-def _between(
-    gradients: Gradients, path: Moments, baseline: np.ndarray, step: np.ndarray, scalar: Scalar, points: int
-) -> Shares:
-    places, weights = np.polynomial.legendre.leggauss(points)
-    along = [path.put(baseline + 0.5 * (1 + place) * step) for place in places]
-    *inner, at = gradients([*along, path], scalar)
-    (start,) = gradients.values([path.put(baseline)], scalar)
-    mean = sum(0.5 * weight * each.by_moment for weight, each in zip(weights, inner, strict=True))
-    return Shares(at.value, start, mean * step, at, points)
+def _rough(pieces: list[_Piece], may_miss: float) -> list[_Piece]:
+    """The pieces that miss most, without which the others miss half of what they may; none where all miss no more than
+    that, or are short."""
+    left = sum(each.missed for each in pieces)
+    if left <= may_miss:
+        return []
+    out = []
+    for each in sorted(pieces, key=lambda each: -each.missed):
+        if left <= 0.5 * may_miss:
+            break
+        if each.end - each.begin > SHORTEST:
+            out.append(each)
+        left -= each.missed
+    return out
+
+
+def _halves(piece: _Piece) -> list[tuple[float, float]]:
+    middle = 0.5 * (piece.begin + piece.end)
+    return [(piece.begin, middle), (middle, piece.end)]

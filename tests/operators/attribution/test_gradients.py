@@ -7,7 +7,7 @@ import torch
 from operators import card
 from operators.attribution import shares as shares_of
 from operators.attribution.contour import gradient
-from operators.attribution.gradients import TOGETHER, Gradients, Scalar
+from operators.attribution.gradients import TOGETHER, Gradient, Gradients, Scalar
 from operators.attribution.moments import PARAMETERS, Moments
 from operators.attribution.shares import between
 from operators.attribution.spatial import influence, rows, warming
@@ -120,10 +120,58 @@ def test_a_path_of_many_moments_is_not_looked_at_more_often_than_one_waits_for(
     at = told(path(0.7))
     nominal = at.values.copy()
     nominal[:, 0] = 14.0
-    monkeypatch.setattr(shares_of, "GOOD", 0.0)  # never good enough
-    for most, points in ((10**9, shares_of.POINTS[-1]), (8 * len(at.values), 8), (1, shares_of.POINTS[0])):
-        monkeypatch.setattr(shares_of, "MOST", most)
-        assert between(gradients, at, nominal, Scalar("depth")).points == points
+    monkeypatch.setattr(shares_of, "GOOD", 1e-5)  # hardly ever good enough
+    for points in (50, 20, 1):
+        monkeypatch.setattr(shares_of, "MOST", points * len(at))
+        found = between(gradients, at, nominal, Scalar("depth"))
+        first = shares_of.PIECES * shares_of.POINTS
+        assert first <= found.points <= max(points, first)
+
+
+def test_the_integral_is_looked_at_again_where_it_is_rough(gradients: Gradients) -> None:
+    """Along a way on which the number bends sharply: as good as a hundred points, for a few."""
+    bends = _Bent(gradients, at=0.83)
+    moments = told(path(0.0))
+    baseline = moments.values.copy()
+    baseline[:, 0] *= 0.5
+    found = between(bends, moments, baseline, Scalar("depth"))
+    assert found.defect < shares_of.GOOD
+    assert found.difference == pytest.approx(100 * 0.17 + 1.0)
+    assert found.points < 40
+
+
+def test_a_jump_on_the_way_is_told_and_not_looked_at_for_ever(gradients: Gradients) -> None:
+    """As where a pool closes: what the jump brings no gradient tells."""
+    moments = told(path(0.0))
+    baseline = moments.values.copy()
+    baseline[:, 0] *= 0.5
+    found = between(_Bent(gradients, at=0.3, bend=0.0, jump=7.0), moments, baseline, Scalar("depth"))
+    assert found.difference == pytest.approx(1.0 + 7.0)
+    assert found.defect == pytest.approx(7.0 / found.difference, rel=0.05)
+    assert found.points < 100
+
+
+class _Bent(Gradients):
+    """Y = s + bend max(s - at, 0), and a jump at `at`, where s is how far the first moment's strength has come."""
+
+    def __init__(self, like: Gradients, at: float, bend: float = 100.0, jump: float = 0.0) -> None:
+        super().__init__(like.model, like.grid)
+        self.at, self.bend, self.jump = at, bend, jump
+
+    def __call__(self, several: list[Moments], scalar: Scalar) -> list[Gradient]:
+        none, found = np.zeros(1), []
+        for one, value in zip(several, self.values(several, scalar), strict=True):
+            slope = np.zeros_like(one.values)
+            slope[0, 0] = (1.0 + self.bend * (self._way(one) > self.at)) / (0.5 * 14.0)
+            found.append(Gradient(value, slope, none, none, none, none))
+        return found
+
+    def values(self, several: list[Moments], scalar: Scalar) -> list[float]:
+        ways = [self._way(one) for one in several]
+        return [s + self.bend * max(s - self.at, 0.0) + self.jump * (s > self.at) for s in ways]
+
+    def _way(self, one: Moments) -> float:
+        return float(one.values[0, 0] / 14.0 - 0.5) / 0.5
 
 
 def test_another_batch_changes_nothing(gradients: Gradients) -> None:
