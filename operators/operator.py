@@ -133,7 +133,7 @@ def warm(operator: Operator) -> None:
     stream = Stream("warm", Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0)
     rows = np.array([[0.0, 0.0, 0.0, 10.0, 0.2], [0.05, 0.5, 0.0, 10.0, 0.2]])
     ahead = np.array([[0.05, 0.5, 0.0, 10.0, 0.2], [0.1, 1.0, 0.0, 10.0, 0.2]])
-    thinned(np.zeros((3, 5)), 0)
+    thinned(np.zeros((4, 5)), 1)
     for look in operator.step([Task(stream, [rows], [ahead])])[0]:
         operator.grid.sizes(look.theta, stream.groups.solidus)
     operator.forget(stream.name)

@@ -26,6 +26,7 @@ EVEN = 1e-3  # share by which strengths may differ and be one
 ALIKE = 0.5  # share by which strengths may differ and be averaged
 ASIDE = 0.05  # of w, by which a place may move
 LONG = 1.0  # of w, over which strengths may be averaged
+BRIEF = 0.25  # of the age, the same
 QUICK = 0.8  # of what was travelled, that a stretch must go: what evaporates goes by speed
 
 
@@ -49,7 +50,7 @@ def joined(past: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def thinned(path: np.ndarray, sharp: int = SHARP) -> np.ndarray:
     """A path whose old rows are fewer. Every stretch gives as much as before; no place moves by more than ASIDE w;
     strengths that differ by more than ALIKE, and lit and dark, stay apart; the newest `sharp` rows stay."""
-    old = len(path) - sharp
+    old = len(path) - max(sharp, 1)  # the last row ends the path
     if old < 3:
         return path
     path = np.ascontiguousarray(path, dtype=np.float64)
@@ -105,7 +106,7 @@ def _one(path, first, last, now, low, high, depths):
         return True  # nothing is lit: no heat to move
     if low < (1.0 - ALIKE) * high or depths > ASIDE * width:
         return False
-    if low < (1.0 - EVEN) * high and (math.hypot(dx, dy) > LONG * width or span > 0.25 * age):
+    if low < (1.0 - EVEN) * high and (math.hypot(dx, dy) > LONG * width or span > BRIEF * age):
         return False
     travelled = 0.0
     for row in range(first, last):
