@@ -161,18 +161,6 @@ def test_a_contender_that_refuses_says_why(monkeypatch: pytest.MonkeyPatch) -> N
     assert not told.errors
 
 
-def test_of_noises_that_trials_cannot_tell_apart_the_largest_is_taken() -> None:
-    def of(rate: float, noise: float) -> suite.Tuning:
-        return suite.Tuning(rate, noise)
-
-    rates = {of(1e-3, 1e-3): 0.5, of(4e-3, 1e-3): 0.30, of(1.6e-2, 1e-3): 0.31}
-    assert suite.chosen(rates) == of(4e-3, 1e-3), "the best rate, however near another is"
-    assert suite.chosen(rates | {of(4e-3, 0.03): 0.32, of(4e-3, 0.1): 0.329}) == of(4e-3, 0.1)
-    assert suite.chosen(rates | {of(4e-3, 0.03): 0.32, of(4e-3, 0.1): 0.4}) == of(4e-3, 0.03)
-    assert suite.chosen(rates | {of(4e-3, 0.03): 0.35, of(4e-3, 0.1): 0.4}) == of(4e-3, 1e-3)
-    assert suite.chosen(rates | {of(4e-3, 0.03): 0.2, of(4e-3, 0.1): 0.25}) == of(4e-3, 0.03)
-
-
 def test_an_unknown_contender_is_told_the_known_ones(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert suite.main(["--budget", "smoke", "--operators", "oracle", "--out", str(tmp_path)], ["heat"]) == 2
     assert "persistence, linear" in capsys.readouterr().err

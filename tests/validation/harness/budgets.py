@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Budget:
     """seconds: of training a row, tuning included; parameters: aimed at; rates: learning rates that are tried, and
     noises: on the lags of a march, in spreads of the state, least first, tried at the best rate. Each trial takes
-    TRIAL_SHARE of the seconds; the one that is chosen (`suite.chosen`) then trains for the rest."""
+    TRIAL_SHARE of the seconds; the best one then trains for the rest."""
 
     name: str
     seconds: float
@@ -28,4 +28,3 @@ BUDGETS = {
     )
 }
 TRIAL_SHARE = 0.08
-ALIKE = 0.1  # of an error: what trials so short cannot tell apart

@@ -5,7 +5,7 @@ import importlib
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import lru_cache
@@ -21,7 +21,7 @@ from operators.options import add_device, at_least
 from operators.problem import March, Problem
 from operators.train import Manner, Run
 from tests.validation.harness import contenders, kept, linear, page, score, stress, table
-from tests.validation.harness.budgets import ALIKE, BUDGETS, TRIAL_SHARE, Budget
+from tests.validation.harness.budgets import BUDGETS, TRIAL_SHARE, Budget
 from tests.validation.harness.rows import Results, Row, made
 
 ROOT = Path(__file__).parents[1]
@@ -106,8 +106,7 @@ def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: 
         return replace(blank, refused=str(refusal))
     tried = _tuned(contender, problem, seed, budget)
     spent = sum(run.spent for run in tried.values())
-    plain = Tuning(budget.rates[0], budget.noises[0])
-    best = chosen({how: run.best for how, run in tried.items()}) if tried else plain
+    best = min(tried, key=lambda how: tried[how].best) if tried else Tuning(budget.rates[0], budget.noises[0])
     run = _trained(contender, problem, seed, budget, best, 1 - TRIAL_SHARE * len(tried), say)
     model = run.learner.model
     contender.finish(model)
@@ -149,14 +148,6 @@ def _tuned(contender: contenders.Learned, problem: Problem, seed: int, budget: B
     for how in [Tuning(rate, noise) for noise in budget.noises[1:] if isinstance(problem, March)]:
         tried[how] = _trained(contender, problem, seed, budget, how, TRIAL_SHARE, lambda line: None)
     return tried
-
-
-def chosen(found: Mapping[Tuning, float]) -> Tuning:
-    """Of trials and their errors on validation the best rate, and of its noises the largest that is not clearly worse:
-    what noise is worth shows in long trainings, what it costs in short ones."""
-    least = min(found, key=lambda how: found[how])
-    alike = [how for how in found if how.rate == least.rate and found[how] <= (1 + ALIKE) * found[least]]
-    return max(alike, key=lambda how: how.noise)
 
 
 def _trained(
