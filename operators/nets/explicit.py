@@ -21,6 +21,7 @@ from operators.problem import Geometry
 
 WIDEST = 3.0  # of what a gate adds: without a bound, layers of gates are a polynomial of the state, and may run away
 LARGEST = 1.5  # root mean square of a state that gates are shown, of one whose spread is 1: beyond, H is linear in it
+RIM = 3.0  # the same of a state that a whole field's token shows: beyond, the step is the rim's
 
 
 class Flat(nn.Module):
@@ -30,7 +31,8 @@ class Flat(nn.Module):
         H_j = sum_k a_k X_k + dense(m, net(m)),     m = v (1 + g),   v and g linear in the tokens,
 
     a learned and the same for every sample, starting at persistence; dense starts at nothing. The product is that of
-    two states, which most of the field's equations have; g is bounded. What is static is left to the correction, and
+    two states, which most of the field's equations have; g is bounded, and states beyond RIM add what the one there
+    adds, or a rollout that once leaves what was learned never comes back. What is static is left to the correction, and
     unless `driven` so is the forcing: with weights of its own for every point, a net learns the media and the patterns
     that it was shown by heart.
     """
@@ -62,7 +64,8 @@ class Flat(nn.Module):
     ) -> Float[Tensor, "b step point c"]:  # fmt: skip
         """lags oldest first; forcing at the lags, then as planned, for all of `steps`."""
         b, n, points, c = lags.shape
-        tokens = torch.cat([self.embed(lags.flatten(2)), lags.new_zeros(b, self.steps, self.moment.shape[1])], 1)
+        shown = lags * (RIM / lags[:, -1:].square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=RIM))
+        tokens = torch.cat([self.embed(shown.flatten(2)), lags.new_zeros(b, self.steps, self.moment.shape[1])], 1)
         tokens = tokens + self.moment
         if self.forced is not None:
             tokens = tokens + self.forced(forcing.flatten(2))

@@ -107,6 +107,17 @@ def test_a_flat_step_does_not_see_the_medium_and_may_leave_the_forcing_to_the_co
     assert not torch.allclose(before, model(lags + 1, forcing, static))
 
 
+def test_a_flat_step_adds_no_more_beyond_the_states_that_it_can_have_seen() -> None:
+    """Or one rollout in ten that leaves an attractor grows by itself, and never comes back."""
+    model = loud(explicit.Flat(GRID, *SIZES, LAGS, width=16))
+    lags, forcing, static = sample(GRID)
+    lags = 10 * lags / lags[:, -1:].square().mean((1, 2, 3), keepdim=True).sqrt()
+    held = torch.einsum("kc,bkpc->bpc", model.backward_weights, lags)[:, None]
+    added = [model(far * lags, forcing, static) - far * held for far in (0.01, 1.0, 100.0)]
+    assert not torch.allclose(added[0], added[1], atol=1e-2)
+    torch.testing.assert_close(added[2], added[1], rtol=1e-3, atol=2e-3)
+
+
 @every
 def test_a_fresh_one_is_near_persistence(make: object) -> None:
     torch.manual_seed(0)
