@@ -11,20 +11,7 @@ from operators.groups import Groups
 from operators.operator import Stream, Task
 from operators.reference.operator import ReferenceOperator
 from operators.reference.surface import Surface
-
-
-def stretch(t: float, x: float, y: float, dx: float, dy: float, q: float, span: float = 0.05) -> np.ndarray:
-    depth = 0.2 if q < 10 else 0.9
-    return np.array([[t, x, y, q, depth], [t + span, x + dx, y + dy, q, depth]])
-
-
-def walked(steps: list[tuple[float, float, float]], span: float = 0.05) -> list[np.ndarray]:
-    """Stretches one after another from (dx, dy, q) of each."""
-    out, x, y = [], 0.0, 0.0
-    for n, (dx, dy, q) in enumerate(steps):
-        out.append(stretch(n * span, x, y, dx, dy, q, span))
-        x, y = x + dx, y + dy
-    return out
+from tests.operators.walks import walked
 
 
 def test_a_card_of_another_grid_is_refused() -> None:
