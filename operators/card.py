@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -32,28 +33,48 @@ def save(folder: Path, name: str, model: nn.Module, card: dict[str, Any]) -> Non
 
 
 def load(name: str, folder: Path = WEIGHTS, device: str = "cpu") -> tuple[Any, dict[str, Any]]:
-    """The operator, ready to evaluate, and its card; CardError where a file is missing or its checksum differs."""
+    """The operator, ready to evaluate, and its card; CardError where a file is missing, cannot be read, or its checksum
+    differs, or where the weights are not of the sizes that the card tells."""
     path, weights = folder / f"{name}.json", folder / f"{name}.safetensors"
     if not path.is_file() or not weights.is_file():
         raise CardError(f"no operator card {name} in {folder}; cards there: {', '.join(names(folder)) or 'none'}")
-    card = json.loads(path.read_text())
+    card = _told(path)
+    if missing := [key for key in ("sizes", "sha256") if key not in card]:
+        raise CardError(f"{path} does not tell {' and '.join(missing)}")
     if hashlib.sha256(weights.read_bytes()).hexdigest() != card["sha256"]:
         raise CardError(f"{weights} is not the file that its card describes (sha256 differs)")
     kind = card.get("operator", DEFAULT)
     if kind not in KINDS:
         raise CardError(f"card {name} is of an operator that is not known here, {kind}: there are {', '.join(KINDS)}")
-    model = KINDS[kind](**card["sizes"])
-    model.load_state_dict(load_file(weights))
+    try:
+        model = KINDS[kind](**card["sizes"])
+        model.load_state_dict(load_file(weights))
+    except (TypeError, ValueError, RuntimeError, SafetensorError) as failure:
+        raise CardError(f"{path} tells sizes that its weights are not of: {failure}") from failure
     return model.to(device).eval(), card
 
 
 def names(folder: Path = WEIGHTS) -> list[str]:
     """Cards in a folder, each beside its weights; those of DEFAULT first: the first of all is what `auto` takes. What
-    was measured of a card afterwards (NAME-trust, NAME-attribution) tells no sizes and is none."""
-    told = {path: json.loads(path.read_text()) for path in folder.glob("*.json")}
-    kinds = {
-        path.stem: card.get("operator", DEFAULT)
-        for path, card in told.items()
-        if "sizes" in card and path.with_suffix(".safetensors").is_file()
-    }
+    was measured of a card afterwards (NAME-trust, NAME-attribution) tells no sizes and is none. One that cannot be read
+    is named with DEFAULT's, since nothing says that it is not: `load` says why."""
+    kinds = {}
+    for path in folder.glob("*.json"):
+        try:
+            card = _told(path)
+        except CardError:
+            card = {"sizes": {}}
+        if "sizes" in card and path.with_suffix(".safetensors").is_file():
+            kinds[path.stem] = card.get("operator", DEFAULT)
     return sorted(kinds, key=lambda name: (kinds[name] != DEFAULT, name))
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """What a file tells; CardError where it is no card."""
+    try:
+        card = json.loads(path.read_text())
+    except (OSError, ValueError) as failure:
+        raise CardError(f"{path} cannot be read: {failure}") from failure
+    if not isinstance(card, dict):
+        raise CardError(f"{path} is no card")
+    return card

@@ -13,18 +13,25 @@ from torch import Tensor, nn
 from operators.problem import Geometry, Map, March, Samples, Trajectories
 
 Stepper = Callable[[Tensor, Tensor, Tensor], Tensor]
+STILL = 1e-6  # of its mean: a channel that varies less is the same throughout
 STARTS = 4  # of rollouts in a trajectory that choose the step
 
 
 class Scale(nn.Module):
-    """Per-channel mean and spread of a field, over the fitted split."""
+    """Per-channel mean and spread of a field, over the fitted split; of a channel that is the same throughout, its size
+    stands for its spread. ValueError where it is not finite."""
 
     def __init__(self, field: Tensor) -> None:
         super().__init__()
         flat = field.flatten(0, -2)
-        mean = flat.mean(0)
-        self.register_buffer("mean", mean)
-        self.register_buffer("spread", (flat - mean).square().mean(0).sqrt().clamp(min=1e-6))
+        if not torch.isfinite(flat).all():
+            raise ValueError("a field to learn from is not finite")
+        mean = flat.double().mean(0)
+        spread = (flat - mean).square().mean(0).sqrt()
+        still = spread <= STILL * mean.abs()
+        usual = torch.where(still, torch.where(mean == 0, 1.0, mean.abs()), spread)
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("spread", usual.float())
 
     def down(self, field: Tensor) -> Tensor:
         return (field - self.mean) / self.spread
@@ -111,6 +118,8 @@ class MarchLearner:
     ) -> None:  # fmt: skip
         self.march, self.batch, self.noise, self.also = march, batch, noise, also
         self.steps, self.unroll = (unroll, 1) if once else (steps, unroll)
+        if march.fit.state.shape[1] < march.lags + unroll * steps:
+            raise ValueError(f"fit has {march.fit.state.shape[1]} times: too few for {unroll} forecasts in a row")
         self.rolled_steps = march.horizon if once else steps
         self.device = march.fit.state.device
         self.model = Scaled(stepper, march.fit).to(self.device)

@@ -25,8 +25,11 @@ class Geometry:
 
     def __post_init__(self) -> None:
         count = len(self.points)
-        if self.volume.shape != (count,) or not torch.isclose(self.volume.sum(), torch.ones(()), atol=1e-4):
-            raise ValueError("volume must have a weight for each point, and sum to 1")
+        weighed = self.volume.shape == (count,) and bool((self.volume >= 0).all())
+        if not weighed or not abs(float(self.volume.sum()) - 1) < 1e-4:
+            raise ValueError("volume must have a weight for each point, none of them negative, and sum to 1")
+        if not torch.isfinite(self.points).all():
+            raise ValueError("points must be finite")
         if self.shape is not None and torch.Size(self.shape).numel() != count:
             raise ValueError(f"a grid of shape {self.shape} does not have {count} points")
 
@@ -122,6 +125,17 @@ class March:
     conserved: bool = False
     """Whether all that happens in a cell is what passes through its faces."""
 
+    def __post_init__(self) -> None:
+        if self.lags < 1 or self.horizon < 1:
+            raise ValueError(f"a march wants a lag and a step ahead at least, got {self.lags} and {self.horizon}")
+        for name, part in {"fit": self.fit, "validation": self.validation, **self.tests}.items():
+            _agrees(name, part.state, self.fit.state, self.geometry)
+            if part.forcing.shape[3] != self.fit.forcing.shape[3] or part.static.shape[2] != self.fit.static.shape[2]:
+                raise ValueError(f"{name} has other channels of forcing, or of what is static, than fit")
+            wanted = self.lags + (1 if name == "fit" else self.horizon)
+            if part.state.shape[1] < wanted:
+                raise ValueError(f"{name} has {part.state.shape[1]} times, and wants {wanted}")
+
 
 @dataclass(frozen=True)
 class Map:
@@ -133,6 +147,21 @@ class Map:
     validation: Samples
     tests: Mapping[str, Samples]
     about: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, part in {"fit": self.fit, "validation": self.validation, **self.tests}.items():
+            _agrees(name, part.given, self.fit.given, self.geometry)
+            _agrees(name, part.wanted, self.fit.wanted, self.geometry)
+
+
+def _agrees(name: str, field: Tensor, fit: Tensor, geometry: Geometry) -> None:
+    """ValueError where a split is empty, or of other points or channels than the problem."""
+    if len(field) == 0:
+        raise ValueError(f"{name} is empty")
+    if field.shape[-2] != len(geometry.points):
+        raise ValueError(f"{name} has {field.shape[-2]} points, and the geometry {len(geometry.points)}")
+    if field.shape[-1] != fit.shape[-1]:
+        raise ValueError(f"{name} has {field.shape[-1]} channels, and fit {fit.shape[-1]}")
 
 
 Problem = March | Map

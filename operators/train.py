@@ -10,6 +10,7 @@ makes the shipped weights, `melt-pool-camera` those of the camera operator.
 import argparse
 import math
 import os
+import pickle
 import statistics
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from operators.options import add_device, at_least
 
 PROBE_STEPS = 4  # timed where a run is given seconds, before the first guess of how many fit; the first is thrown away
 RECENT_STEPS = 50  # by which the guess is made again after each: a machine may be slow for a while
+LOST_STEPS = 30  # in a row whose gradients are not finite: a scaler of half precision begins with some
 BACK = 0.5  # of the way to the weights that a training went on from
 LEARNING_SHARE = 0.85  # of given seconds; the rest is for scoring
 
@@ -108,15 +110,18 @@ class Run:
         self.optimiser = Optimiser(model, manner.rate, manner.decay)
         self.scaler = torch.amp.GradScaler(self.device, enabled=manner.precision is torch.float16)
         self.smooth = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self.step, self.best, self.spent = 0, math.inf, 0.0
-        self.best_state = self.smooth
+        self.step, self.best, self.spent, self._lost = 0, math.inf, 0.0, 0
+        self.best_state = {k: v.clone() for k, v in self.smooth.items()}
         self._pairs: list[list[Tensor]] | None = None
         self.curve: list[list[float]] = []
-        if checkpoint is not None and checkpoint.is_file():
-            self._resume(torch.load(checkpoint, map_location=self.device, weights_only=True))
+        self._asked = {"steps": manner.steps, "seed": seed, "rate": manner.rate, "precision": str(manner.precision)}
+        if checkpoint is not None:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            if checkpoint.is_file():
+                self._resume(checkpoint)
 
     def go(self) -> None:
-        """Train to the end."""
+        """Train to the end. ArithmeticError where gradients, or all scores, are not finite."""
         took: list[float] = []
         look = max(1, self.steps // self.manner.looks)
         looked = self.step - self.step % look
@@ -133,6 +138,8 @@ class Run:
             if self.step - looked >= look or self.step == self.steps:
                 self._look(loss)
                 looked = self.step
+        if self.curve and not math.isfinite(self.best):
+            raise ArithmeticError(f"no score of seed {self.seed} was finite: nothing was learned that may be kept")
         self.learner.model.load_state_dict(self.best_state)
         self.learner.model.eval()
 
@@ -150,9 +157,13 @@ class Run:
         self.scaler.scale(loss).backward()
         for part in self.optimiser.parts:
             self.scaler.unscale_(part)
-        nn.utils.clip_grad_norm_(model.parameters(), manner.clip)
-        for part in self.optimiser.parts:
-            self.scaler.step(part)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), manner.clip)
+        if torch.isfinite(norm):  # of all: what is clipped by a norm that is not finite is NaN in every part
+            for part in self.optimiser.parts:
+                self.scaler.step(part)
+        self._lost = 0 if torch.isfinite(norm) else self._lost + 1
+        if self._lost >= LOST_STEPS:
+            raise ArithmeticError(f"{self._lost} steps in a row to step {self.step} had no finite gradient")
         self.scaler.update()
         self.step += 1
         keep = min(manner.smoothing, (1 + self.step) / (10 + self.step))
@@ -171,7 +182,7 @@ class Run:
         with torch.no_grad():
             score, line = self.learner.score()
         model.load_state_dict(now)
-        self.curve.append([self.step, round(loss, 5), round(score, 5)])
+        self.curve.append([self.step, *(float(f"{value:.5g}") for value in (loss, score))])
         if score < self.best:
             self.best, self.best_state = score, {k: v.clone() for k, v in self.smooth.items()}
         self._say(f"seed {self.seed} step {self.step} of {self.steps}, {self.spent:.0f} s: loss {loss:.4f}, {line}")
@@ -181,19 +192,26 @@ class Run:
                 {
                     "model": now, "smooth": self.smooth, "optimiser": self.optimiser.state_dict(),
                     "scaler": self.scaler.state_dict(), "best_state": self.best_state, "best": self.best,
-                    "step": self.step, "steps": self.steps, "asked": self.manner.steps, "spent": self.spent,
+                    "step": self.step, "steps": self.steps, "asked": self._asked, "spent": self.spent,
                     "curve": self.curve,
                 },
                 half,
             )  # fmt: skip
             half.replace(self.checkpoint)
 
-    def _resume(self, state: dict[str, Any]) -> None:
-        if state["asked"] != self.manner.steps:
-            raise ValueError(
-                f"{self.checkpoint} is of a run of {state['asked']} steps, not {self.manner.steps}: remove it"
-            )
-        self.learner.model.load_state_dict(state["model"])
+    def _resume(self, checkpoint: Path) -> None:
+        """Go on where a run was; ValueError where it was another run, or the file is none."""
+        try:
+            state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+            asked = state["asked"]
+        except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as failure:
+            raise ValueError(f"{checkpoint} is no checkpoint that can be read: remove it") from failure
+        if asked != self._asked:
+            raise ValueError(f"{checkpoint} is of another run ({asked}, not {self._asked}): remove it")
+        try:
+            self.learner.model.load_state_dict(state["model"])
+        except RuntimeError as failure:
+            raise ValueError(f"{checkpoint} is of another model: remove it") from failure
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.smooth, self.best_state, self.best = state["smooth"], state["best_state"], state["best"]

@@ -8,7 +8,7 @@ joined here; either may be left out, which gives the two rows of the tables that
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -40,11 +40,14 @@ class Asno(nn.Module):
 
     def kernels(
         self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],
-        static: Float[Tensor, "b point s"],
+        static: Float[Tensor, "b point s"], rows: Int[Tensor, " q"] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:  # fmt: skip
-        """H of the first planned time, and K_h and K_f there (`correction.kernels`)."""
-        h = self.explicit(lags, forcing, static)[:, 0]
-        return h, *self.correction.kernels(h, forcing[:, lags.shape[1]], static)
+        """H of the first planned time, and K_h and K_f there (`correction.kernels`), for the points `rows` or all;
+        ValueError where it has no correction."""
+        if self.correction is None:
+            raise ValueError("an ASNO without a correction has no kernels")
+        h = lags[:, -1] if self.explicit is None else self.explicit(lags, forcing, static)[:, 0]
+        return h, *self.correction.kernels(h, forcing[:, lags.shape[1]], static, rows)
 
     def weights_of_lags(
         self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],

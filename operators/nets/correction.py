@@ -12,7 +12,7 @@ patches of a grid, and what a patch's cells do to another's is a matrix.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from operators.nets.attention import Attention, Layer, Place, log_volume
@@ -56,20 +56,22 @@ class _Correction(nn.Module):
         return out
 
     def kernels(
-        self, h: Float[Tensor, "b point c"], forcing: Float[Tensor, "b point f"], static: Float[Tensor, "b point s"]
-    ) -> tuple[Float[Tensor, "b q c p c"], Float[Tensor, "b q c p f"] | None]:
+        self, h: Float[Tensor, "b point c"], forcing: Float[Tensor, "b point f"], static: Float[Tensor, "b point s"],
+        rows: Int[Tensor, " q"] | None = None,
+    ) -> tuple[Float[Tensor, "b q c p c"], Float[Tensor, "b q c p f"] | None]:  # fmt: skip
         """K_h and K_f with the quadrature weight of their second point in them: X = H + K_h H + K_f F, summed over
-        points and channels."""
+        points and channels. `rows`: the points q of X that are asked for, with memory for no more; left out: all."""
         tokens = self._tokens(h, forcing, static)
-        of_h = torch.einsum("bhqp,hcd->bqdpc", self._shares(tokens, 0), self.value_h)
+        asked = tokens if rows is None else tokens[:, rows]
+        of_h = torch.einsum("bhqp,hcd->bqdpc", self._shares(asked, tokens, 0), self.value_h)
         if self.value_f is None:
             return of_h, None
-        return of_h, torch.einsum("bhqp,hfd->bqdpf", self._shares(tokens, 1), self.value_f)
+        return of_h, torch.einsum("bhqp,hfd->bqdpf", self._shares(asked, tokens, 1), self.value_f)
 
     def _integral(self, tokens: Tensor, which: int, values: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def _shares(self, tokens: Tensor, which: int) -> Float[Tensor, "b heads q p"]:
+    def _shares(self, asked: Tensor, tokens: Tensor, which: int) -> Float[Tensor, "b heads q p"]:
         raise NotImplementedError
 
 
@@ -84,8 +86,8 @@ class Full(_Correction):
         self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
         self.of_h, self.of_f = Attention(width, heads), Attention(width, heads) if forcing else None
 
-    def _shares(self, tokens: Tensor, which: int) -> Tensor:
-        return (self.of_f if which else self.of_h).weights(tokens, tokens, self.log_volume)
+    def _shares(self, asked: Tensor, tokens: Tensor, which: int) -> Tensor:
+        return (self.of_f if which else self.of_h).weights(asked, tokens, self.log_volume)
 
     def _integral(self, tokens: Tensor, which: int, values: Tensor) -> Tensor:
         return (self.of_f if which else self.of_h).carry(tokens, tokens, values, self.log_volume).sum(1)
@@ -104,17 +106,19 @@ class LowRank(_Correction):
         self.down = nn.ModuleList(Attention(width, heads) for _ in range(2 if forcing else 1))
         self.up = nn.ModuleList(Attention(width, heads) for _ in range(2 if forcing else 1))
 
-    def factors(self, tokens: Tensor, which: int) -> tuple[Tensor, Tensor]:
-        """Up (b, heads, point, latent) and down (b, heads, latent, point), whose product is the kernel."""
-        latent = self.latent[which].expand(len(tokens), -1, -1)
-        return self.up[which].weights(tokens, latent), self.down[which].weights(latent, tokens, self.log_volume)
+    def factors(self, tokens: Tensor, which: int, asked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Up (b, heads, point, latent) and down (b, heads, latent, point), whose product is the kernel; up from the
+        tokens of the rows that are `asked` for, or all."""
+        latent = self.latent[which].expand(tokens.shape[0], -1, -1)
+        up = self.up[which].weights(tokens if asked is None else asked, latent)
+        return up, self.down[which].weights(latent, tokens, self.log_volume)
 
-    def _shares(self, tokens: Tensor, which: int) -> Tensor:
-        up, down = self.factors(tokens, which)
+    def _shares(self, asked: Tensor, tokens: Tensor, which: int) -> Tensor:
+        up, down = self.factors(tokens, which, asked)
         return up @ down
 
     def _integral(self, tokens: Tensor, which: int, values: Tensor) -> Tensor:
-        latent = self.latent[which].expand(len(tokens), -1, -1)
+        latent = self.latent[which].expand(tokens.shape[0], -1, -1)
         held = self.down[which].carry(latent, tokens, values, self.log_volume)
         return self.up[which].carry(tokens, latent, held).sum(1)
 
@@ -158,27 +162,37 @@ class Patched(nn.Module):
         return h + self.back @ (changed - native)
 
     def kernels(
-        self, h: Float[Tensor, "b point c"], forcing: Float[Tensor, "b point f"], static: Float[Tensor, "b point s"]
-    ) -> tuple[Float[Tensor, "b q c p c"], Float[Tensor, "b q c p f"] | None]:
+        self, h: Float[Tensor, "b point c"], forcing: Float[Tensor, "b point f"], static: Float[Tensor, "b point s"],
+        rows: Int[Tensor, " q"] | None = None,
+    ) -> tuple[Float[Tensor, "b q c p c"], Float[Tensor, "b q c p f"] | None]:  # fmt: skip
         """K_h and K_f, as of `Full`."""
         given = (h, forcing, static) if self.held is None else tuple(self.held @ x for x in (h, forcing, static))
-        found = self.among.kernels(*(self.patches.grouped(x) for x in given))
-        c = h.shape[-1]
+        count = len(self.native.points) if self.held is None else len(self.back)
+        rows = torch.arange(count, device=h.device) if rows is None else rows
+        # the native points that those rows are made of, and the patches that hold them
+        native = rows if self.held is None else self.back[rows].any(0).nonzero().flatten()
+        whole = torch.arange(len(self.native.points), device=h.device)[None, :, None]
+        places = self.patches.grouped(whole)[0]
+        holding = torch.isin(places, native).any(1).nonzero().flatten()
+        found = self.among.kernels(*(self.patches.grouped(x) for x in given), holding)
+        # among the cells of those patches, where each native point is
+        order = places[holding].flatten().argsort()
+        where = order[torch.searchsorted(places[holding].flatten()[order], native)]
         of_h, of_f = (
-            None if k is None else self._apart(k, c, size)
-            for k, size in zip(found, (c, forcing.shape[-1]), strict=True)
+            None if k is None else self._apart(k, h.shape[-1], size, where, rows, native)
+            for k, size in zip(found, (h.shape[-1], forcing.shape[-1]), strict=True)
         )
         return of_h, of_f
 
-    def _apart(self, kernel: Tensor, out: int, size: int) -> Tensor:
+    def _apart(self, kernel: Tensor, out: int, size: int, where: Tensor, rows: Tensor, native: Tensor) -> Tensor:
         """(b, patch, cell and c, patch, cell and size) -> (b, q, c, p, size), on the points stood on."""
-        b, q, _, p, _ = kernel.shape
-        rows = self.patches.points(kernel.reshape(b, q, -1), out * p * self.patches.cells * size)
-        columns = rows.view(-1, out, p, self.patches.cells * size).flatten(0, 1)
-        kernel = self.patches.points(columns, size).view(b, -1, out, len(self.native.points), size)
+        b, held, _, p, _ = kernel.shape
+        cells = self.patches.cells
+        found = kernel.reshape(b, held * cells, out, p, cells * size)[:, where]
+        columns = self.patches.points(found.flatten(0, 2), size).view(b, len(native), out, -1, size)
         if self.held is None:
-            return kernel
-        return torch.einsum("Qq,bqcpf,pP->bQcPf", self.back, kernel, self.held)
+            return columns
+        return torch.einsum("Qq,bqcpf,pP->bQcPf", self.back[rows][:, native], columns, self.held)
 
 
 def _between(native: Geometry, other: Geometry) -> tuple[Tensor, Tensor]:

@@ -9,9 +9,10 @@ linear in the lags, so that BDF-k (and a stencil beside it) is among what it can
 """
 
 from itertools import pairwise
+from math import prod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from operators.nets.attention import CONVOLUTIONS, Layer
@@ -64,18 +65,23 @@ class Flat(nn.Module):
     ) -> Float[Tensor, "b step point c"]:  # fmt: skip
         """lags oldest first; forcing at the lags, then as planned, for all of `steps`."""
         b, n, points, c = lags.shape
+        ahead = _planned(self, lags, forcing)
+        if ahead < self.steps:  # the end of a rollout: the plan's last is held
+            forcing = torch.cat([forcing, forcing[:, -1:].expand(-1, self.steps - ahead, -1, -1)], 1)
         shown = lags * (RIM / lags[:, -1:].square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=RIM))
         tokens = torch.cat([self.embed(shown.flatten(2)), lags.new_zeros(b, self.steps, self.moment.shape[1])], 1)
         tokens = tokens + self.moment
         if self.forced is not None:
             tokens = tokens + self.forced(forcing.flatten(2))
+        later, hidden = _later(n, self.steps, tokens)
         for layer in self.layers:
-            tokens = layer(tokens)
-        value, gate = (self.read(tokens.flatten(1))[:, None] + self.own(tokens[:, n:])).chunk(2, -1)
+            tokens = layer(tokens, hidden)
+        seen = tokens[:, None].masked_fill(later[n:, :, None], 0.0)  # side by side, for each planned time
+        value, gate = (self.read(seen.flatten(2)) + self.own(tokens[:, n:])).chunk(2, -1)
         mixed = value * (1 + WIDEST * torch.tanh(gate / WIDEST))
-        ahead = self.dense(torch.cat([mixed, self.net(mixed)], -1))
+        added = self.dense(torch.cat([mixed, self.net(mixed)], -1)).view(b, self.steps, points, c)
         held = torch.einsum("kc,bkpc->bpc", self.backward_weights, lags)
-        return held[:, None] + ahead.view(b, self.steps, points, c)
+        return held[:, None] + added[:, :ahead]
 
 
 class Local(nn.Module):
@@ -163,8 +169,8 @@ class Local(nn.Module):
         static: Float[Tensor, "b point s"],
     ) -> Float[Tensor, "b step point c"]:  # fmt: skip
         """lags oldest first; forcing at the lags, then as planned."""
-        b, n, _, c = lags.shape
-        steps = forcing.shape[1] - n
+        b, n, _, _ = lags.shape
+        steps = _planned(self, lags, forcing)
         still = static[:, None].expand(-1, n + steps, -1, -1)
         tokens = self._over_times(self.embed, torch.cat([lags, forcing[:, :n], still[:, :n]], -1))
         if self.plan is None:
@@ -172,14 +178,16 @@ class Local(nn.Module):
         else:
             plan = self._over_times(self.plan, torch.cat([forcing[:, n:], still[:, n:]], -1))
         tokens = (torch.cat([tokens, plan], 2) + self.moment[: n + steps]).flatten(0, 1)
+        later, hidden = _later(n, steps, tokens)
         for layer in self.layers:
-            tokens = layer(tokens)
+            tokens = layer(tokens, hidden)
         tokens = self.norm(tokens)
         values = self._weighed(self.back(self.persistence, tokens[:, n:], tokens[:, :n]), lags)
         if self.drive is not None:
-            driven = self._weighed(self.driven(self.given[:, : n + steps], tokens[:, n:], tokens), forcing)
+            weights = self.driven(self.given[:, : n + steps], tokens[:, n:], tokens).masked_fill(later[n:], 0.0)
+            driven = self._weighed(weights, forcing)
             values = values + torch.einsum("bphjf,hfc->bphjc", driven, self.drive)
-        values = self._cells(values, b)
+        values = self._cells(values)
         shown = lags[:, -1:]
         shown = shown * (LARGEST / shown.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=LARGEST))
         newest = torch.cat([shown.expand(-1, steps, -1, -1), forcing[:, n:], still[:, n:]], -1)
@@ -212,19 +220,38 @@ class Local(nn.Module):
         dims = len(self.shape)
         apart = fields.reshape(b, t, *sides, c)
         order = [0, *range(2, 2 + 2 * dims, 2), 1, *range(3, 3 + 2 * dims, 2), 2 + 2 * dims]
-        patches = apart.permute(order).reshape(len(weights), t, -1)  # a patch's times by its cells and channels
+        patches = apart.permute(order).reshape(weights.shape[0], t, -1)  # a patch's times by its cells and channels
         out = weights.flatten(1, 2) @ patches
-        return out.view(len(weights), *weights.shape[1:3], -1, c).permute(0, 3, 1, 2, 4)
+        return out.view(weights.shape[0], *weights.shape[1:3], -1, c).permute(0, 3, 1, 2, 4)
 
-    def _cells(self, values: Float[Tensor, "patches cell heads j c"], batch: int) -> Tensor:
+    def _cells(self, values: Float[Tensor, "patches cell heads j c"]) -> Tensor:
         """Patches back to the grid: (b * j, heads * c, *shape)."""
-        _, _, heads, steps, c = values.shape
+        patches, _, heads, steps, c = values.shape
         dims = len(self.shape)
         coarse = [n // self.patch for n in self.shape]
+        batch = patches // prod(coarse)
         apart = values.reshape(batch, *coarse, *(self.patch,) * dims, heads, steps, c)
         order = [0, 2 + 2 * dims, 1 + 2 * dims, 3 + 2 * dims]
         order += [axis for a in range(dims) for axis in (1 + a, 1 + dims + a)]
         return apart.permute(order).reshape(batch * steps, heads * c, *self.shape)
+
+
+def _planned(step: Flat | Local, lags: Tensor, forcing: Tensor) -> int:
+    """How many times ahead are asked for; ValueError where they, or the lags, are not what it was built for."""
+    n, ahead = lags.shape[1], forcing.shape[1] - lags.shape[1]
+    if n != step.lags or not 1 <= ahead <= step.steps:
+        raise ValueError(f"{step.lags} lags and 1 to {step.steps} planned times are wanted, got {n} and {ahead}")
+    return ahead
+
+
+def _later(lags: int, steps: int, tokens: Tensor) -> tuple[Bool[Tensor, "time time"], Tensor | None]:
+    """Which times a time may not look at (a forecast knows the lags and the plan until then, none of later), and what
+    attention adds to their scores; None where there are none."""
+    times = torch.arange(lags + steps, device=tokens.device)
+    later = times > times.clamp(min=lags)[:, None]
+    if steps == 1:
+        return later, None
+    return later, torch.zeros_like(later, dtype=tokens.dtype).masked_fill(later, -torch.inf)
 
 
 class _Weights(nn.Module):

@@ -53,7 +53,7 @@ class Block(nn.Module):
     ) -> tuple[Float[Tensor, "b point m"], Float[Tensor, "b m m"], Float[Tensor, "b m point"]]:
         """Up, among (with what a latent keeps of itself) and down, averaged over heads: the kernel is their product."""
         y = self.norm(x)
-        latent = self.latent.expand(len(x), -1, -1)
+        latent = self.latent.expand(x.shape[0], -1, -1)
         down = self.down.weights(self.latent_norm(latent), y, log_volume).mean(1)
         seen = latent + self.down(self.latent_norm(latent), y, log_volume)
         seen = seen + self.first(seen)
@@ -62,7 +62,7 @@ class Block(nn.Module):
         return self.up.weights(y, self.latent_norm(self._latents(y, log_volume))).mean(1), among, down
 
     def _latents(self, y: Tensor, log_volume: Tensor | None) -> Tensor:
-        latent = self.latent.expand(len(y), -1, -1).to(y.dtype)
+        latent = self.latent.expand(y.shape[0], -1, -1).to(y.dtype)
         latent = latent + self.down(self.latent_norm(latent), y, log_volume)
         latent = latent + self.first(latent)
         normed = self.among_norm(latent)

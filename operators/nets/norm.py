@@ -28,7 +28,8 @@ class RmsNorm(nn.RMSNorm):
 class _Trained(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        inverse = torch.linalg.vecdot(x, x).div_(x.shape[-1]).add_(eps).rsqrt_().unsqueeze(-1)
+        with torch.autocast(x.device.type, enabled=False):  # which would square in half precision
+            inverse = torch.linalg.vecdot(x, x).div_(x.shape[-1]).add_(eps).rsqrt_().unsqueeze(-1)
         ctx.save_for_backward(x, inverse, weight)
         return (x * inverse).mul_(weight)
 

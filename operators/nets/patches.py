@@ -2,7 +2,7 @@
 
 from math import prod
 
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from operators.problem import Geometry
@@ -18,20 +18,20 @@ class Patches:
         self.patch, self.shape, self.cells = patch, shape, patch ** len(shape)
         self.coarse = tuple(n // patch for n in shape)
 
-    def grouped(self, fields: Float[Tensor, "b point c"]) -> Float[Tensor, "b patch cellc"]:
+    def grouped(self, fields: Num[Tensor, "b point c"]) -> Num[Tensor, "b patch cellc"]:
         """A patch's cells side by side."""
         dims, channels = len(self.shape), fields.shape[-1]
         sides = [side for n in self.coarse for side in (n, self.patch)]
         order = [0, *range(1, 2 * dims, 2), *range(2, 2 * dims + 1, 2), 2 * dims + 1]
-        apart = fields.reshape(len(fields), *sides, channels).permute(order)
-        return apart.reshape(len(fields), prod(self.coarse), self.cells * channels)
+        apart = fields.reshape(fields.shape[0], *sides, channels).permute(order)
+        return apart.reshape(fields.shape[0], prod(self.coarse), self.cells * channels)
 
     def points(self, grouped: Float[Tensor, "b patch cellc"], channels: int) -> Float[Tensor, "b point c"]:
         """Back to the points of the grid, in their order."""
         dims = len(self.shape)
-        fields = grouped.reshape(len(grouped), *self.coarse, *(self.patch,) * dims, channels)
+        fields = grouped.reshape(grouped.shape[0], *self.coarse, *(self.patch,) * dims, channels)
         order = [0, *(axis for a in range(dims) for axis in (1 + a, 1 + dims + a)), 1 + 2 * dims]
-        return fields.permute(order).reshape(len(grouped), prod(self.shape), channels)
+        return fields.permute(order).reshape(grouped.shape[0], prod(self.shape), channels)
 
     def geometry(self, fine: Geometry) -> Geometry:
         """Their middles and volumes, for the grid that they cut."""

@@ -29,6 +29,10 @@ class Spectral(nn.Module):
             self.register_buffer(f"waves_{axis}", waves(n, m), persistent=False)
 
     def forward(self, u: Float[Tensor, "b inputs *shape"]) -> Float[Tensor, "b outputs *shape"]:
+        with torch.autocast(u.device.type, enabled=False):
+            return self._through(u.to(self.weight.dtype)).to(u.dtype)
+
+    def _through(self, u: Tensor) -> Tensor:
         for axis in range(self.dims):  # the axis that is next becomes the last two: mode, and cosine or sine
             u = torch.tensordot(u, self.get_buffer(f"waves_{axis}"), ([2], [2]))
         # (b, inputs, mode, 2, mode, 2, ...)

@@ -1,6 +1,8 @@
 """Laws of the ASNO: samples are independent, forcings count, kernels are the step; a card gives back what was saved."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -148,3 +150,25 @@ def test_a_missing_card_is_refused_and_those_there_are_named(model: Asno, tmp_pa
     (tmp_path / "small.safetensors").unlink()
     with pytest.raises(card.CardError):
         card.load("small", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "no card"),
+        ('{"sha256": "0"}', "does not tell sizes"),
+        ('{"sizes": {}}', "does not tell sha256"),
+        ({"sizes": {"colour": 1}}, "sizes that its weights are not of"),
+        ({"sizes": {}}, "sizes that its weights are not of"),
+    ],
+)
+def test_a_card_that_cannot_be_used_is_refused_in_words(
+    model: Asno, tmp_path: Path, content: str | dict[str, Any], match: str
+) -> None:
+    card.save(tmp_path, "small", model, {})
+    path = tmp_path / "small.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(json.loads(path.read_text()) | content))
+    with pytest.raises(card.CardError, match=match):
+        card.load("small", tmp_path)
+    assert card.names(tmp_path) == (["small"] if "tell sizes" not in match else [])

@@ -1,5 +1,6 @@
 """Laws of learning from a problem: rollouts feed on themselves, errors are relative, a run is one seed's alone."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from operators.learner import (
     MapLearner,
     MarchLearner,
+    Scale,
     Scaled,
     Stepping,
     mapped,
@@ -169,3 +171,84 @@ def test_a_problem_that_does_not_fit_together_is_refused() -> None:
         Geometry(torch.zeros(4, 1), torch.ones(4))
     with pytest.raises(ValueError, match="does not have 4 points"):
         Geometry(torch.zeros(4, 1), torch.full((4,), 0.25), (5,))
+    fit = shifting(3, 0)
+    for name, wrong, match in (
+        ("too short", {"horizon": 11}, "validation has 12 times, and wants 13"),
+        ("empty", {"fit": shifting(0, 0)}, "fit is empty"),
+        ("no lag", {"lags": 0}, "a lag and a step"),
+        ("elsewhere", {"geometry": Geometry.grid(4)}, "fit has 8 points, and the geometry 4"),
+        ("other channels", {"validation": Trajectories.of(fit.state.repeat(1, 1, 1, 2))}, "2 channels, and fit 1"),
+        ("no forcing", {"tests": {"id": Trajectories.of(fit.state)}}, "other channels of forcing"),
+    ):
+        told = {"geometry": GRID, "dt": 1.0, "lags": 2, "fit": fit, "validation": fit, "tests": {}, "horizon": 5}
+        with pytest.raises(ValueError, match=match):
+            March(name, **(told | wrong))
+    short = March("short", GRID, 1.0, 2, shifting(3, 0), fit, {}, 5)
+    with pytest.raises(ValueError, match="too few for 11 forecasts"):
+        MarchLearner(Stepping(Shift(), GRID), short, unroll=11)
+    with pytest.raises(ValueError, match="none of them negative"):
+        Geometry(torch.zeros(2, 1), torch.tensor([1.5, -0.5]))
+    with pytest.raises(ValueError, match="finite"):
+        Geometry(torch.full((2, 1), torch.nan), torch.full((2,), 0.5))
+    Geometry(torch.zeros(2, 1), torch.full((2,), 0.5).double())
+
+
+def test_a_channel_that_is_the_same_throughout_stays_of_its_size_elsewhere() -> None:
+    """Laser at 195 W in all that was learned from: 0 W is one size away, not a million spreads; units do not matter."""
+    for size in (195.0, 1563.0, 1e-9):
+        scale = Scale(torch.full((4, 3, 1), size))
+        assert scale.down(torch.tensor([size])).abs() < 1e-6
+        assert scale.down(torch.zeros(1)) == pytest.approx(-1.0)
+    assert torch.equal(Scale(torch.zeros(4, 3, 1)).down(torch.ones(1)), torch.ones(1))
+    tiny = Scale(1e-9 * torch.randn(50, 40, 1, generator=torch.Generator().manual_seed(0)))
+    assert tiny.spread == pytest.approx(1e-9, rel=0.1)
+    with pytest.raises(ValueError, match="not finite"):
+        Scale(torch.tensor([[[1.0], [torch.nan]]]))
+
+
+class Breaking(Shift):
+    """NaN from so many evaluations in training on."""
+
+    def __init__(self, good: int, until: float = math.inf) -> None:
+        super().__init__()
+        self.good, self.until, self.count = good, until, 0
+
+    def forward(self, side: Tensor, where: Tensor) -> Tensor:
+        self.count += self.training
+        return super().forward(side, where) * (torch.nan if self.good < self.count <= self.until else 1.0)
+
+
+def test_a_step_whose_gradient_is_not_finite_is_not_taken(march: March) -> None:
+    torch.manual_seed(0)
+    run = Run(MarchLearner(Stepping(Breaking(4, 9), GRID), march), Manner(20, looks=2), 0, say=lambda line: None)
+    run.go()
+    assert all(torch.isfinite(p).all() for p in run.learner.model.parameters())
+    never = Run(MarchLearner(Stepping(Breaking(0), GRID), march), Manner(100), 0, say=lambda line: None)
+    with pytest.raises(ArithmeticError, match="no finite gradient"):
+        never.go()
+
+
+def test_a_training_of_which_no_score_is_finite_is_no_training(march: March) -> None:
+    run = _short(march)
+    run.learner.score = lambda: (math.nan, "")
+    with pytest.raises(ArithmeticError, match="no score of seed 0"):
+        run.go()
+
+
+def test_a_checkpoint_of_another_run_is_refused(march: March, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "c.pt"
+    _short(march, 0, path).go()
+    assert _short(march, 0, path).step == 6
+    for other in ({"seed": 1}, {"steps": 7}, {"rate": 1e-4}, {"precision": torch.bfloat16}):
+        with pytest.raises(ValueError, match="another run"):
+            _short(march, checkpoint=path, **other)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="no checkpoint that can be read"):
+        _short(march, 0, path)
+
+
+def test_a_curve_keeps_what_is_small(march: March) -> None:
+    run = _short(march)
+    run.learner.score = lambda: (3.21e-7, "")
+    run.go()
+    assert [score for _, _, score in run.curve] == [3.21e-7] * 3

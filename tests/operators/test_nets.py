@@ -12,6 +12,7 @@ from operators.problem import Geometry
 from tests.validation.attribution import bdf
 
 GRID = Geometry.grid(6, 8)
+PERIODIC = Geometry.grid(6, 8, periodic=True)
 LINE = Geometry.grid(12, ends=True)  # its ends weigh half
 CLOUD = Geometry(torch.rand(20, 2, generator=torch.Generator().manual_seed(0)), torch.full((20,), 1 / 20))
 LAGS, CHANNELS, FORCING, STATIC = 3, 2, 1, 1
@@ -149,6 +150,9 @@ def test_kernels_are_the_step(make: object, geometry: Geometry) -> None:
     built = h + torch.einsum("bqdpc,bpc->bqd", of_h, h) + torch.einsum("bqdpf,bpf->bqd", of_f, forcing)
     torch.testing.assert_close(model(h, forcing, static), built, atol=1e-5, rtol=1e-4)
     assert (model(h, torch.zeros_like(forcing), static) - h).abs().mean() > 1e-3
+    rows = torch.tensor([5, 0, n - 1])
+    for of_all, of_some in zip((of_h, of_f), model.kernels(h, forcing, static, rows), strict=True):
+        torch.testing.assert_close(of_some, of_all[:, rows], atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", [full, low_rank, patched], ids=["full", "low-rank", "patched"])
@@ -218,15 +222,65 @@ def test_trained_on_linear_dynamics_the_weights_of_bdf_are_found(k: int) -> None
     assert pushed == pytest.approx(beta, abs=0.01)
 
 
-@pytest.mark.parametrize("make", [flat, local], ids=["flat", "local"])
-def test_times_in_a_bundle_see_the_plan_of_their_own(make: object) -> None:
+both_steps = pytest.mark.parametrize("make", [flat, local], ids=["flat", "local"])
+
+
+@both_steps
+def test_a_forecast_in_a_bundle_knows_the_plan_until_then_and_none_of_later(make: object) -> None:
     model = loud(make(GRID, 3))
     lags, forcing, static = sample(GRID, steps=3)
     whole = model(lags, forcing, static)
     assert whole.shape == (3, 3, len(GRID.points), CHANNELS)
-    changed = forcing.clone()
-    changed[:, -1] += 1
-    assert not torch.allclose(model(lags, changed, static)[:, 2], whole[:, 2])
+    for step in range(3):
+        changed = forcing.clone()
+        changed[:, LAGS + step] += 1
+        found = model(lags, changed, static)
+        assert torch.equal(found[:, :step], whole[:, :step])
+        assert not torch.allclose(found[:, step], whole[:, step])
+
+
+@both_steps
+def test_a_shorter_plan_is_the_begin_of_the_bundle(make: object) -> None:
+    model = loud(make(GRID, 3))
+    lags, forcing, static = sample(GRID, steps=3)
+    for ahead in (1, 2):
+        found = model(lags, forcing[:, : LAGS + ahead], static)
+        torch.testing.assert_close(found, model(lags, forcing, static)[:, :ahead])
+    for wrong in ((lags[:, 1:], forcing[:, 1:]), (lags, forcing[:, :LAGS]), (lags, forcing.repeat(1, 2, 1, 1))):
+        with pytest.raises(ValueError, match="3 lags and 1 to 3 planned times are wanted"):
+            model(*wrong, static)
+
+
+@pytest.mark.parametrize(
+    "make", [*OPERATORS, lambda g: Asno(explicit.Local(PERIODIC, *SIZES, LAGS, width=16, modes=2, reach=0), None)],
+    ids=["flat-full", "local-low-rank", "local", "joint", "flat-patched", "full", "modes"],
+)  # fmt: skip
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_gradients_in_half_precision_are_near_single(make: object, precision: torch.dtype) -> None:
+    model = loud(make(GRID)).train()
+    given = sample(GRID)
+    wanted = torch.randn_like(given[0][:, :1])
+
+    def slopes(cast: torch.dtype | None) -> Tensor:
+        model.zero_grad()
+        with torch.autocast("cpu", cast, enabled=cast is not None):
+            loss = (model(*given).float() - wanted).square().mean()
+        loss.backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    single, half = slopes(None), slopes(precision)
+    assert (half - single).norm() < (0.1 if precision is torch.bfloat16 else 0.02) * single.norm()
+
+
+@every
+def test_any_batch_exports(make: object) -> None:
+    """One graph for every number of samples, the same numbers, and real arithmetic."""
+    model = loud(make(GRID))
+    batch = torch.export.Dim("batch", min=2, max=64)
+    told = torch.export.export(model, sample(GRID), dynamic_shapes=({0: batch}, {0: batch}, {0: batch}))
+    seven = sample(GRID, batch=7)
+    torch.testing.assert_close(told.module()(*seven), model(*seven))
+    assert not any("complex" in str(node.meta.get("val")) for node in told.graph.nodes)
 
 
 @pytest.mark.parametrize("patch", [1, 2])
@@ -320,5 +374,7 @@ def test_lrsa_in_half_precision_is_near_single(precision: torch.dtype) -> None:
 def test_what_cannot_be_built_is_refused() -> None:
     with pytest.raises(ValueError, match="explicit step or a correction"):
         Asno(None, None)
+    with pytest.raises(ValueError, match="no kernels"):
+        Asno(local(GRID), None).kernels(*sample(GRID))
     with pytest.raises(ValueError, match="multiple of heads"):
         correction.Full(GRID, *SIZES, width=10, heads=4)

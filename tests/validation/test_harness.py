@@ -12,7 +12,7 @@ import torch
 from operators.problem import Geometry, Map, March, Problem, Samples, Trajectories
 from tests.validation.harness import contenders, kept, linear, page, plots, score, suite, table
 from tests.validation.harness.budgets import BUDGETS
-from tests.validation.harness.rows import Results, Row
+from tests.validation.harness.rows import Results, Row, made
 
 LINE = Geometry.grid(8)
 
@@ -76,6 +76,43 @@ def test_a_row_is_made_once_and_read_back(tmp_path: Path) -> None:
     assert "Not run: fno (not installed)." in told
 
 
+def test_two_runs_of_a_suite_at_once_lose_no_row_of_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    one, two = Results(path), Results(path)
+    one.about["small"], two.about["full"] = {"seed": 1}, {"seed": 2}
+    one.add(Row("s", "asno", "learned", 0, "small", {"id": {"rollout": 0.5}}))
+    two.add(Row("s", "fno", "learned", 0, "small", {"id": {"rollout": 0.6}}))
+    one.add(Row("s", "fno", "learned", 1, "small", {"id": {"rollout": 0.7}}))
+    found = Results(path)
+    assert {key[1:3] for key in found.rows} == {("asno", 0), ("fno", 0), ("fno", 1)}
+    assert set(found.about) == {"small", "full"}
+
+
+@pytest.mark.parametrize("content", ["", '{"about": {}, "rows": [', "[]", '{"rows": [{"colour": 1}], "about": {}}'])
+def test_a_file_that_is_no_results_file_is_left_as_it_is(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "heat.json"
+    path.write_text(content)
+    assert suite.main(["--budget", "smoke", "--operators", "persistence", "--out", str(tmp_path)], ["heat"]) == 2
+    assert f"{path} is no results file" in capsys.readouterr().err
+    assert path.read_text() == content
+
+
+def test_a_results_file_is_json_also_where_a_loss_was_none(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    Results(path).add(Row("s", "fno", "learned", 0, "small", curve=[[1.0, float("inf"), 0.5]]))
+    told = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert told["rows"][0]["curve"] == [[1.0, None, 0.5]]
+
+
+def test_a_row_is_made_where_there_is_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert made()["commit"] or not (suite.ROOT.parents[1] / ".git").exists()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert made()["commit"] == ""
+    assert "CPU cores" in made("cpu")["device"]
+
+
 def test_seeds_are_put_together_and_the_best_comes_first(tmp_path: Path) -> None:
     results = Results(tmp_path / "r.json")
     for name, errors in (("good", (0.1, 0.3)), ("bad", (0.5, 0.7))):
@@ -123,16 +160,16 @@ def test_a_run_makes_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     ask = {"operators": ["persistence", "asno"], "results": out}
     first = suite.run("heat", BUDGETS["smoke"], **ask)
     assert set(first.rows) == {("heat", "persistence", 0, "smoke"), ("heat", "asno", 0, "smoke")}
-    made = []
+    rows_made = []
     row = suite.row
 
     def watched(name: str, operator: str, *rest: object) -> Row:
-        made.append(operator)
+        rows_made.append(operator)
         return row(name, operator, *rest)
 
     monkeypatch.setattr(suite, "row", watched)
     suite.run("heat", BUDGETS["smoke"], **{**ask, "operators": ["persistence", "linear", "asno"]})
-    assert made == ["linear"]
+    assert rows_made == ["linear"]
     assert set(json.loads(out.read_text())["about"]["smoke"]) >= {"solver", "seed", "convergence"}
 
 
@@ -164,6 +201,16 @@ def test_a_contender_that_refuses_says_why(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_unknown_contender_is_told_the_known_ones(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert suite.main(["--budget", "smoke", "--operators", "oracle", "--out", str(tmp_path)], ["heat"]) == 2
     assert "persistence, linear" in capsys.readouterr().err
+
+
+def test_a_contender_that_is_named_twice_is_asked_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ["--budget", "smoke", "--operators", "persistence, linear,persistence", "--out", str(tmp_path)]
+    assert suite.main(asked, ["heat"]) == 0
+    assert "heat 2 of 2" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        suite.main([*asked[:-1], str(tmp_path / "file")], ["heat"])
+    assert "File exists" in capsys.readouterr().err
 
 
 def quick(problem: Problem) -> str:
@@ -212,6 +259,16 @@ def test_data_that_are_kept_are_the_data_that_were_made(tmp_path: Path, march: M
     for field in ("dt", "lags", "horizon", "in_context", "positive", "conserved"):
         assert getattr(told, field) == getattr(kept.load(_saved(told, tmp_path)), field)
     assert kept.path_of("heat", "smoke") != kept.path_of("lorenz", "smoke")
+
+
+def test_data_whose_file_was_cut_short_are_made_anew(
+    tmp_path: Path, march: March, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _saved(march, tmp_path)
+    monkeypatch.setattr(kept, "path_of", lambda *_: path)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert torch.equal(kept.problem("decay", "smoke", lambda: march).fit.state, march.fit.state)
+    assert kept.load(path).horizon == march.horizon
 
 
 def _saved(problem: March, folder: Path) -> Path:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from operators.problem import Geometry, Map, March, Problem, Samples, Trajectories
@@ -28,7 +28,10 @@ def problem(suite: str, budget: str, make: Callable[[], Problem]) -> Problem:
     """The data: read where they were kept, else made, and kept."""
     path = path_of(suite, budget)
     if path.is_file():
-        return load(path)
+        try:
+            return load(path)
+        except (SafetensorError, KeyError, ValueError):
+            path.unlink()  # cut short: made anew
     made = make()
     save(made, path)
     return made

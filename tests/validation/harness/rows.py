@@ -1,11 +1,15 @@
 """Rows: one result each, of (suite, operator, seed, budget), kept in a suite's results file. What is there is not run
 again, so tables fill over several runs."""
 
+import fcntl
 import json
+import math
 import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,13 +57,14 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        told = json.loads(path.read_text()) if path.is_file() else {"about": {}, "rows": []}
-        self.about: dict[str, Any] = told["about"]
-        self.rows = {row.key: row for row in (Row(**r) for r in told["rows"])}
+        self.about, self.rows = _read(path)
 
     def add(self, row: Row) -> None:
-        self.rows[row.key] = row
-        self.write()
+        """Keep a row, beside what another run may have added to the file."""
+        with _alone(self.path.parent):
+            about, rows = _read(self.path)
+            self.about, self.rows = about | self.about, self.rows | rows | {row.key: row}
+            self.write()
 
     def write(self) -> None:
         rows = sorted(self.rows.values(), key=lambda r: (r.budget, r.kind, r.operator, r.seed))
@@ -71,20 +76,53 @@ class Results:
         half.replace(self.path)
 
 
-def made() -> dict[str, Any]:
-    """Where and from what a row was made."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+class ResultsFileError(Exception):
+    """A results file cannot be read."""
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str, int, str], Row]]:
+    """What a file tells, by budget, and its rows by key; nothing where there is none."""
+    if not path.is_file():
+        return {}, {}
+    try:
+        told = json.loads(path.read_text())
+        return dict(told["about"]), {row.key: row for row in (Row(**r) for r in told["rows"])}
+    except (ValueError, TypeError, KeyError) as failure:
+        raise ResultsFileError(f"{path} is no results file: {type(failure).__name__}: {failure}") from failure
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process between these lines, of those that ask for the same folder."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def made(device: str = "cpu") -> dict[str, Any]:
+    """Where and from what a row was made; no commit where there is no git."""
+    asked = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        commit = ""
+    cores = f"{os.cpu_count()} CPU cores"
     return {
-        "date": datetime.now(UTC).date().isoformat(), "commit": commit.stdout.strip(), "device": device,
+        "date": datetime.now(UTC).date().isoformat(), "commit": commit,
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else cores,
         "threads": torch.get_num_threads(), "machine": platform.machine(), "torch": torch.__version__,
     }  # fmt: skip
 
 
 def _short(value: Any) -> Any:
-    """Five digits."""
+    """Five digits; null for what JSON has no number for."""
     if isinstance(value, dict):
         return {str(k): _short(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_short(v) for v in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    return value

@@ -69,10 +69,13 @@ def one_map(model: Callable[..., Any], problem: Map, part: Any) -> dict[str, flo
 def latency_ms(call: Callable[[], Any]) -> float:
     """Median of evaluations at batch 1."""
     took = []
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     with torch.no_grad():
         for _ in range(LOOKS):
+            wait()
             began = time.perf_counter()
             call()
+            wait()
             took.append(1e3 * (time.perf_counter() - began))
     return statistics.median(took[3:])
 

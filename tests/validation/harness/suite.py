@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from operators.problem import March, Problem
 from operators.train import Manner, Run
 from tests.validation.harness import contenders, kept, linear, page, score, stress, table
 from tests.validation.harness.budgets import BUDGETS, TRIAL_SHARE, Budget
-from tests.validation.harness.rows import Results, Row, made
+from tests.validation.harness.rows import Results, ResultsFileError, Row, made
 
 ROOT = Path(__file__).parents[1]
 MARCHES = (
@@ -95,10 +96,10 @@ def row(suite: str, operator: str, seed: int, budget: Budget, device: str, say: 
         kind, make = known[operator]
         began = time.perf_counter()
         model = make()
-        done = Row(suite, operator, kind, 0, budget.name, seconds=time.perf_counter() - began, made=made())
+        done = Row(suite, operator, kind, 0, budget.name, seconds=time.perf_counter() - began, made=made(device))
         return _scored(done, model, problem, suite)
     contender = contenders.learned(problem)[operator]
-    blank = Row(suite, operator, "learned", seed, budget.name, made=made())
+    blank = Row(suite, operator, "learned", seed, budget.name, made=made(device))
     try:
         torch.manual_seed(seed)
         contender.matched(problem, budget.parameters)
@@ -143,10 +144,14 @@ def _tuned(contender: contenders.Learned, problem: Problem, seed: int, budget: B
     if len(budget.rates) == 1:
         return tried
     for how in [Tuning(rate, budget.noises[0]) for rate in budget.rates]:
-        tried[how] = _trained(contender, problem, seed, budget, how, TRIAL_SHARE, lambda line: None)
+        with suppress(ArithmeticError):  # it diverged
+            tried[how] = _trained(contender, problem, seed, budget, how, TRIAL_SHARE, lambda line: None)
+    if not tried:
+        raise ArithmeticError("it diverged at every learning rate")
     rate = min(tried, key=lambda how: tried[how].best).rate
     for how in [Tuning(rate, noise) for noise in budget.noises[1:] if isinstance(problem, March)]:
-        tried[how] = _trained(contender, problem, seed, budget, how, TRIAL_SHARE, lambda line: None)
+        with suppress(ArithmeticError):
+            tried[how] = _trained(contender, problem, seed, budget, how, TRIAL_SHARE, lambda line: None)
     return tried
 
 
@@ -180,10 +185,15 @@ def _on_finer_cells(
         return {}
     fine = _finer(problem.name, budget.name)
     device = problem.fit.state.device
-    fine = replace(problem, geometry=fine.geometry.to(device), tests={k: v.to(device) for k, v in fine.tests.items()})
+    fine = replace(
+        fine, geometry=fine.geometry.to(device), fit=fine.fit.to(device),
+        tests={k: v.to(device) for k, v in fine.tests.items()},
+    )  # fmt: skip
     try:
         model = Scaled(contender.matched(fine, budget.parameters), problem.fit).to(device)
         model.load_state_dict(run.learner.model.state_dict())
+        if hasattr(model.stepper, "floor"):  # in the units that it was trained in
+            model.stepper.floor.copy_(run.learner.model.stepper.floor)
         contender.finish(model)
     except (ValueError, RuntimeError):
         return {}
@@ -342,21 +352,28 @@ def main(argv: list[str], suites: Iterable[str]) -> int:
     code = 0
     for suite in suites:
         budget = BUDGETS[told.budget]
-        asked = told.operators.split(",") if told.operators else None
+        asked = [name.strip() for name in told.operators.split(",")] if told.operators else None
         there = names(suite, budget.name)
         if asked is None and told.budget == "smoke":
             asked = [name for name in there if name in SMOKE]
         if asked is not None and PLAIN in asked:
             asked = [*given_rows(suite, problem_of(suite, budget.name, "cpu")), *(a for a in asked if a != PLAIN)]
+        asked = None if asked is None else list(dict.fromkeys(asked))
         unknown = [name for name in asked or [] if name not in there]
         if unknown:
             print(f"no contender {', '.join(unknown)} in {suite}: there are {', '.join(there)}", file=sys.stderr)
             return 2
         if told.out is not None:
-            told.out.mkdir(parents=True, exist_ok=True)
+            try:
+                told.out.mkdir(parents=True, exist_ok=True)
+            except OSError as refusal:
+                parser.error(f"--out {told.out}: {refusal.strerror}")
         out = told.out / f"{suite}.json" if told.out is not None else None
         try:
             found = run(suite, budget, asked, told.seeds, told.jobs, told.device, told.again, out)
+        except ResultsFileError as refusal:
+            print(f"{suite}: {refusal}", file=sys.stderr)
+            return 2
         except FailedRowsError as broken:
             print(f"{suite}: {broken}", file=sys.stderr)
             code, found = 1, Results(out or ROOT / suite / "results.json")

@@ -83,7 +83,7 @@ def run(
         kept_rows.rows.pop((case.NAME, name, SEED, budget), None)
         longest = min(map(len, growths[name]), default=0)
         done = Row(
-            case.NAME, name, row.kind, SEED, budget, errors, row.parameters, latency_ms=ms, made=made(),
+            case.NAME, name, row.kind, SEED, budget, errors, row.parameters, latency_ms=ms, made=made(device),
             growth=np.mean([wrong[:longest] for wrong in growths[name]], axis=0).tolist() if longest else [],
             profile=profiles.get(name, {}),
         )  # fmt: skip

@@ -162,8 +162,8 @@ def classical(problem: Map) -> dict[str, Answer]:
 
 def each(solve: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Answer:
     def answer(given: Tensor, where: Tensor) -> Tensor:
-        pairs = zip(given[..., 0].double().numpy(), where.double().numpy(), strict=True)
-        return torch.tensor(np.stack([solve(f, places) for f, places in pairs])[..., None], dtype=torch.float32)
+        pairs = zip(given[..., 0].double().cpu().numpy(), where.double().cpu().numpy(), strict=True)
+        return torch.tensor(np.stack([solve(f, places) for f, places in pairs])[..., None]).float().to(given.device)
 
     return answer
 
