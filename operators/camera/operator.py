@@ -89,7 +89,8 @@ class CameraFluxNo(nn.Module):
 
     def free(self, seen: Seen, start: Heated | None = None, rounds: int = ROUNDS) -> Float[Tensor, "b number"]:
         """Its numbers before `squash`. Each sample is solved for by itself: those beside it in a batch do not count."""
-        guess = self.reading(seen.checked())
+        seen = seen.checked()
+        guess = self.reading(seen._replace(frames=seen.frames.nan_to_num(*3 * (self.sensor[0],))))
         if not rounds:
             return guess
         start = self._start(seen, start)
@@ -141,9 +142,10 @@ class CameraFluxNo(nn.Module):
         )
         best, cost, damping = guess, float("inf"), FIRST
         normal, slope = self.precision, guess.new_zeros(count)
-        tried, wanted = guess, seen.frames.flatten()
+        dead = ~seen.frames.flatten().isfinite()
+        tried, wanted = guess, seen.frames.flatten().masked_fill(dead, self.sensor[0])
         model = MODEL[0] + MODEL[1] * (wanted - self.sensor[0])
-        sd = (CORRELATED * (model**2 + (self.noise * wanted) ** 2)).sqrt()
+        sd = (CORRELATED * (model**2 + (self.noise * wanted) ** 2)).sqrt().masked_fill(dead, torch.inf)
         for _ in range(rounds):
             columns = tried + moves
             matter = matter_of(squash(columns))

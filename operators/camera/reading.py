@@ -17,8 +17,8 @@ from operators.problem import Geometry
 
 class Seen(NamedTuple):
     """What is known of the past, oldest first: frames of the surface as a camera gives them (theta, clipped at the
-    sensor's range), the power q of each, where the beam was at their ends, in cells (y, x) from the box's corner, one
-    place more than frames, and how long a frame is."""
+    sensor's range; a pixel that is no number says nothing), the power q of each, where the beam was at their ends, in
+    cells (y, x) from the box's corner, one place more than frames, and how long a frame is."""
 
     frames: Float[Tensor, "b n y x"]
     power: Float[Tensor, "b n"]
@@ -31,6 +31,9 @@ class Seen(NamedTuple):
             raise ValueError(
                 f"{n} frames want as many powers and one place more, got {self.power.shape[1]}, {self.places.shape[1]}"
             )
+        told = (self.power, self.places, self.frame)
+        if not all(each.isfinite().all() for each in told) or not (self.frame > 0).all():
+            raise ValueError("power and places must be finite, and a frame lasts longer than 0")
         return self
 
     def take(self, rows: Tensor | slice) -> "Seen":

@@ -86,11 +86,13 @@ def said(
 ) -> Word | None:
     """What a picture says of a plate that had `log_factor`; `predicted` and `at_more`: theta that the pixels should
     show at this factor and at MORE more of it. None where it says nothing."""
-    seen, now, more = (np.clip(theta, picture.low, picture.high) for theta in (picture.theta, predicted, at_more))
+    alive = np.isfinite(picture.theta)  # a dead pixel says nothing
+    told = np.where(alive, picture.theta, picture.low)
+    seen, now, more = (np.clip(theta, picture.low, picture.high) for theta in (told, predicted, at_more))
     slope = (more - now) / math.log1p(MORE)
     alike = CORRELATED * max(1.0, 1 / (cells * picture.pixel)) ** 2  # pixels smaller than cells say the same again
     sd = (MODEL / rise) ** 2 + (NOISE * seen) ** 2
-    weight = 1 / (alike * sd)
+    weight = alive / (alike * sd)
     information = float((weight * slope**2).sum())
     if not information > LEAST:
         return None

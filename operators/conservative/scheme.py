@@ -73,7 +73,7 @@ class Ledger:
     def defect(self) -> float:
         """What does not add up, of what was absorbed; 0 where nothing was."""
         off = self.absorbed - self.stored - self.walls - self.surface - self.left_behind
-        return off / self.absorbed if self.absorbed > 0 else 0.0
+        return off / abs(self.absorbed) if self.absorbed else 0.0
 
 
 @dataclass

@@ -9,6 +9,7 @@ times as they are asked for.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from operators.nets.flux import Generated, Stencil
 from operators.nets.viscous import FASTEST, Law
 from operators.problem import Geometry
 
+BEYOND = 2.0  # ranges of what the past had
 RUNGE_KUTTA = {1: ((0.0, 1.0),), 2: ((0.0, 1.0), (0.5, 0.5)), 3: ((0.0, 1.0), (0.75, 0.25), (1 / 3, 2 / 3))}
 """Strong-stability-preserving, by order: the share of the first state in each stage, and that of the stage's Euler step
 (Shu and Osher 1988). Each is a mean of Euler steps, so it keeps what those keep."""
@@ -51,13 +53,19 @@ class _Conservative(nn.Module):
         return self._stages(u, 1.0, lambda now: self.fluxes(read, now))
 
     def _stages(
-        self, u: Float[Tensor, "b c *shape"], dt: Tensor | float, fluxes: Callable[[Tensor], volumes.Fluxes]
+        self, u: Float[Tensor, "b c *shape"], dt: Tensor | float, fluxes: Callable[[Tensor], volumes.Fluxes],
+        ceiling: Float[Tensor, "b c"] | None = None, floor: Float[Tensor, "b c"] | None = None,
     ) -> Float[Tensor, "b c *shape"]:  # fmt: skip
-        """One Runge-Kutta step of this length."""
+        """One Runge-Kutta step of this length; no stage goes below the floor or above the ceiling."""
         spacing, first = (1.0,) * len(self.shape), u
-        for of_first, of_stage in RUNGE_KUTTA[self.order]:
-            passed = volumes.kept_above(u, fluxes(u), spacing, dt, self.floor, self.periodic)
-            u = of_first * first + of_stage * (u + dt * volumes.gain(passed, spacing))
+        floor = self.floor if floor is None else torch.maximum(floor, self.floor)
+        for _, of_stage in RUNGE_KUTTA[self.order]:
+            passed = volumes.kept_above(u, fluxes(u), spacing, dt, floor, self.periodic)
+            if ceiling is not None:
+                passed = volumes.kept_below(u, passed, spacing, dt, ceiling, self.periodic)
+            ahead = u + dt * volumes.gain(passed, spacing)
+            # in float32 shares of 1/3 and 2/3 do not add up to 1, and every step would add to the sum
+            u = ahead if of_stage == 1 else torch.lerp(first, ahead, of_stage)
         return u
 
     def forward(
@@ -113,7 +121,9 @@ class HFluxNo(_Conservative):
 
 class ViscousFluxNo(_Conservative):
     """Ours: a law read from the past (`reader`: lags to a Law) in a scheme that damps (`viscous`). A law knows no
-    grid: trained on the cells of the data, it may go on in cells `inner` times smaller, where shocks are sharper.
+    grid: trained on the cells of the data, it may go on in cells `inner` times smaller, where shocks are sharper. A law
+    of several unknowns that was read wrongly may have no waves at all, and then nothing damps it: states stay within
+    BEYOND of the range that the past had on either side, fluxes being lessened where they would not.
     `fastest`: cells a step, of waves that are not slowed."""
 
     def __init__(
@@ -128,7 +138,12 @@ class ViscousFluxNo(_Conservative):
         return self.reader.code(lags)
 
     def read(self, lags: Tensor) -> Law:
-        return self.reader(lags)
+        law = self.reader(lags)
+        if lags.shape[-1] == 1:  # makes no new extremum
+            return law
+        low, high = lags.detach().flatten(1, 2).aminmax(dim=1)
+        beyond = BEYOND * (high - low)
+        return replace(law, least=low - beyond, most=high + beyond)
 
     def advance(self, read: Law, u: Tensor, times: int = 1) -> Tensor:
         """As many steps as the sample's own waves want: those of one do not depend on another's."""
@@ -136,11 +151,11 @@ class ViscousFluxNo(_Conservative):
         dt = (1 / steps).view(-1, *[1] * (u.dim() - 1))
         for step in range(int(steps.max())):
             rows = (step < steps).nonzero()[:, 0]
-            u = u.index_copy(0, rows, self._one(read.of(rows), u[rows], dt[rows], slowed[rows]))
+            u = u.index_copy(0, rows, self._one(read.of(rows), u[rows], dt[rows], slowed[rows], steps[rows]))
         return u
 
-    def _one(self, law: Law, u: Tensor, dt: Tensor, slowed: Tensor) -> Tensor:
-        return self._stages(u, dt, lambda now: law.fluxes(now, slowed, self.periodic))
+    def _one(self, law: Law, u: Tensor, dt: Tensor, slowed: Tensor, steps: Tensor) -> Tensor:
+        return self._stages(u, dt, lambda now: law.fluxes(now, slowed, steps, self.periodic), law.most, law.least)
 
     def forward(
         self, lags: Float[Tensor, "b n point c"], forcing: Float[Tensor, "b m point f"],

@@ -169,11 +169,10 @@ class Heat:
         return _sum(state.h, thick) + _sum(state.rest, thick)
 
     def defect(self, state: Heated, before: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """What does not add up since `before` was stored, over what was absorbed (over what was stored where nothing
-        was)."""
+        """What does not add up since `before` was stored, over the larger of that and what was absorbed."""
         absorbed, walls, surface = state.balance
         off = self.stored(state) - before - absorbed + walls + surface
-        return off / torch.where(absorbed > 0, absorbed, before.abs().clamp(min=1e-30))
+        return off / torch.maximum(absorbed.abs(), before.abs()).clamp(min=1e-30)
 
     def steps(self, matter: Matter, frame: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
         """Of each sample in a frame: as many as its own law and frame want, whoever is beside it in the batch."""

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 TINY = 1e-12
+ROUNDING = 8  # of the last digit: a share that is all of it may round to more
 Fluxes = list[Float[Tensor, "b c ..."]]
 """One an axis."""
 
@@ -37,7 +38,7 @@ def gain(fluxes: Fluxes, spacing: tuple[float, ...]) -> Float[Tensor, "b c *shap
 
 def kept_above(
     u: Float[Tensor, "b c *shape"], fluxes: Fluxes, spacing: tuple[float, ...], dt: Tensor | float,
-    floor: Float[Tensor, " c"], periodic: bool,
+    floor: Float[Tensor, "*b c"], periodic: bool,
 ) -> Fluxes:  # fmt: skip
     """These fluxes, lessened where they would take a cell below the floor of a channel within dt (-inf: none): each
     cell gives at most what it has above the floor, and every face that takes from it gets the same share (Hu, Adams and
@@ -49,10 +50,11 @@ def kept_above(
         dim = 2 + axis
         n = u.shape[dim]
         out = out + (g.narrow(dim, 1, n).clamp(min=0) - g.narrow(dim, 0, n).clamp(max=0)) * dt / dx
-    floor = floor.view(-1, *[1] * (u.dim() - 2))
+    floor = floor.view(*floor.shape, *[1] * (u.dim() - 2))
     held = torch.isfinite(floor)
     above = u - torch.where(held, floor, torch.zeros_like(floor))  # an infinity has no gradient
-    share = torch.where(held & (out > above), above.clamp(min=0) / out.clamp(min=TINY), torch.ones_like(out))
+    some = (1 - ROUNDING * torch.finfo(u.dtype).eps) * above.clamp(min=0) / out.clamp(min=TINY)
+    share = torch.where(held & (out > above), some, torch.ones_like(out))
     lessened = []
     for axis, g in enumerate(fluxes):
         dim = 2 + axis
@@ -62,6 +64,16 @@ def kept_above(
         before, behind = torch.cat([last, share], dim), torch.cat([share, first], dim)
         lessened.append(torch.where(g > 0, before, behind) * g)
     return lessened
+
+
+def kept_below(
+    u: Float[Tensor, "b c *shape"], fluxes: Fluxes, spacing: tuple[float, ...], dt: Tensor | float,
+    ceiling: Float[Tensor, "*b c"], periodic: bool,
+) -> Fluxes:  # fmt: skip
+    """The same for a ceiling (inf: none). After `kept_above` it leaves what that has kept, since either only lessens
+    fluxes and counts on nothing that comes in."""
+    turned = kept_above(-u, [-g for g in fluxes], spacing, dt, -ceiling, periodic)
+    return [-g for g in turned]
 
 
 def coarsened(u: Float[Tensor, "b c *fine"], times: int) -> Float[Tensor, "b c *shape"]:

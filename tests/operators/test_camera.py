@@ -90,6 +90,18 @@ def test_nobody_counts_who_is_beside_in_a_batch(model: CameraFluxNo) -> None:
     torch.testing.assert_close(many[1:2], one, atol=1e-4, rtol=1e-4)
 
 
+def test_a_pixel_that_is_no_number_says_nothing(model: CameraFluxNo) -> None:
+    """Dead pixels: what is solved for stays near what all pixels say, and no other sample notices."""
+    seen = observed(model, hidden(2, seed=2))
+    dead = seen.frames.clone()
+    dead[1, :, 3, 5] = torch.nan
+    dead[1, 2, 8, 8] = torch.inf
+    found, wanted = model.free(seen._replace(frames=dead)), model.free(seen)
+    torch.testing.assert_close(found[0], wanted[0])
+    films = [model.filmed(each[1:], seen.take(slice(1, 2)), Heated.cold(1, SHAPE)) for each in (found, wanted)]
+    assert (films[0] - films[1]).norm() < 0.02 * films[1].norm()
+
+
 def test_a_reading_does_not_depend_on_where_in_the_box_the_beam_was(model: CameraFluxNo) -> None:
     with torch.no_grad():
         for value in model.reading.parameters():
@@ -105,6 +117,9 @@ def test_what_does_not_fit_is_refused(model: CameraFluxNo) -> None:
     seen = past(1)
     with pytest.raises(ValueError, match="one place more"):
         model.free(seen._replace(places=seen.places[:, 1:]))
+    for wrong in ({"frame": 0 * seen.frame}, {"power": seen.power * torch.nan}, {"places": seen.places * torch.inf}):
+        with pytest.raises(ValueError, match="must be finite, and a frame lasts longer than 0"):
+            model.free(seen._replace(**wrong))
 
 
 def test_a_card_brings_it_back_and_asno_stays_first(model: CameraFluxNo, tmp_path: Path) -> None:

@@ -242,6 +242,20 @@ def test_a_picture_of_nothing_warm_says_nothing_and_the_prior_stands() -> None:
     assert none.spread == pytest.approx(0.2)
 
 
+def test_a_dead_pixel_silences_no_other() -> None:
+    """One that is no number takes what it would have said out of a picture, and nothing else."""
+    shown = np.linspace(0.3, 1.1, 64).reshape(8, 8)
+    picture = Picture(0.0, 1.05 * shown, 0.25, 0.25, 1.2)
+    whole = said(picture, shown, 1.1 * shown, 0.0, 4, 1.0)
+    for dead in (np.nan, np.inf, -np.inf):
+        theta = picture.theta.copy()
+        theta[2, 3] = dead
+        one = said(replace(picture, theta=theta), shown, 1.1 * shown, 0.0, 4, 1.0)
+        assert 0.95 * whole.information < one.information < whole.information
+        assert one.weighted / one.information == pytest.approx(whole.weighted / whole.information, rel=0.02)
+    assert said(replace(picture, theta=np.full((8, 8), np.nan)), shown, 1.1 * shown, 0.0, 4, 1.0) is None
+
+
 def test_energy_of_a_drive_is_that_of_its_path_whatever_the_steps_are() -> None:
     matter = Matter.of(GROUPS, SURFACE)
     rows = np.array(

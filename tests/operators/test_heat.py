@@ -54,6 +54,17 @@ def test_the_ledger_closes_over_a_thousand_steps_in_single_precision(seed: int) 
     assert HEAT.defect(state, before).abs().max() < 1e-6
 
 
+def test_a_defect_is_of_the_larger_of_what_was_there_and_what_came() -> None:
+    """A hot plate under next to no laser: rounding of what is there is no error of what came."""
+    state = Heated.start(hot(1))
+    before = HEAT.stored(state)
+    for t in range(20):
+        state = HEAT.advance(wild(1), state, moving(1, t, 1e-6))
+    assert HEAT.defect(state, before).abs().max() < 1e-6
+    off = state._replace(h=1.01 * state.h)
+    assert HEAT.defect(off, before).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_without_a_beam_nothing_becomes_hotter_than_the_hottest_or_colder_than_the_cold(seed: int) -> None:
     matter, state = wild(3, seed), Heated.start(hot(3) * 2)

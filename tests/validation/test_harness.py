@@ -333,3 +333,10 @@ def test_a_plot_of_rollouts_has_a_line_for_each_operator(tmp_path: Path) -> None
     words = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"good", "hold", "a < b", "1e-2"} <= set(words)
     assert plots.growth(results, "full", "none") is None
+
+
+def test_floating_point_operations_count_attention_on_a_cpu_too() -> None:
+    query = torch.randn(1, 4, 100, 16)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    assert score.gflop(lambda: attend(query, query, query)) == pytest.approx(2 * 2 * 4 * 100 * 100 * 16 / 1e9)
+    assert score.gflop(lambda: query @ query.mT) == pytest.approx(2 * 4 * 100 * 100 * 16 / 1e9)

@@ -89,7 +89,7 @@ def _of_outcome(forecast: Forecast) -> list[Risk]:
 def _evidence(outcome: Outcome) -> str:
     """An outcome as a person says it: `scan speed 0.0056 m/s below the trained range`."""
     if outcome.kind == "residual":
-        return f"{abs(outcome.by):.2%} of the absorbed heat is {'missing' if outcome.by > 0 else 'too much'}"
+        return f"{100 * abs(outcome.by):.2g} % of the absorbed heat is {'missing' if outcome.by > 0 else 'too much'}"
     if outcome.kind != "outside_envelope" or not outcome.by:
         return str(outcome)
     side = "above" if outcome.by > 0 else "below"

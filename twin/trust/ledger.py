@@ -4,7 +4,7 @@ import numpy as np
 
 from twin.forecast import Outcome
 
-LEDGER_CLOSES = 1e-3
+LEDGER_CLOSES = 1e-5
 """Share of the absorbed energy that may be missing in an operator's own ledger; round-off is 1e-6 at most."""
 
 
