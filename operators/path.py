@@ -27,6 +27,7 @@ ALIKE = 0.5  # share by which strengths may differ and be averaged
 ASIDE = 0.05  # of w, by which a place may move
 LONG = 1.0  # of w, over which strengths may be averaged
 BRIEF = 0.25  # of the age, the same
+FASTEST = 1000.0  # d per d^2/alpha: a beam that goes faster leaves next to nothing anywhere; it is followed no closer
 QUICK = 0.8  # of what was travelled, that a stretch must go: what evaporates goes by speed
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from operators.path import FASTEST
 from operators.reference.beam import SIGMA
 from operators.window import WindowGrid
 
@@ -50,7 +51,7 @@ def _nodes(past, now, counts, units, gauss, out):
         travelled *= (end - begin) / (past[i + 1, 0] - past[i, 0])
         # edges of pieces: within a piece the beam travels a few widths of its heat at most
         s = newest
-        speed = travelled / (end - begin)
+        speed = min(travelled / (end - begin), FASTEST)
         while s < oldest - 1e-12:
             width = math.sqrt(4.0 * s * s + 2.0 * 0.0625)
             reach = oldest

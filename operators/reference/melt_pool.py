@@ -23,6 +23,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from operators.groups import Groups
+from operators.path import FASTEST
 from operators.reference import kernels
 from operators.reference.beam import NARROWING, BeamShape, spots
 from operators.reference.boxes import FACES, Boxes, Ledger
@@ -200,13 +201,14 @@ def checked(path: np.ndarray) -> np.ndarray:
 
 def stretches(path: np.ndarray, boxes: Boxes, largest_step: float) -> Iterator[tuple[int, float, np.ndarray]]:
     """The pieces of a straight stretch of two rows, short enough that the boxes, which move between them, keep the beam
-    inside: (cycles, fine step, beam at the middle of each fine step, rows (q, x, y, depth))."""
+    inside: (cycles, fine step, beam at the middle of each fine step, rows (q, x, y, depth)). Of a beam faster than
+    FASTEST only what it leaves inside counts."""
     begin, end = path[0, 0], path[-1, 0]
     per_cycle = 2 ** (boxes.levels - 1)
     if end <= begin:
         return
     length = math.hypot(path[-1, 1] - path[0, 1], path[-1, 2] - path[0, 2])
-    pieces = max(1, math.ceil(length / 1.0)) if path[0, 3] > 0 else 1
+    pieces = max(1, math.ceil(min(length, FASTEST * (end - begin)))) if path[0, 3] > 0 else 1
     cuts = np.linspace(begin, end, pieces + 1)
     for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
         cycles = max(1, math.ceil((stop - start) / (largest_step * per_cycle)))

@@ -6,7 +6,7 @@ import pytest
 from operators.groups import CONSTANT, Groups
 from operators.reference import eagar_tsai
 from operators.reference.boxes import Boxes
-from operators.reference.melt_pool import MeltPoolSolver
+from operators.reference.melt_pool import MeltPoolSolver, stretches
 from operators.window import WindowGrid
 
 STEEL = Groups(mushy=0.04, latent=0.2, k_cold=0.5, k_liquid=1.3, c_cold=0.7, c_liquid=1.1)
@@ -208,6 +208,18 @@ def test_a_bad_path_is_refused_and_changes_nothing(path: list[list[float]]) -> N
         solver.advance(np.array(path))
     assert solver.time == 0.0
     assert not solver.h.any()
+
+
+@pytest.mark.parametrize("far", [1e3, 1e6])
+def test_a_jump_with_the_laser_on_is_no_longer_work_than_a_fast_beam(far: float) -> None:
+    """A false position must not keep a machine waiting; what is absorbed is what the boxes saw of it."""
+    rows = np.array([[0, 0, 0, 10.0, 0], [0.04, far, 0, 10.0, 0]])
+    assert len(list(stretches(rows, COARSE, 0.005))) <= 40
+    assert len(list(stretches(rows * [1, 3 / far, 1, 1, 1], COARSE, 0.005))) == 3
+    solver = run([[0, 0, 0, 10], [0.3, 3, 0, 10], [0.34, far, 0, 10], [0.38, 3.4, 0, 10], [0.6, 5.6, 0, 10]])
+    assert abs(solver.ledger.defect) <= 1e-9
+    assert 5.2 - 1e-9 <= solver.ledger.absorbed <= 6.0 + 1e-9, "what was near, and no more than came in"
+    assert min(sizes(solver, 5.6)) > 0
 
 
 def test_the_smallest_boxes_hold_one_another_wherever_the_beam_goes() -> None:

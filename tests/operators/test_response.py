@@ -115,6 +115,16 @@ def test_a_beam_that_is_off_gives_nothing() -> None:
     assert (seen(off) == 0).all()
 
 
+@pytest.mark.parametrize("far", [1e3, 1e5])
+def test_a_jump_with_the_laser_on_takes_no_more_nodes_than_a_fast_beam(far: float) -> None:
+    """A false position: all the way there and back is lit, and next to nothing stays anywhere."""
+    rows = np.array([[0, 0, 0, 12.0], [0.5, 5, 0, 12.0], [0.52, far, 0, 12.0], [0.54, 5.5, 0, 12.0], [0.6, 6, 0, 12.0]])
+    assert len(response.nodes(rows, 0.6)) < 1000
+    dark = rows.copy()
+    dark[1:3, 3] = 0.0
+    assert np.abs(seen(rows) - seen(dark)).max() < 0.02 * seen(dark).max()
+
+
 def test_nodes_refuse_what_is_not_finite() -> None:
     path = TURN.copy()
     path[1, 1] = np.nan
