@@ -16,6 +16,20 @@ def ahead(window: Window, leads_s: Sequence[float]) -> list[Path]:
     return [_until(_from_now(window.path, plan), end_s) for end_s in ends]
 
 
+def frames(path: Path, frame_s: float) -> list[Path]:
+    """A path in the frames that it will be observed in."""
+    span_s = path.time_s[-1] - path.time_s[0]
+    ends_s = path.time_s[0] + frame_s * np.arange(1, round(span_s / frame_s) + 1)
+    begun = [path, *(_from(path, end_s) for end_s in ends_s[:-1])]
+    return [_until(rest, float(end_s)) for rest, end_s in zip(begun, ends_s, strict=False)]
+
+
+def _from(path: Path, begin_s: float) -> Path:
+    """The part of a path from begin_s on."""
+    x_m, y_m, z_m = (np.interp([begin_s], path.time_s, values) for values in path[1:4])
+    return _from_now(Path(np.array([begin_s]), x_m, y_m, z_m, path.beam_power_w[:1]), path)
+
+
 def _held(path: Path, end_s: float) -> Path:
     """The path that goes on as it was."""
     last = len(path.time_s) - 1

@@ -1,5 +1,6 @@
 """Place: a window with what is constant around it: its build, its process, and what the laser did in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,22 @@ def power_and_speed(path: Path) -> tuple[float, float]:
     travelled = np.hypot(np.diff(path.x_m), np.diff(path.y_m))[on].sum()
     span = steps_s[on].sum()
     return float(path.beam_power_w[:-1].max()), float(travelled / span) if span > 0 else 0.0
+
+
+def departs(operator: Operator, process: Process, planned: Sequence[Path]) -> tuple[int, str]:
+    """How many frames of a plan there are before one is outside an operator's envelope, and what is outside in it, as a
+    person says it; empty where none is."""
+    envelope = operator.card.get("envelope")
+    if envelope is None:
+        return len(planned), ""
+    known: dict[tuple[float, float], str] = {}
+    for number, path in enumerate(planned):
+        power, speed = (float(f"{value:.9g}") for value in power_and_speed(path))  # a plan goes on as it was
+        if (power, speed) not in known:
+            known[power, speed] = str(trust.beyond(envelope, process, power, speed) or "")
+        if known[power, speed]:
+            return number, known[power, speed]
+    return len(planned), ""
 
 
 def setting(place: Place, process: Process, own: Operator) -> trust.Setting:

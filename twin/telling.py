@@ -8,10 +8,12 @@ from twin.place import Place
 from twin.process import Process
 
 
-def lead(place: Place, d: float, lead_s: float, look: Look, sizes: np.ndarray, band: Band | None) -> Lead:
+def lead(
+    place: Place, d: float, lead_s: float, look: Look, beam_power_w: float, sizes: np.ndarray, band: Band | None
+) -> Lead:
     """The melt pool at one lead; sizes (3,) in beam diameters."""
     pool = MeltPool(*(float(size) * d for size in sizes))
-    return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, place.beam_power_w, band)
+    return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, beam_power_w, band)
 
 
 def absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:

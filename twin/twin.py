@@ -9,7 +9,7 @@ import numpy as np
 
 from operators.operator import Look, Operator, Picture, Stream, Task
 from twin import telling, trust
-from twin.ahead import ahead
+from twin.ahead import ahead, frames
 from twin.alarms.alarms import Alarms
 from twin.alarms.defects import Defects
 from twin.alarms.kinds import FAULT, REFUSED
@@ -17,7 +17,7 @@ from twin.alarms.steady import steady_pool
 from twin.budget import Budget
 from twin.forecast import Alert, Field, Forecast, MeltPool, Outcome
 from twin.observation import Build, Frame, Path, Window
-from twin.place import Place, outside, placed, power_and_speed, process_of, setting
+from twin.place import Place, departs, outside, placed, power_and_speed, process_of, setting
 from twin.process import Process
 from twin.promoted import Promoted
 from twin.regime import keyhole_number, regime
@@ -44,6 +44,15 @@ class Retraced:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """What is forecast beyond the newest window: the path to each lead, s. `ends`: why there are no more."""
+
+    leads_s: list[float]
+    paths: list[Path]
+    ends: str
+
+
+@dataclass(frozen=True)
 class Work:
     """The windows of one stream in one step, and who looks at them."""
 
@@ -51,6 +60,7 @@ class Work:
     process: Process
     operator: Operator
     task: Task
+    ahead: Ahead
 
 
 class Twin:
@@ -121,7 +131,8 @@ class Twin:
                 ]
                 forecasts += [replace(each, evidence=SLOW) for each in told]
                 continue
-            works.append(Work(kept, process, operator, self._task(places, process)))
+            planned = self._ahead(places[-1], process)
+            works.append(Work(kept, process, operator, self._task(places, process, planned.paths), planned))
         for work, looks in self._looks(works):
             forecasts += self._following.compare(
                 work.places, work.process, work.operator, self._tell(work, looks, now_s)
@@ -151,8 +162,8 @@ class Twin:
             return np.column_stack([own._rows(name, process, path), path.beam_power_w])
 
         observed = [told(place.window.path) for place in places]
-        leads = dict(zip(own._leads, (told(path) for path in own._ahead(newest)), strict=True))
-        stream = own._task([newest], process).stream
+        leads = dict(zip(own._leads, (told(path) for path in own._ahead(newest, process).paths), strict=False))
+        stream = own._task([newest], process, []).stream
         return Retraced(newest, process, own._serving[name], stream, observed, leads, absorbs)
 
     @property
@@ -251,7 +262,7 @@ class Twin:
         own = self._own(place.window)
         return outside(own, process, place.beam_power_w, place.scan_speed_m_per_s) or place.window.told
 
-    def _task(self, places: list[Place], process: Process) -> Task:
+    def _task(self, places: list[Place], process: Process, planned: list[Path]) -> Task:
         newest = places[-1]
         name = self._name(newest.window)
         peclet = process.peclet(newest.build.nominal_scan_speed_m_per_s)
@@ -259,7 +270,6 @@ class Twin:
         surface, shape = process.surface(), process.beam_shape
         stream = Stream(name, process.groups(), peclet, surface, shape, process.scales(), kin)
         observed = self._observed(name, process, places)
-        planned = [] if newest.window.skipped else self._ahead(newest)
         planned_rows = [self._rows(name, process, path) for path in planned]
         begin_s = self._start_s[name]
         pictures = [_picture(process, frame, begin_s) for frame in newest.window.frames if _readable(frame)]
@@ -277,9 +287,18 @@ class Twin:
                 passed = None
         return stretches
 
-    def _ahead(self, place: Place) -> list[Path]:
-        """The path to each lead."""
-        return ahead(place.window, [lead * place.build.frame_s for lead in self._leads])
+    def _ahead(self, place: Place, process: Process) -> Ahead:
+        """Up to each lead, as long as the plan stays inside the envelope of whoever looks; the fallback has none."""
+        window, frame_s = place.window, place.build.frame_s
+        leads_s = [] if window.skipped else [lead * frame_s for lead in self._leads]
+        paths = ahead(window, leads_s) if leads_s else []
+        if not paths or self._serving[self._name(window)] is self._fallback:
+            return Ahead(leads_s, paths, "")
+        number, what = departs(self._own(window), process, frames(paths[-1], frame_s))
+        told = sum(lead <= number for lead in self._leads) if what else len(paths)
+        when = f"{number} frames ahead" if number else "now"
+        ends = f"planned from {when} on: {what}; no forecast of that" if what else ""
+        return Ahead(leads_s[:told], paths[:told], ends)
 
     def _rows(self, name: str, process: Process, path: Path) -> np.ndarray:
         """A path in the operators' units: rows (t, x, y, q, depth). The rule for absorptivity and depth takes the power
@@ -301,12 +320,11 @@ class Twin:
         d, solidus = process.beam_diameter_m, process.groups().solidus
         for number, place in enumerate(places):
             window, outcome = place.window, self._judge(place, process)
-            mine = [(0.0, looks[number])]
+            mine, powers_w, ends = [(0.0, looks[number])], [place.beam_power_w], ""
             if place is places[-1]:
-                mine += [
-                    (lead * place.build.frame_s, look)
-                    for lead, look in zip(self._leads, looks[len(places) :], strict=True)
-                ]
+                mine += zip(work.ahead.leads_s, looks[len(looks) - len(work.ahead.paths) :], strict=True)
+                powers_w += [float(path.beam_power_w[-1]) for path in work.ahead.paths]
+                ends = work.ahead.ends
             if outcome.kind == "ok":
                 outcome = trust.residual(looks[number].defect) or outcome
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
@@ -315,7 +333,7 @@ class Twin:
             judged_for = setting(place, process, self._own(window))
             told = trust.judged(operator.card, judged_for, [look for _, look in mine], sizes, outcome, departed)
             outcome = told.outcome
-            leads = zip(mine, sizes, told.bands, strict=True)
+            leads = zip(*zip(*mine, strict=True), powers_w, sizes, told.bands, strict=True)
             silent = outcome.kind in ("stale", "non_finite") or (
                 outcome.kind == "outside_envelope" and operator is not self._fallback
             )
@@ -341,8 +359,8 @@ class Twin:
                     absorbed=telling.absorbed(place, process, looks[number]),
                     credibility=told.credibility,
                     strangest=told.strangest,
-                    evidence=told.evidence,
-                    leads=() if silent else tuple(telling.lead(place, d, s, look, *rest) for (s, look), *rest in leads),
+                    evidence="; ".join(filter(None, (told.evidence, "" if silent else ends))),
+                    leads=() if silent else tuple(telling.lead(place, d, *each) for each in leads),
                     fields=() if silent else self._snapshots(place, process, operator, mine, now_s),
                 )
             )

@@ -76,6 +76,45 @@ def test_leads_follow_the_plan() -> None:
     assert areas[3] < areas[1], "the plan turns the laser off"
 
 
+def planned(*legs: tuple[float, float], frames: int = 4) -> Window:
+    """The first window, and a plan along +x of (W, m/s) legs of so many frames each."""
+    ends = FRAME_S * (1 + frames * np.arange(len(legs) + 1))
+    x = SPEED * FRAME_S + np.concatenate([[0.0], np.cumsum([speed * frames * FRAME_S for _, speed in legs])])
+    power = np.array([power for power, _ in legs] + [0.0])
+    return window(0, plan=Path(ends, x, 0 * x, 0 * x, power))
+
+
+def test_each_lead_tells_the_power_that_is_planned_at_its_end() -> None:
+    leads = advanced(twin(horizon_frames=8), [planned((150.0, SPEED), (230.0, SPEED), frames=3)])[0].leads
+    assert [round(lead.lead_s / FRAME_S) for lead in leads] == [0, 2, 4, 8]
+    assert [lead.beam_power_w for lead in leads] == [195.0, 150.0, 230.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("leg", "says"),
+    [
+        ((5000.0, SPEED), "planned from 4 frames ahead on: beam power 5,000 W, trained up to "),
+        ((195.0, 8.0), "planned from 4 frames ahead on: scan speed 8 m/s, trained up to "),
+    ],
+)
+def test_leads_end_where_the_plan_leaves_the_envelope(leg: tuple[float, float], says: str) -> None:
+    """Nobody learned what follows; that the mean of the way there is inside makes it no better."""
+    (found,) = advanced(twin(horizon_frames=8), [planned((195.0, SPEED), leg)])
+    assert (found.outcome.kind, [round(lead.lead_s / FRAME_S) for lead in found.leads]) == ("ok", [0, 2, 4])
+    assert found.evidence.startswith(says)
+    assert [field.lead_s for field in found.fields] == [0.0, pytest.approx(4 * FRAME_S)]
+    (now,) = advanced(twin(horizon_frames=8), [planned(leg, leg)])
+    assert ([lead.lead_s for lead in now.leads], now.outcome.kind) == ([0.0], "ok")
+    assert now.evidence.startswith("planned from now on: ")
+    assert len(advanced(twin(operator=FakeOperator()), [planned(leg, leg)])[0].leads) == 4, "one without an envelope"
+
+
+def test_the_fallback_follows_every_plan() -> None:
+    outside = build(nominal_beam_power_w=5000.0)
+    (found,) = advanced(twin(horizon_frames=8), [planned((5000.0, SPEED), (195.0, SPEED))], outside)
+    assert (found.operator, len(found.leads), found.evidence) == ("reference", 4, "")
+
+
 def test_one_at_a_time_is_all_at_once() -> None:
     windows = [window(n, power_w=150.0 + 10 * n) for n in range(5)]
     one, many = twin(), twin()
