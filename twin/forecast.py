@@ -42,6 +42,19 @@ class MeltPool:
     depth_m: float
 
 
+CUT = 0.95  # share of the window's reach beyond which a pool counts as cut by it
+
+
+def cut(pool: MeltPool, reach: MeltPool) -> Outcome | None:
+    """The first size of a melt pool that a window cuts, by what it is beyond CUT of the window's `reach`: it is at
+    least so large, and nobody can tell by how much more. None where the window holds it."""
+    for name in ("length", "width", "depth"):
+        beyond_m = getattr(pool, f"{name}_m") - CUT * getattr(reach, f"{name}_m")
+        if beyond_m > 0:
+            return Outcome("outside_envelope", f"melt-pool {name}", beyond_m, "m")
+    return None
+
+
 @dataclass(frozen=True)
 class Band:
     """Sizes between which the melt pool lies, at all leads of a forecast together, with probability `coverage`, in

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from operators.reference.beam import BeamShape
-from twin.forecast import Band, MeltPool, Outcome, Regime
+from twin.forecast import CUT as CUT
+from twin.forecast import Band, MeltPool, Outcome, Regime, cut
 from twin.material import Material
 from twin.material import material as material_of
 from twin.process import Process, Source
 from twin.regime import balling, keyhole_number, lack_of_fusion, regime, remelted_m
 
 SLOWEST_PECLET = 0.5  # below it the heat outruns the boxes and a frame takes minutes
-CUT = 0.95  # share of the window's reach beyond which a pool counts as cut by it
 TRACK_DIAMETERS = 40.0  # long enough to be steady
 COOLING_K = 100.0  # below the solidus: the range of NIST's cooling rates, 1290 to 1190 C in IN625
 NO_POOL = MeltPool(0.0, 0.0, 0.0)
@@ -189,11 +189,5 @@ def _measured(
     length, width, depth = grid.sizes(theta, process.groups().solidus) if read is None else read
     d = process.length_m
     pool = MeltPool(length * d, width * d, depth * d)
-    for which, size, reach in (
-        ("melt-pool length", length, grid.behind),
-        ("melt-pool width", width, 2 * grid.aside),
-        ("melt-pool depth", depth, grid.deep),
-    ):
-        if size > CUT * reach:
-            return pool, Outcome("outside_envelope", which, (size - CUT * reach) * d, "m")
-    return pool, Outcome()
+    reach = MeltPool(grid.behind * d, 2 * grid.aside * d, grid.deep * d)
+    return pool, cut(pool, reach) or Outcome()

@@ -3,7 +3,8 @@
 import numpy as np
 
 from operators.operator import Look, Operator
-from twin.forecast import Absorbed, Band, Field, Forecast, Lead, MeltPool, Outcome
+from operators.window import WindowGrid
+from twin.forecast import CUT, Absorbed, Band, Field, Forecast, Lead, MeltPool, Outcome, cut
 from twin.place import Place
 from twin.process import Process
 
@@ -14,6 +15,18 @@ def lead(
     """The melt pool at one lead; sizes (3,) in beam diameters."""
     pool = MeltPool(*(float(size) * d for size in sizes))
     return Lead(lead_s, place.window.end_s + lead_s, pool, look.x * d, look.y * d, beam_power_w, band)
+
+
+def held(grid: WindowGrid, sizes: np.ndarray, d: float) -> tuple[int, Outcome | None, str]:
+    """At how many leads, from the first, the window holds the melt pool of sizes (lead, 3) in beam diameters; which
+    size it cuts at the next, and that as a person says it."""
+    reach = MeltPool(grid.behind * d, 2 * grid.aside * d, grid.deep * d)
+    for number, each in enumerate(sizes):
+        found = cut(MeltPool(*(float(size) * d for size in each)), reach)
+        if found is not None:
+            most_m = CUT * getattr(reach, found.which.rpartition(" ")[2] + "_m")
+            return number, found, f"{found.which} at least {most_m + found.by:.3g} m, the window holds {most_m:.3g} m"
+    return len(sizes), None, ""
 
 
 def absorbed(place: Place, process: Process, look: Look) -> Absorbed | None:

@@ -329,13 +329,20 @@ class Twin:
                 outcome = trust.residual(looks[number].defect) or outcome
             outcome = next((bad for _, look in mine if (bad := trust.finite(look.theta))), outcome)
             sizes = np.array([operator.grid.sizes(look.theta, solidus) for _, look in mine])
+            held, cut, why = telling.held(operator.grid, sizes, d)
+            if outcome.kind != "ok" or cut is None:
+                cut = None
+            elif held:  # it does now: leads end before it does no more
+                ends = f"{why}, {mine[held][0]:.3g} s ahead; no forecast of that"
+                mine, powers_w, sizes, cut = mine[:held], powers_w[:held], sizes[:held], None
+            outcome = cut or outcome
             departed = self._followed_of(window).take(window.path, window.plan, d)
             judged_for = setting(place, process, self._own(window))
             told = trust.judged(operator.card, judged_for, [look for _, look in mine], sizes, outcome, departed)
-            outcome = told.outcome
+            outcome, evidence = told.outcome, why if cut else told.evidence
             leads = zip(*zip(*mine, strict=True), powers_w, sizes, told.bands, strict=True)
             silent = outcome.kind in ("stale", "non_finite") or (
-                outcome.kind == "outside_envelope" and operator is not self._fallback
+                outcome.kind == "outside_envelope" and operator is not self._fallback and not cut
             )
             number_ke = keyhole_number(process, place.beam_power_w, place.scan_speed_m_per_s)
             number_b = process.source(place.beam_power_w, place.scan_speed_m_per_s).boiling_number
@@ -359,7 +366,7 @@ class Twin:
                     absorbed=telling.absorbed(place, process, looks[number]),
                     credibility=told.credibility,
                     strangest=told.strangest,
-                    evidence="; ".join(filter(None, (told.evidence, "" if silent else ends))),
+                    evidence="; ".join(filter(None, (evidence, "" if silent else ends))),
                     leads=() if silent else tuple(telling.lead(place, d, *each) for each in leads),
                     fields=() if silent else self._snapshots(place, process, operator, mine, now_s),
                 )

@@ -315,6 +315,38 @@ def test_a_ledger_that_does_not_close_is_told_and_not_withheld(defect: float | N
     assert residual == (["0.002 % of the absorbed heat is too much"] if kind == "residual" else [])
 
 
+class Long(FakeOperator):
+    """A pool half a diameter wide whose tail grows by so many diameters on each of travel."""
+
+    def __init__(self, begin: float, by: float) -> None:
+        super().__init__("long", ENVELOPE)
+        self.begin, self.by = begin, by
+
+    def _look(self, now: tuple[float, float], rows: np.ndarray) -> Look:
+        x, y, z = self.grid.points
+        tail = self.begin + self.by * float(rows[-1, 1])
+        return Look(2.0 * ((-x < tail) & (x < 0.3) & (abs(y) < 0.25) & (z < 0.25)), float(rows[-1, 1]), 0.0, 0.0)
+
+
+def test_a_melt_pool_that_the_window_cuts_is_outside_by_its_length_and_keeps_its_other_sizes() -> None:
+    (found,) = advanced(twin(operator=Long(17.9, 0.0)), [window(0)])
+    outcome = found.outcome
+    assert (outcome.kind, outcome.which, outcome.unit) == ("outside_envelope", "melt-pool length", "m")
+    assert 0 < outcome.by < 1e-4
+    assert found.evidence == "melt-pool length at least 0.00176 m, the window holds 0.00171 m"
+    assert [lead.band for lead in found.leads] == [None] * 4
+    assert all(lead.melt_pool.depth_m > 0 < lead.melt_pool.width_m for lead in found.leads)
+    (held,) = advanced(twin(operator=Long(15.0, 0.0)), [window(0)])
+    assert (held.outcome.kind, held.evidence) == ("ok", "")
+
+
+def test_leads_end_before_the_window_cuts_the_melt_pool() -> None:
+    (found,) = advanced(twin(operator=Long(14.0, 0.8), horizon_frames=8), [window(0)])
+    assert (found.outcome.kind, [round(lead.lead_s / FRAME_S) for lead in found.leads]) == ("ok", [0, 2, 4])
+    assert found.evidence.startswith("melt-pool length at least 0.00")
+    assert found.evidence.endswith(" m, the window holds 0.00171 m, 0.0005 s ahead; no forecast of that")
+
+
 def test_what_is_inferred_is_told_over_what_the_rule_says_while_the_beam_is_on() -> None:
     mine = twin(operator=Keeping(0.0, absorbs=1.25, pictures=10))
     on, off = advanced(mine, [window(0), window(1, power_w=0.0)])
