@@ -81,7 +81,7 @@ class Attributions:
             "machine": machine, "build": build, "layer": layer, "frame": frame, "of": of, "lead_s": lead * frame_s,
             "operator": operator.card["name"],
         }  # fmt: skip
-        why = faithful.withheld(operator.card, "parameter", of)
+        why = self._silent(told.place.window, of) or faithful.withheld(operator.card, "parameter", of)
         if why:
             return common | {"shown": False, "sentence": f"Not shown: {why}.", "withheld": why}
         trace = traced(
@@ -92,6 +92,10 @@ class Attributions:
         )  # fmt: skip
         gradients = operator.gradients()
         found, shares, moments = explained(gradients, trace, of, HOT)
+        boiling = max(found.value, found.nominal) > told.process.material.boiling_k
+        if of == "temperature" and boiling:
+            why = "the temperature is above boiling, here or of the nominal track, and by how much nobody has checked"
+            return common | {"shown": False, "sentence": f"Not shown: {why}.", "withheld": why}
         if found.defect > MOST_MISSING:
             why = f"the parts miss {found.defect:.0%} of the difference, and {MOST_MISSING:.0%} is the most allowed"
             return common | {"shown": False, "sentence": f"Not shown: {why}.", "withheld": why}
@@ -130,6 +134,19 @@ class Attributions:
             return self._twin.retrace(windows, lambda _machine, _build: constant, self._absorbs(windows))
         except ValueError as error:
             raise UnansweredError(str(error)) from error
+
+    def _silent(self, window: Window, of: str) -> str:
+        """Why a number of a frame was not told, and is not explained; empty where it was."""
+        soon_s = window.end_s + 0.25 * (window.end_s - window.start_s)  # before the next frame ends
+        row = self._store.forecast_at(window.machine, window.build, soon_s)
+        if row is None or (row["layer"], row["frame"]) != (window.layer, window.index):
+            return ""
+        reason = row["evidence"] or " ".join(filter(None, (row["outcome"], row["outcome_which"])))
+        if row["withheld"]:
+            return f"the forecast of this frame was withheld, {reason}"
+        if (row["outcome"], row["outcome_which"]) == ("outside_envelope", f"melt-pool {of}"):
+            return reason
+        return ""
 
     def _absorbs(self, windows: list[Window]) -> float:
         """What the metal took up over what the rule says, by the stored forecast of the newest of these frames that had

@@ -1,5 +1,6 @@
 """Laws of answers: what is asked is answered from what is stored, live forecasting first; what fails is not shown."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,9 +40,9 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     return maps
 
 
-def ran(twin: Twin, clock: FakeClock) -> tuple[FakeStore, RunLoop]:
+def ran(twin: Twin, clock: FakeClock, told: list[tuple[str, bytes]] | None = None) -> tuple[FakeStore, RunLoop]:
     store = FakeStore()
-    source = FakeSource(stretch(20))
+    source = FakeSource(told or stretch(20))
     answers = Answers(store, clock, {KIND: Attributions(store, twin)})
     loop = RunLoop(source, Order(), twin.advance, store, clock, Batch(5, 0.0, backlog=None), answers=answers)
     while loop.turn() or not source.exhausted:
@@ -106,6 +107,56 @@ def test_a_stored_frame_is_explained_by_what_was_known_to_be_absorbed_then(
     shown = by_sensors.melt_pool("m1").query("frame == 12 and lead_s == 0").depth_m.iloc[0]
     assert less == pytest.approx(shown, abs=0.06 * 100e-6)
     assert more - less > 2e-6
+    engine.forget("m1/b/1")
+
+
+def powered(watts: dict[int, float]) -> list[tuple[str, bytes]]:
+    """A layer whose frames have other powers from some on."""
+    out, frame, power = [], -1, 195.0
+    for topic, payload in stretch(20):
+        row = json.loads(payload)
+        if row["kind"] == "parameters":
+            frame += 1
+            power = watts.get(frame, power)
+            row["beam_power_w"] = [power] * len(row["beam_power_w"])
+        out.append((topic, json.dumps(row).encode()))
+    return out
+
+
+@pytest.mark.parametrize("of", ["depth", "temperature"])
+def test_a_forecast_that_was_withheld_is_not_explained(engine: Engine, passed: dict[str, Any], of: str) -> None:
+    store, _ = ran(Twin(engine), FakeClock(100.0), powered({12: 5000.0, 13: 195.0}))
+    answer = Attributions(store, Twin(engine))({**FRAME_OF, "of": of})
+    assert not answer["shown"]
+    assert answer["sentence"].startswith(
+        "Not shown: the forecast of this frame was withheld, beam power 5,000 W, trained"
+    )
+    assert "attribution" not in answer
+    assert Attributions(store, Twin(engine))({**FRAME_OF, "frame": 11})["shown"]
+    engine.forget("m1/b/1")
+
+
+def test_a_size_that_the_window_cuts_is_not_explained(
+    engine: Engine, passed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twin.forecast.CUT", 0.1)
+    store, _ = ran(Twin(engine), FakeClock(100.0))
+    length, depth = (Attributions(store, Twin(engine))({**FRAME_OF, "of": of}) for of in ("length", "depth"))
+    assert not length["shown"]
+    assert length["withheld"].startswith("melt-pool length at least ")
+    assert depth["shown"]
+    engine.forget("m1/b/1")
+
+
+def test_a_temperature_above_boiling_is_not_told(engine: Engine, passed: dict[str, Any]) -> None:
+    """Peak temperatures there hang on what nobody has checked; sizes do not."""
+    store, _ = ran(Twin(engine), FakeClock(100.0), powered({4: 380.0}))
+    hot, deep = (Attributions(store, Twin(engine))({**FRAME_OF, "of": of}) for of in ("temperature", "depth"))
+    assert not hot["shown"]
+    assert "above boiling" in hot["sentence"]
+    assert not any(sign.isdigit() for sign in hot["sentence"])
+    assert "attribution" not in hot
+    assert deep["shown"]
     engine.forget("m1/b/1")
 
 
