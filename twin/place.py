@@ -71,7 +71,7 @@ def departs(operator: Operator, process: Process, planned: Sequence[Path]) -> tu
     for number, path in enumerate(planned):
         power, speed = (float(f"{value:.9g}") for value in power_and_speed(path))  # a plan goes on as it was
         if (power, speed) not in known:
-            known[power, speed] = str(trust.beyond(envelope, process, power, speed) or "")
+            known[power, speed] = trust.said(envelope, process, power, speed)
         if known[power, speed]:
             return number, known[power, speed]
     return len(planned), ""

@@ -61,6 +61,7 @@ class Work:
     operator: Operator
     task: Task
     ahead: Ahead
+    judged: list[tuple[Outcome, str]]  # what is known of each window before anybody looks, and why
 
 
 class Twin:
@@ -97,6 +98,7 @@ class Twin:
         self._serving: dict[str, Operator] = {}
         self._alarms, self._defects = Alarms(), Defects(self._steady)
         self._followed: dict[str, trust.Followed] = {}
+        self._behind: dict[str, trust.Behind] = {}
         self._budget = budget
         self._given_up: dict[str, Outcome] = {}
 
@@ -126,13 +128,10 @@ class Twin:
             operator = self._serving[self._name(places[0].window)]
             kept = [place for place in places if not place.window.skipped]
             if (given_up := self._too_slow(places[-1].window, operator, now_s)) is not None:
-                told = [
-                    replace(telling.withheld(place, operator, now_s, given_up), opinion=self._opinion) for place in kept
-                ]
-                forecasts += [replace(each, evidence=SLOW) for each in told]
+                silent = [telling.withheld(place, operator, now_s, given_up) for place in kept]
+                forecasts += [replace(each, opinion=self._opinion, evidence=SLOW) for each in silent]
                 continue
-            planned = self._ahead(places[-1], process)
-            works.append(Work(kept, process, operator, self._task(places, process, planned.paths), planned))
+            works.append(self._work(places, process, operator))
         for work, looks in self._looks(works):
             forecasts += self._following.compare(
                 work.places, work.process, work.operator, self._tell(work, looks, now_s)
@@ -247,6 +246,7 @@ class Twin:
         self._serving.pop(stream, None)
         self._owner.pop(stream, None)
         self._followed.pop(stream, None)
+        self._behind.pop(stream, None)
         self._given_up.pop(stream, None)
         if self._budget:
             self._budget.forget(stream)
@@ -255,12 +255,25 @@ class Twin:
         """What a stream departed from its plans by."""
         return self._followed.setdefault(self._name(window), trust.Followed())
 
-    def _judge(self, place: Place, process: Process) -> Outcome:
-        if place.window.gap:
-            missing = place.window.end_s - place.window.start_s
-            return Outcome("stale", "parameters missing", missing, "s")
-        own = self._own(place.window)
-        return outside(own, process, place.beam_power_w, place.scan_speed_m_per_s) or place.window.told
+    def _judge(self, place: Place, process: Process) -> tuple[Outcome, str]:
+        """What is known of a window before anybody looks at it, and why."""
+        window, own, name = place.window, self._own(place.window), self._name(place.window)
+        told = place.beam_power_w, place.scan_speed_m_per_s
+        found = outside(own, process, *told)
+        evidence = "" if found is None else trust.said(own.card["envelope"], process, *told)
+        if self._serving[name] is not self._fallback:
+            behind = self._behind.setdefault(name, trust.Behind())
+            found, evidence = behind.take(found, evidence, window.path, process.beam_diameter_m)
+        if window.gap:
+            return Outcome("stale", "parameters missing", window.end_s - window.start_s, "s"), ""
+        return (window.told, "") if found is None or found.kind == "ok" else (found, evidence)
+
+    def _work(self, places: list[Place], process: Process, operator: Operator) -> Work:
+        planned = self._ahead(places[-1], process)
+        judged = [(place, self._judge(place, process)) for place in places]  # of those that are skipped there is heat
+        kept = [(place, each) for place, each in judged if not place.window.skipped]
+        task = self._task(places, process, planned.paths)
+        return Work([place for place, _ in kept], process, operator, task, planned, [each for _, each in kept])
 
     def _task(self, places: list[Place], process: Process, planned: list[Path]) -> Task:
         newest = places[-1]
@@ -319,7 +332,8 @@ class Twin:
         places, process, operator = work.places, work.process, work.operator
         d, solidus = process.beam_diameter_m, process.groups().solidus
         for number, place in enumerate(places):
-            window, outcome = place.window, self._judge(place, process)
+            window, (known, because) = place.window, work.judged[number]
+            outcome = known
             mine, powers_w, ends = [(0.0, looks[number])], [place.beam_power_w], ""
             if place is places[-1]:
                 mine += zip(work.ahead.leads_s, looks[len(looks) - len(work.ahead.paths) :], strict=True)
@@ -340,6 +354,8 @@ class Twin:
             judged_for = setting(place, process, self._own(window))
             told = trust.judged(operator.card, judged_for, [look for _, look in mine], sizes, outcome, departed)
             outcome, evidence = told.outcome, why if cut else told.evidence
+            if outcome is known and because:
+                evidence = because
             leads = zip(*zip(*mine, strict=True), powers_w, sizes, told.bands, strict=True)
             silent = outcome.kind in ("stale", "non_finite") or (
                 outcome.kind == "outside_envelope" and operator is not self._fallback and not cut

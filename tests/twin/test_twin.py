@@ -130,11 +130,32 @@ def test_one_at_a_time_is_all_at_once() -> None:
     [({"power_w": 5000.0}, "beam power", "W"), ({"speed": 0.01}, "scan speed", "m/s")],
 )
 def test_outside_the_envelope_there_is_no_forecast(fields: dict[str, float], which: str, unit: str) -> None:
-    found = advanced(twin(), [window(0), window(1, **fields), window(2)])
-    assert [f.outcome.kind for f in found] == ["ok", "outside_envelope", "ok"]
+    found = advanced(twin(), [window(0), window(1, **fields), *(window(n) for n in range(2, 20))])
+    assert [f.outcome.kind for f in found] == ["ok", *["outside_envelope"] * 16, *["ok"] * 3]
     assert (found[1].outcome.which, found[1].outcome.unit) == (which, unit)
     assert found[1].leads == () == found[1].fields
     assert math.copysign(1, found[1].outcome.by) == (1 if which == "beam power" else -1)
+
+
+def test_what_was_outside_counts_until_the_beam_has_left_its_heat_behind() -> None:
+    """Eight diameters of travel, lit or dark; standing still leaves nothing behind, and a new layer begins cold."""
+    mine = twin()
+    (out,) = advanced(mine, [window(0, power_w=5000.0)])
+    dark = [window(n, power_w=0.0, speed=0.0) for n in range(1, 30)]
+    after = advanced(mine, [*dark, *(window(n) for n in range(30, 48))])
+    assert [f.outcome for f in after[:-3]] == [out.outcome] * 44, "15 frames of half a diameter"
+    assert [f.outcome.kind for f in after[-3:]] == ["ok"] * 3
+    assert after[30].evidence.startswith(out.evidence + "; 1 beam diameters ago, ")
+    assert all(f.leads == () for f in after[:-3])
+    again = [window(48, power_w=5000.0), window(49, power_w=0.0, speed=15 * SPEED), window(50)]
+    assert [f.outcome.kind for f in advanced(mine, again)] == ["outside_envelope", "outside_envelope", "ok"]
+    begun = advanced(mine, [window(51, power_w=5000.0), window(0, layer=2)])
+    assert [f.outcome.kind for f in begun] == ["outside_envelope", "ok"]
+
+
+def test_the_heat_of_a_skipped_window_outside_counts_too() -> None:
+    found = advanced(twin(), [window(0), window(1, power_w=5000.0, skipped=True), window(2)])
+    assert [(f.frame, f.outcome.kind) for f in found] == [(0, "ok"), (2, "outside_envelope")]
 
 
 def test_evidence_is_a_sentence_and_is_raised_once() -> None:

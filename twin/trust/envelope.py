@@ -42,6 +42,12 @@ def outside(envelope: Envelope, process: Process, beam_power_w: float, scan_spee
     return None if found is None else found if isinstance(found, Outcome) else found.outcome
 
 
+def said(envelope: Envelope, process: Process, beam_power_w: float, scan_speed_m_per_s: float) -> str:
+    """The same as a person says it; empty inside."""
+    found = beyond(envelope, process, beam_power_w, scan_speed_m_per_s)
+    return found.which if isinstance(found, Outcome) else str(found or "")
+
+
 def beyond(
     envelope: Envelope, process: Process, beam_power_w: float, scan_speed_m_per_s: float
 ) -> Beyond | Outcome | None:

@@ -98,8 +98,8 @@ def _evidence(setting: Setting, outcome: Outcome) -> str:
     """Why something is outside, as a person says it."""
     if outcome.kind != "outside_envelope" or setting.envelope is None:
         return ""
-    found = envelope.beyond(setting.envelope, setting.process, setting.beam_power_w, setting.scan_speed_m_per_s)
-    return str(found) if isinstance(found, envelope.Beyond) else outcome.which
+    told = envelope.said(setting.envelope, setting.process, setting.beam_power_w, setting.scan_speed_m_per_s)
+    return told or outcome.which
 
 
 def _fired(known: Calibrated, name: str, score: float, encoded: np.ndarray, process: Process) -> tuple[Outcome, str]:
