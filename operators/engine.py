@@ -4,7 +4,6 @@ Knows nothing of MQTT, SQL or screens. Keeps the past path of each stream, evalu
 batch, and copies back only the fields asked for.
 """
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,6 @@ class Engine:
         )
         self._past: dict[str, np.ndarray] = {}
         self._heading: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     @property
     def token_width(self) -> int:
@@ -60,23 +58,29 @@ class Engine:
         return Gradients(self._model, self.grid, self._device)
 
     def step(self, tasks: list[Task]) -> list[list[Look]]:
-        """See `Operator.step`."""
+        """See `Operator.step`. ValueError for a path that is none, and then no stream has gone on."""
+        for rows in (rows for task in tasks for rows in (*task.observed, *task.ahead)):
+            _check(rows)
         views: list[tuple[np.ndarray, float, Task]] = []
         shape: list[int] = []
+        went_on: dict[str, tuple[np.ndarray, float]] = {}
         for task in tasks:
             name = task.stream.name
-            past, heading = self._past.get(name, np.zeros((0, 5))), self._heading.get(name, 0.0)
+            known = self._past.get(name, np.zeros((0, 5))), self._heading.get(name, 0.0)
+            past, heading = went_on.get(name, known)
             before = len(views)
             for rows in task.observed:
                 past = joined(past, rows)
                 heading = heading_after(heading, rows)
                 views.append((past, heading, task))
             views += [(joined(past, rows), heading_after(heading, rows), task) for rows in task.ahead]
-            self._past[name], self._heading[name] = past, heading
+            went_on[name] = past, heading
             shape.append(len(views) - before)
         looks: list[Look] = []
         for begin in range(0, len(views), BATCH):
             looks += self._evaluate(views[begin : begin + BATCH])
+        for name, (past, heading) in went_on.items():
+            self._past[name], self._heading[name] = past, heading
         out, begin = [], 0
         for count in shape:
             out.append(looks[begin : begin + count])
@@ -97,7 +101,8 @@ class Engine:
         with torch.inference_mode():
             read = forcing(now, before, told, self._x, self._y, self._z)
             field, tokens = self._model.looked(read, told)
-            theta, means = torch.sinh(field).cpu().numpy(), tokens.mean(1).cpu().numpy()
+            theta, means = torch.sinh(field).clamp_(min=0).cpu().numpy(), tokens.mean(1).cpu().numpy()
+        theta[[not (past[:, 3] > 0).any() for past, *_ in views]] = 0.0  # what nobody heated is cold
         lately = [recent(past, task.stream.peclet, heading) for past, heading, task in views]
         before_that = [earlier(pair[0], task.stream.peclet) for pair, (_, _, task) in zip(pairs, views, strict=True)]
         codes = np.concatenate([told[:, :-1].cpu().numpy(), np.stack(lately), np.stack(before_that), means], axis=1)
@@ -105,3 +110,13 @@ class Engine:
             Look(field, float(past[-1, 1]), float(past[-1, 2]), heading, encoded=code)
             for field, code, (past, heading, _) in zip(theta, codes, views, strict=True)
         ]
+
+
+def _check(rows: np.ndarray) -> None:
+    """Whether these are rows (t, x, y, q, depth)."""
+    if rows.ndim != 2 or rows.shape[1] != 5 or not len(rows):
+        raise ValueError(f"path wants rows (t, x, y, q, depth), got {rows.shape}")
+    if not np.isfinite(rows).all() or (np.diff(rows[:, 0]) < 0).any():
+        raise ValueError("path must be finite and its times must not go back")
+    if (rows[:, 3:] < 0).any():
+        raise ValueError("path must have source strengths and depths of at least 0")

@@ -79,3 +79,32 @@ def test_while_the_laser_is_off_an_operator_is_told_the_depth_of_the_last_lit_so
         fields.append(np.stack([look.theta for look in engine.step([Task(stream, rows, [])])[0]]))
     np.testing.assert_allclose(fields[1], fields[0], rtol=0, atol=1e-5)
     np.testing.assert_allclose(fields[2], fields[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value"),
+    [(1, 3, np.nan), (1, 1, np.inf), (2, 0, -1.0), (1, 3, -5.0), (1, 4, -0.1)],
+    ids=["NaN", "infinite", "times back", "negative strength", "negative depth"],
+)
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_path_that_is_none_is_refused_and_no_stream_goes_on(row: int, column: int, value: float, ahead: bool) -> None:
+    model, told = card.load(card.names()[0])
+    engine = Engine(model, told)
+    good, bad = (Stream(name, Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0) for name in ("good", "bad"))
+    first = walked([(0.5, 0.0, 10.0)] * 4)
+    engine.step([Task(good, first[:2], []), Task(bad, first[:2], [])])
+    before = {name: rows.copy() for name, rows in engine._past.items()}
+    wrong = np.vstack([first[2], first[3][1:]])
+    wrong[row, column] = value
+    with pytest.raises(ValueError, match="path"):
+        engine.step([Task(good, first[2:3], []), Task(bad, [], [wrong]) if ahead else Task(bad, [wrong], [])])
+    assert {name: rows.tolist() for name, rows in engine._past.items()} == {n: r.tolist() for n, r in before.items()}
+
+
+def test_no_metal_is_colder_than_the_build_and_what_nobody_heated_is_as_cold() -> None:
+    model, told = card.load(card.names()[0])
+    engine, stream = Engine(model, told), Stream("one", Groups(0.05, 0.3, 0.3, 1.0, 0.6, 1.0), 10.0)
+    dark, lit = [(0.5, 0.0, 0.0)] * 2, [(0.5, 0.0, 20.0)] * 3
+    looks = engine.step([Task(stream, walked([*dark, *lit, *dark * 20]), [])])[0]
+    assert [bool(look.theta.any()) for look in looks[:3]] == [False, False, True]
+    assert min(float(look.theta.min()) for look in looks) == 0.0
