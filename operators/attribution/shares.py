@@ -4,8 +4,9 @@
 
 (Sundararajan, Taly and Yan, arXiv 1703.01365). The way from b to p is cut into pieces, the integral over each is by
 Gauss-Legendre. Over a piece, too, shares add up to the difference of Y between its ends: pieces that miss it, as where
-a vector's heat meets the next, are halved. What does not add up in the end is `defect`: of the difference, or of a
-hundredth of Y where that is more.
+a vector's heat meets the next, are halved. Where Y bends a piece misses a quarter of it after that; where Y jumps it
+misses as much as before, and is left at SHORTEST, or sooner where all is LOST. What does not add up in the end is
+`defect`: of the difference, or of a hundredth of Y where that is more.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ PIECES = 4  # of the way, to begin with
 POINTS = 2  # of a piece
 SHORTEST = 2.0**-6  # of the way: what is missed there is a jump, as of a pool that closes
 GOOD = 0.03  # of the difference, that pieces may miss together
+LOST = 0.25  # of the difference: parts that would miss more than that at the end are not worth any more work
 MOST = 64_000  # moments at all points together: some seconds on two cores
 
 
@@ -45,12 +47,21 @@ class Shares:
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """Of the way: what its moments bring (m, 4), and what that misses."""
+    """Of the way: what its moments bring (m, 4), and by how much that is more than the difference of its ends."""
 
     begin: float
     end: float
     parts: np.ndarray
-    missed: float
+    over: float
+
+    @property
+    def missed(self) -> float:
+        return abs(self.over)
+
+    @property
+    def lasting(self) -> float:
+        """What halves down to SHORTEST would be over by, if Y bends here."""
+        return self.over * (SHORTEST / (self.end - self.begin)) ** 2
 
 
 class _Way:
@@ -78,7 +89,7 @@ class _Way:
             mine = slopes[n * POINTS : (n + 1) * POINTS]
             parts = 0.5 * (end - begin) * np.tensordot(weights, mine, 1) * self._step
             low, high = self.values([begin, end])
-            out.append(_Piece(begin, end, parts, float(abs(parts.sum() - (high - low)))))
+            out.append(_Piece(begin, end, parts, float(parts.sum() - (high - low))))
         return out
 
     def _at(self, places: list[float]) -> list[Moments]:
@@ -94,9 +105,10 @@ def between(gradients: Gradients, path: Moments, baseline: np.ndarray, scalar: S
     edges = np.linspace(0.0, 1.0, PIECES + 1).tolist()
     start, *_, end = way.values(edges)
     pieces = way.pieces(list(pairwise(edges)))
-    may_miss = GOOD * max(abs(end - start), 0.01 * abs(end), 1e-9)
-    while rough := _rough(pieces, may_miss):
-        if (way.points + 2 * POINTS * len(rough)) * len(path) > MOST:
+    all_of_it = max(abs(end - start), 0.01 * abs(end), 1e-9)
+    while rough := _rough(pieces, GOOD * all_of_it):
+        lost = abs(sum(each.lasting for each in pieces)) > LOST * all_of_it
+        if lost or (way.points + 2 * POINTS * len(rough)) * len(path) > MOST:
             break
         halves = [half for each in rough for half in _halves(each)]
         pieces = [each for each in pieces if each not in rough] + way.pieces(halves)

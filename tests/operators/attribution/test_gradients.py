@@ -151,6 +151,17 @@ def test_a_jump_on_the_way_is_told_and_not_looked_at_for_ever(gradients: Gradien
     assert found.points < 100
 
 
+def test_what_is_lost_anyway_is_given_up(gradients: Gradients) -> None:
+    """A jump of seventy times the difference: halving shows in two steps that it is none that halves could follow."""
+    moments = told(path(0.0))
+    baseline = moments.values.copy()
+    baseline[:, 0] *= 0.5
+    found = between(_Bent(gradients, at=0.3, bend=100.0, jump=-70.0), moments, baseline, Scalar("depth"))
+    assert found.difference == pytest.approx(1.0)
+    assert found.defect > 1
+    assert found.points <= 12
+
+
 class _Bent(Gradients):
     """Y = s + bend max(s - at, 0), and a jump at `at`, where s is how far the first moment's strength has come."""
 
