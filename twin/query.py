@@ -34,7 +34,7 @@ class Answer:
     remelted_m: float = 0.0  # depth below the powder layer; the depth on a bare plate
     above_melt_s: float = math.nan  # how long the middle of the track stays above the solidus
     cooling_k_per_s: float = math.nan  # from the solidus to 100 K below it; NaN where it was not computed
-    band: Band | None = None  # None: nothing is claimed about the error
+    band: Band | None = None  # None: nothing is claimed about the error; of steady tracks it holds less (docs/trust.md)
     credibility: float | None = None  # a p-value (`twin.trust`); None where nothing was calibrated
 
     @property
@@ -121,6 +121,13 @@ def _by_operator(process: Process, beam_power_w: float, scan_speed_m_per_s: floa
     engine = Engine(model, told, device)
     outcome = trust.outside(told["envelope"], process, beam_power_w, scan_speed_m_per_s)
     if outcome is not None:
+        slowest = _slowest_m_per_s(process)
+        if scan_speed_m_per_s < slowest:
+            said = trust.said(told["envelope"], process, beam_power_w, scan_speed_m_per_s)
+            raise ValueError(
+                f"{told['name']} has not learned this ({said}), and the reference, which answers outside, wants a scan "
+                f"speed of at least {slowest:.3g} m/s, got {scan_speed_m_per_s}"
+            )
         answer = _by_reference(process, beam_power_w, scan_speed_m_per_s)
         return Answer(**{**vars(answer), "outcome": outcome})
     source, peclet = process.source(beam_power_w, scan_speed_m_per_s), process.peclet(scan_speed_m_per_s)
@@ -157,8 +164,8 @@ def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: flo
     from operators.reference import track
 
     source, peclet = process.source(beam_power_w, scan_speed_m_per_s), process.peclet(scan_speed_m_per_s)
-    if peclet < SLOWEST_PECLET:
-        slowest = SLOWEST_PECLET * process.diffusivity_m2_per_s / process.beam_diameter_m
+    slowest = _slowest_m_per_s(process)
+    if scan_speed_m_per_s < slowest:
         raise ValueError(f"scan speed must be at least {slowest:.3g} m/s for the reference, got {scan_speed_m_per_s}")
     steady = track.steady(
         process.groups(),
@@ -174,6 +181,10 @@ def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: flo
         outcome = Outcome("residual", "melt-pool size still changing", steady.change)
     cooling_k_per_s = steady.cooling * process.temperature_k_rise / process.time_s
     return _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, outcome, "reference", cooling_k_per_s)
+
+
+def _slowest_m_per_s(process: Process) -> float:
+    return SLOWEST_PECLET * process.diffusivity_m2_per_s / process.beam_diameter_m
 
 
 def _measured(

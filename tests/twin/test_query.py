@@ -73,6 +73,15 @@ def test_a_melt_pool_that_the_window_cuts_is_outside(by: str) -> None:
     assert outcome.by > 0
 
 
+def test_outside_and_too_slow_for_the_reference_is_said_of_both() -> None:
+    with pytest.raises(
+        ValueError, match=r"asno-melt-pool has not learned this \(scan speed .* trained down to .*\), and the ref"
+    ):
+        ask("operator", scan_speed_m_per_s=0.001)
+    with pytest.raises(ValueError, match="for the reference"):
+        ask("reference", scan_speed_m_per_s=0.001)
+
+
 def test_a_field_that_is_not_finite_has_no_size() -> None:
     pool, outcome = _measured(Process(IN625, 1e-4), np.full((2, 2, 2), np.nan))
     assert outcome.kind == "non_finite"
