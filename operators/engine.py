@@ -102,7 +102,7 @@ class Engine:
             read = forcing(now, before, told, self._x, self._y, self._z)
             field, tokens = self._model.looked(read, told)
             theta, means = torch.sinh(field).clamp_(min=0).cpu().numpy(), tokens.mean(1).cpu().numpy()
-        theta[[not (past[:, 3] > 0).any() for past, *_ in views]] = 0.0  # what nobody heated is cold
+        theta[[not len(at) for at, _ in pairs]] = 0.0  # what nobody heated is cold
         lately = [recent(past, task.stream.peclet, heading) for past, heading, task in views]
         before_that = [earlier(pair[0], task.stream.peclet) for pair, (_, _, task) in zip(pairs, views, strict=True)]
         codes = np.concatenate([told[:, :-1].cpu().numpy(), np.stack(lately), np.stack(before_that), means], axis=1)

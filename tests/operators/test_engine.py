@@ -108,3 +108,6 @@ def test_no_metal_is_colder_than_the_build_and_what_nobody_heated_is_as_cold() -
     looks = engine.step([Task(stream, walked([*dark, *lit, *dark * 20]), [])])[0]
     assert [bool(look.theta.any()) for look in looks[:3]] == [False, False, True]
     assert min(float(look.theta.min()) for look in looks) == 0.0
+    engine.forget("one")
+    ((begun,),) = engine.step([Task(stream, [np.array([[0.0, 0, 0, 20.0, 0.9], [0.0, 0, 0, 20.0, 0.9]])], [])])
+    assert not begun.theta.any(), "lit, and for no time yet"
