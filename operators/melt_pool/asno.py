@@ -120,8 +120,9 @@ class Local(nn.Module):
         self, sections: Float[Tensor, "b channel x node"], tokens: Float[Tensor, "b x width"]
     ) -> Float[Tensor, "b x node"]:
         by, shift = self.told(tokens)[:, :, None].chunk(2, -1)
-        some = TOGETHER if sections.device.type == "cpu" else max(1, len(sections))
-        parts = zip(*(each.split(some) for each in (sections, by, shift)), strict=True)
+        if sections.device.type != "cpu" or torch.compiler.is_exporting():
+            return self._of(sections, by, shift)
+        parts = zip(*(each.split(TOGETHER) for each in (sections, by, shift)), strict=True)
         return torch.cat([self._of(*part) for part in parts])
 
     def _of(self, sections: Tensor, by: Tensor, shift: Tensor) -> Tensor:

@@ -172,3 +172,9 @@ def test_a_card_that_cannot_be_used_is_refused_in_words(
     with pytest.raises(card.CardError, match=match):
         card.load("small", tmp_path)
     assert card.names(tmp_path) == (["small"] if "tell sizes" not in match else [])
+
+
+def test_any_number_of_windows_exports(model: Asno) -> None:
+    several = torch.export.Dim("several", min=2, max=64)
+    told = torch.export.export(model, batch(2), dynamic_shapes=({0: several}, {0: several}))
+    torch.testing.assert_close(told.module()(*batch(7)), model(*batch(7)))
