@@ -202,8 +202,8 @@ def read_slow(
         gaps=store.gaps(machine, limit=MISSED),
         rejects=store.rejects(limit=MISSED),
         skipped=store.skipped(machine, limit=MISSED),
-        counts=store.counts(),
-        outcomes=store.outcomes(),
+        counts=store.counts(machine),
+        outcomes=store.outcomes(machine),
         card=store.card(str(latest["operator"])) if latest else None,
     )
 

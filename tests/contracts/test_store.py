@@ -144,6 +144,21 @@ def test_writing_twice_is_writing_once(store: Store) -> None:
     assert store.counts()["conflicts"] == 0
 
 
+def test_a_machines_counts_are_its_own_and_what_is_nobodys_is_counted_whole(store: Store) -> None:
+    store.write(case.whole_step())
+    store.write(case.whole_step())
+    alone = store.counts()
+    assert store.counts("m1") == alone
+    other = [replace(heard(case.signal(n, [0.0], [1.0])), machine="m2") for n in (100, 101)]
+    store.write(Step(other, skipped=[Skipped("m2", "b1", 1, 0, 4, 1.0)]))
+    store.write(Step(other[:1]))
+    assert store.counts("m1") == alone
+    mine = store.counts("m2")
+    assert (mine["observations"], mine["duplicates"], mine["signals"], mine["skipped"]) == (2, 1, 2, 5)
+    assert (mine["forecasts"], mine["gaps"], mine["alerts"], mine["samples"]) == (0, 0, 0, 0)
+    assert (mine["rejects"], mine["cards"]) == (alone["rejects"], alone["cards"]), "no one can say of which machine"
+
+
 def test_a_redelivery_after_a_crash_changes_nothing(store: Store) -> None:
     store.write(case.whole_step(received_s=1000.0))
     once = said(store)

@@ -99,8 +99,10 @@ class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
         """Commit one step in one transaction. Raises `StoreUnavailableError` where a later try may succeed."""
         ...
 
-    def counts(self) -> dict[str, int]:
-        """Rows by table: observations, duplicates, rejects, gaps, forecasts (those of record), opinions, alerts, ..."""
+    def counts(self, machine: str | None = None) -> dict[str, int]:
+        """Rows by table: observations, duplicates, rejects, gaps, forecasts (those of record), opinions, alerts, ...
+
+        Of one machine where it is named; rejects, reingested and cards are nobody's and counted whole even then."""
         ...
 
     def machines(self) -> pd.DataFrame:

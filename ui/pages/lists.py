@@ -82,10 +82,15 @@ def _summary(records: list[tuple[State, dict[Any, Any]]]) -> dict[str, Any]:
 
 
 def counts(snapshot: Snapshot, palette: Palette) -> Props:
-    """Messages and frames in numbers that a person can add up."""
+    """Messages and frames of this machine in numbers that a person can add up."""
     del palette
+    several = len(snapshot.machines) > 1  # no one can say of which one a message is that could not be read
     known = snapshot.slow.counts | {"forecasts": sum(snapshot.slow.outcomes.values())}
-    cells = [_count(f"{known.get(key, 0):,}", name, odd and known.get(key, 0) > 0) for key, name, odd in COUNTS]
+    cells = [
+        _count(f"{known.get(key, 0):,}", f"{name}, all machines" if key == "rejects" and several else name,
+               odd and known.get(key, 0) > 0)
+        for key, name, odd in COUNTS
+    ]  # fmt: skip
     outcomes = [
         html.Span([html.B(f"{snapshot.slow.outcomes[kind]:,}"), f" {word}"], className="" if kind == "ok" else "odd")
         for kind, word in OUTCOMES.items()
