@@ -811,6 +811,14 @@ def test_births_skipped_frames_and_cured_rejects_are_kept_once(store: Store) -> 
     assert store.counts()["reingested"] == 1
 
 
+def test_when_each_frame_was_forecast_is_told_of_what_is_of_record(store: Store) -> None:
+    assert store.issued("m1", "b1", 1) == {}
+    told = [case.forecast(frame, issued_s=1000.0 + frame) for frame in (3, 4, 7)]
+    aside = [case.forecast(frame, issued_s=2000.0, opinion="flux-no") for frame in (3, 9)]
+    store.write(Step(forecasts=[*told, *aside, case.forecast(3, layer=2), case.forecast(3, machine="m2")]))
+    assert store.issued("m1", "b1", 1) == {3: 1003.0, 4: 1004.0, 7: 1007.0}
+
+
 def test_messages_of_one_life_are_found_by_their_sequence(store: Store) -> None:
     told = [replace(heard(case.parameters(n)), birth=birth) for n in range(10) for birth in (0, 1)]
     store.write(Step(told, received_s=1.0))

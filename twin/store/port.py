@@ -297,6 +297,10 @@ class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
         """The first frame of a layer of which there is no forecast and that was not skipped."""
         ...
 
+    def issued(self, machine: str, build: str, layer: int) -> dict[int, float]:
+        """When the forecast of record of each frame of a layer was issued (wall clock), by frame."""
+        ...
+
     def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
         """Frames that got no forecast because newer ones waited, newest first: noticed_s, build, layer, first_frame,
         last_frame."""

@@ -479,6 +479,11 @@ class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests)
         frames += [s.last_frame for s in self._skipped.values() if (s.machine, s.build, s.layer) == place]
         return max(frames, default=-1) + 1
 
+    def issued(self, machine: str, build: str, layer: int) -> dict[int, float]:
+        place = (machine, build, layer, "")
+        kept = self._forecasts.values()
+        return {f.frame: f.issued_s for f in kept if (f.machine, f.build, f.layer, f.opinion) == place}
+
     def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
         rows = [
             (s.noticed_s, s.build, s.layer, s.first_frame, s.last_frame)

@@ -416,6 +416,13 @@ class Reader:
             ends.append(0 if newest is None else int(newest) + 1)
         return max(ends)
 
+    def issued(self, machine: str, build: str, layer: int) -> dict[int, float]:
+        row = ForecastRow
+        of_record = (row.machine == machine, row.build == build, row.layer == layer, row.opinion == "")
+        return {
+            int(frame): float(at_s) for frame, at_s in self._rows(select(row.frame, row.issued_s).where(*of_record))
+        }
+
     def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
         row = SkippedRow
         rows = select(row.noticed_s, row.build, row.layer, row.first_frame, row.last_frame).where(
