@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from operators.reference.rule import RULE
 from tests.ui.synthetic import SyntheticStore
 from twin.forecast import Field, Outcome, OutcomeKind
+from twin.regime import DEEP_KEYHOLE
 from ui.figures import DED, LIGHT, LPBF
+from ui.pages import band
 from ui.pages.lists import missed
-from ui.snapshot import Snapshot, read_machines, read_slow
+from ui.snapshot import Fresh, Snapshot, read_machines, read_slow
 from ui.words import ago, duration, moment, seen, slow_motion, unit_of, verdict
 
 
@@ -27,6 +30,16 @@ def test_every_outcome_has_words_and_only_ok_is_normal(kind):
     assert said.word
     assert said.more
     assert (said.tone == "normal") == (kind == "ok")
+
+
+def test_the_regime_is_told_by_the_number_that_decides_it_and_ke_stands_apart() -> None:
+    assert (RULE.calm, RULE.boiling, DEEP_KEYHOLE) == (band.CALM, band.BOILING, band.DEEP)
+    latest = {"regime": "conduction", "keyhole_number": 5.02}
+    told = {fact.children[0].children[0]: fact for fact in band._facts(Snapshot(0.0, fresh=Fresh(latest=latest)))}
+    assert told["Regime"].children[1].children == "conduction (B < 1.36)"
+    assert told["Ke"].children[1].children == "5.0"
+    assert "boiling number" in told["Regime"].title
+    assert "does not decide" in told["Ke"].title
 
 
 def test_a_forecast_that_was_never_calibrated_claims_nothing_about_its_error() -> None:
