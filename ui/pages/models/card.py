@@ -37,6 +37,7 @@ SPANS = (
 )
 STATES = {
     "unasked": "Nobody has asked for this map yet. To ask needs the role operator.",
+    "unstored": "There is no database yet. ./meltwin run makes it, and works this map out.",
     "waiting": "Asked for. The run process answers between two steps; if it does not run: ./meltwin run",
     "claimed": "The run process is working it out.",
     "dropped": "Nobody answered: the run process does not run, or has no time. ./meltwin run, then press Draw.",
@@ -134,7 +135,7 @@ def drawn_map(gallery: Gallery, palette: Palette) -> Props:
     if card is None:
         return {}
     told = asked.answer if asked is not None and asked.state == "done" else None
-    state = asked.state if asked is not None else "unasked"
+    state = gallery.state_of_map
     waiting = STATES.get(state, "") + (asked.error if asked is not None and state == "failed" else "")
     points = tuple(
         Point(row.machine, row.build, row.nominal_beam_power_w, row.nominal_scan_speed_m_per_s, row.beam_diameter_m)
