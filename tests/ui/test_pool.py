@@ -75,11 +75,14 @@ def test_figure_keeps_the_camera_and_says_its_unit():
 
 
 @pytest.mark.parametrize("tail", [1.0, 3.0, 7.0])
-@pytest.mark.parametrize("across", [0.0, 0.5])
-def test_all_of_the_pool_is_seen_whatever_its_length_and_where_its_track_bends(tail: float, across: float) -> None:
+@pytest.mark.parametrize(("across", "deeper"), [(0.0, 1.0), (0.5, 1.0), (0.0, 5.0)])
+def test_all_of_the_pool_is_seen_whatever_its_sizes_and_where_its_track_bends(
+    tail: float, across: float, deeper: float
+) -> None:
     """Projected as plotly does: a perspective with 45 degrees of height, here in a frame a quarter wider than high."""
     field = ellipsoid_field(WIDTH_M)
-    field = replace(field, x_m=field.x_m * np.where(field.x_m < 0, tail, 1.0), y_m=field.y_m + across * WIDTH_M)
+    longer = field.x_m * np.where(field.x_m < 0, tail, 1.0)
+    field = replace(field, x_m=longer, y_m=field.y_m + across * WIDTH_M, z_m=field.z_m * deeper)
     scene = melt_pool_3d(field, LPBF, LIGHT).layout.scene
     low, high = np.array([axis.range for axis in (scene.xaxis, scene.yaxis, scene.zaxis)]).T
     unit = np.prod(high - low) ** (1 / 3)
@@ -93,7 +96,7 @@ def test_all_of_the_pool_is_seen_whatever_its_length_and_where_its_track_bends(t
     reach = np.tan(np.pi / 8) * (seen @ ahead)
     assert np.all(np.abs(seen @ up) < reach)
     assert np.all(np.abs(seen @ right) < 1.25 * reach)
-    assert np.ptp(seen @ right / reach) > 0.7, "and not from afar"
+    assert max(np.ptp(seen @ right / reach), np.ptp(seen @ up / reach)) > 0.7, "and not from afar"
 
 
 def test_cut_at_mid_track_half_is_left_and_its_face_shows_the_depth_and_what_is_inside():

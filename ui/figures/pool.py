@@ -85,7 +85,7 @@ def _camera(mesh: PoolMesh, room: tuple[float, float, float, float]) -> dict[str
     tail, nose = max(begin, -_step(-mesh.points_m[:, 0].min())), min(end, _step(mesh.points_m[:, 0].max()))
     ahead = 0.5 * (tail + nose - begin - end) / mean
     down = (-0.3 * deep - 0.5 * (0.5 * side - deep)) / mean
-    far = FAR * max(nose - tail, 2 * side) / mean
+    far = FAR * max(nose - tail, 2 * side, 1.3 * deep) / mean
     eye = {"x": ahead - 0.42 * far, "y": -0.62 * far, "z": down + 0.36 * far}
     return {"eye": eye, "center": {"x": ahead, "y": 0.0, "z": down}}
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 from dash import html
 
 from twin.alarms.acts import State, state_of
@@ -10,7 +11,7 @@ from ui import ids
 from ui.figures import Palette
 from ui.live import Props
 from ui.pages.acting import buttons
-from ui.snapshot import Snapshot, number
+from ui.snapshot import MISSED, Snapshot, number
 from ui.words import ADVISORY_STATES, ALERT_STATES, STATUSES, ago, alert_name, duration, seen
 
 SEVERITIES = {
@@ -113,19 +114,33 @@ def missed(snapshot: Snapshot, palette: Palette) -> Props:
         for row in slow.gaps.itertuples()
     ]
     lines += [
-        (row.noticed_s, f"{_frames(row)} of layer {row.layer} skipped: newer ones waited")
-        for row in slow.skipped.itertuples()
+        (at_s, f"{_frames(first, last)} of layer {layer} skipped: newer ones waited")
+        for at_s, layer, first, last in _runs(slow.skipped)
     ]
     for row in slow.rejects.itertuples():
         after = "" if number(row.reingested_s) is None else " (taken in since)"
         lines.append((row.received_s, f"{row.topic} not readable: {row.reason}{after}"))
-    lines.sort(reverse=True)
+    lines.sort(key=lambda line: -line[0])  # of one moment as they follow each other
     items = [html.Li([text, html.Span(f" {seen(at_s, now_s)}", className="moments")]) for at_s, text in lines]
     return {ids.MISSED: {"children": html.Ul(items) if items else [], "className": "missed"}}
 
 
-def _frames(row: Any) -> str:
-    first, last = row.first_frame, row.last_frame
+def _runs(skipped: pd.DataFrame) -> list[tuple[float, int, int, int]]:
+    """Ranges of skipped frames of a layer, those that follow each other as one: when, layer, first, last."""
+    found: list[tuple[float, int, int, int]] = []
+    order = skipped.sort_values(["build", "layer", "first_frame"]) if len(skipped) else skipped
+    build = None
+    for row in order.itertuples():
+        if found and build == row.build and found[-1][1] == row.layer and found[-1][3] + 1 == row.first_frame:
+            at_s, layer, first, _ = found.pop()
+            found.append((max(at_s, row.noticed_s), layer, first, row.last_frame))  # type: ignore[arg-type,type-var]
+        else:
+            found.append((row.noticed_s, row.layer, row.first_frame, row.last_frame))  # type: ignore[arg-type]
+        build = row.build
+    return sorted(found, key=lambda run: -run[0])[:MISSED]
+
+
+def _frames(first: int, last: int) -> str:
     return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 
