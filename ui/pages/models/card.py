@@ -13,7 +13,7 @@ from ui import ids
 from ui.figures import Palette, blank
 from ui.figures.process_map import Point, process_map
 from ui.live import Props
-from ui.models.asked import BOUNDS
+from ui.models.asked import BOUNDS, LABELS
 from ui.models.calibration import calibration
 from ui.models.cards import Card
 from ui.models.gallery import Gallery
@@ -28,7 +28,6 @@ WHAT = {
     "ASNO": "explicit step by a Transformer over the last lags, implicit correction by a nonlocal attention operator",
     "HFluxNO": "a recurrent-ViT reads a camera; the field goes on by a finite-volume scheme that conserves energy",
 }
-LABELS = {"spot_um": "Spot, µm (D4σ)", "preheat_k": "Preheat, K", "hatch_um": "Hatch, µm", "layer_um": "Layer, µm"}
 SPANS = (
     ("Beam power", "beam_power_w", 1.0, "W", "over the speeds of the map"),
     ("Scan speed", "scan_speed_m_per_s", 1.0, "m/s", "at this spot"),
