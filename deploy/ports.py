@@ -18,6 +18,13 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def answers(port: int) -> bool:
+    """Whether a server listens there by now."""
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex((HERE, port)) == 0
+
+
 def need_port(port: int, setting: str) -> None:
     """Raise, naming the setting that chose it, if the port is taken."""
     if not port_is_free(port):

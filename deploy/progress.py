@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from deploy.ports import HERE, answers
 from deploy.run import RunLoop
 from twin.clock import Clock, SystemClock
 
@@ -16,26 +17,34 @@ LINE_S = 5.0
 
 
 class Progress:
-    """Call it after every turn; it decides when to draw."""
+    """Call it after every turn; it decides when to draw. `page_port`: the address of the page is told when it answers
+    there, for whoever opens it before finds nothing."""
 
-    def __init__(self, title: str, clock: Clock | None = None) -> None:
+    def __init__(self, title: str, page_port: int | None = None, clock: Clock | None = None) -> None:
         self._title = title
+        self._page_port = page_port
         self._clock = clock or SystemClock()
         self._console = Console(stderr=True)
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
         )
         self._drawn_s = -1e9
+        self._line = ""
 
     def __call__(self, loop: RunLoop, said: dict[str, Any]) -> None:
         now_s = self._clock.now_s()
         if now_s - self._drawn_s < (REFRESH_S if self._live else LINE_S):
             return
         self._drawn_s = now_s
+        if self._page_port is not None and answers(self._page_port):
+            self._title += f"; the page: http://{HERE}:{self._page_port}"
+            self.say(f"The page: http://{HERE}:{self._page_port}")
+            self._page_port = None
         if self._live:
             self._live.update(Group(Text(self._title), _table(loop), Text(_line(loop, said))), refresh=True)
-        else:
-            self._console.print(_line(loop, said), highlight=False, soft_wrap=True)
+        elif (line := _line(loop, said)) != self._line:
+            self._line = line
+            self.say(line)
 
     def say(self, line: str) -> None:
         """A line that stays."""

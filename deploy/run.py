@@ -44,7 +44,8 @@ from twin.watch import Watch
 
 _Said = Observation | Rejected | Act | None
 _Item = tuple[Delivery | None, _Said]  # what is read, and what to acknowledge with it
-RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again
+RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again,
+RESUMED_S = 1.0  # of no more wall time than this
 NAP_S = 0.1
 
 
@@ -75,6 +76,22 @@ class _Work:
     deliveries: list[Delivery] = field(default_factory=list)
     tallied: bool = True
     forecast_s: float = 0.0  # what the twin has taken
+
+
+class _Moments:
+    """When each frame of a layer was forecast, by an earlier run."""
+
+    def __init__(self, issued_s: Mapping[int, float], next_frame: int) -> None:
+        self._issued_s = issued_s
+        self._next_frame = next_frame
+        self._last_s = min(issued_s.values(), default=None)
+
+    def of(self, frame: int, now_s: float) -> float:
+        """Now, if it has not been; that of the frame before it, if it was skipped."""
+        if frame >= self._next_frame or self._last_s is None:
+            return now_s
+        self._last_s = self._issued_s.get(frame, self._last_s)
+        return min(self._last_s, now_s)
 
 
 class RunLoop:
@@ -137,7 +154,8 @@ class RunLoop:
         unfinished is also one that has ended, behind a message that was still waited for.
 
         What this forecasts again is written again, and the store keeps the first. Frames that were skipped stay so.
-        Alerts that were open are updated and cleared from here on; rejects may be said again and then be readable.
+        Alerts that were open are updated and cleared from here on; what is looked at again is seen when it was seen
+        then, so that a machine that is silent is not told of now. Rejects may be said again and then be readable.
         """
         now_s = self._clock.now_s()
         alerts = [_alert(row) for row in self._store.alerts(open_only=True, limit=10_000).to_dict("records")]
@@ -152,8 +170,10 @@ class RunLoop:
                 self._poison.remember(row.topic, row.payload)
         layers = self._store.open_layers()
         passed = {layer: self._passed(*layer) for layer in layers}
+        moments = {layer: _Moments(self._store.issued(*layer), self._store.next_frame(*layer)) for layer in layers}
         messages = chain.from_iterable(self._store.replay_messages(*layer) for layer in layers)
         windows: list[Window] = []
+        began_s = at_s = now_s
         told: set[tuple[str, str, int]] = set()  # several layers of a machine have its state, build and plans in common
         for observation in messages:
             if observation.key in told:
@@ -161,13 +181,18 @@ class RunLoop:
             told.add(observation.key)
             self._remember(observation)
             for window in self._order.resume(observation, now_s):
-                frames = passed.get((window.machine, window.build, window.layer), ())
-                skipped = any(first <= window.index <= last for first, last in frames)
+                layer = (window.machine, window.build, window.layer)
+                seen_s = moments[layer].of(window.index, now_s) if layer in moments else now_s
+                other = len(windows) > 0 and (
+                    windows[-1].machine != window.machine or abs(seen_s - began_s) > RESUMED_S
+                )
+                if other or len(windows) >= RESUMED_WINDOWS:
+                    self._rewrite(windows, at_s)
+                    windows = []
+                began_s, at_s = (began_s if windows else seen_s), seen_s
+                skipped = any(first <= window.index <= last for first, last in passed.get(layer, ()))
                 windows.append(replace(window, skipped=True) if skipped else window)
-            if len(windows) >= RESUMED_WINDOWS:
-                self._rewrite(windows, now_s)
-                windows = []
-        self._rewrite(windows, now_s)
+        self._rewrite(windows, at_s)
 
     @property
     def late(self) -> int:
@@ -342,9 +367,10 @@ class RunLoop:
         self._work = None
         return len(work.deliveries)
 
-    def _rewrite(self, windows: list[Window], now_s: float) -> None:
-        forecasts, alerts = self.advance(windows, self._context_of, now_s)
-        self._store.write(Step(forecasts=forecasts, alerts=self._flood.step(alerts, now_s), received_s=now_s))
+    def _rewrite(self, windows: list[Window], at_s: float) -> None:
+        """What was told of some windows, told again as at `at_s`, when they were forecast."""
+        forecasts, alerts = self.advance(windows, self._context_of, at_s)
+        self._store.write(Step(forecasts=forecasts, alerts=self._flood.step(alerts, at_s), received_s=at_s))
 
     def _passed(self, machine: str, build: str, layer: int) -> list[tuple[int, int]]:
         """The ranges of frames of a layer that were skipped."""

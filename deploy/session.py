@@ -1,7 +1,7 @@
 """Session: the whole path for a while: broker, run loop, page, and a program that publishes. They start in the order in
 which each needs the one before, and stop in the order that loses nothing.
 
-    broker -> store -> run loop (warm) -> page -> publisher ... publisher ends -> drain -> close windows -> all stop
+    broker -> store -> page, run loop (warm) -> publisher ... publisher ends -> drain -> close windows -> all stop
 
 Windows are closed only where the machine has come to its end: a build that is interrupted may go on later, and its
 frames must then be cut where they would have been.
@@ -56,7 +56,7 @@ def through_broker(settings: Settings, publisher: Sequence[str], *, headless: bo
             raise ChildFailedError(f"`{publisher[0]}` ended with exit code {code}; what it said stands above")
         ended = Ended(loop, feeder.said, stop())
         each_turn(loop, feeder.said)
-        _linger(loop, page, stop)
+        _linger(ended, page, stop, each_turn)
         return ended
 
 
@@ -71,7 +71,7 @@ def straight(settings: Settings, source: Source, *, headless: bool, each_turn: E
         if ends and not stop():
             loop.finish(stop)
         ended = Ended(loop, {"messages_published": loop.tally.messages_taken}, stop())
-        _linger(loop, page, stop)
+        _linger(ended, page, stop, each_turn)
         return ended
 
 
@@ -146,16 +146,17 @@ def _consumer(
     with ExitStack() as parts:
         with monitor.starting("store"):
             store = parts.enter_context(closing(wiring.open_store(settings)))
+        page = None if headless else parts.enter_context(Child("ui", environment=as_environment(settings)))
         with monitor.starting("operator"):
             herald = parts.enter_context(wiring.herald(settings, store)) if says else None
             loop = wiring.run_loop(settings, source, store, monitor.step, sparkplug, herald)
             loop.resume()
             settle()
-        page = None if headless else parts.enter_context(Child("ui", environment=as_environment(settings)))
         yield loop, page
 
 
-def _linger(loop: RunLoop, page: Child | None, stop: Callable[[], bool]) -> None:
+def _linger(ended: Ended, page: Child | None, stop: Callable[[], bool], each_turn: EachTurn) -> None:
     """With a page there is something to look at until Ctrl-C."""
     while page is not None and page.code is None and not stop():
-        loop.turn()
+        ended.loop.turn()
+        each_turn(ended.loop, ended.said)

@@ -33,7 +33,9 @@ class Answer:
     source_depth_m: float = 0.0
     remelted_m: float = 0.0  # depth below the powder layer; the depth on a bare plate
     above_melt_s: float = math.nan  # how long the middle of the track stays above the solidus
-    cooling_k_per_s: float = math.nan  # from the solidus to 100 K below it; NaN where it was not computed
+    # from the solidus to 100 K below it, by the reference alone; else NaN. Read off the window, whose nodes stand far
+    # apart there, it is up to a third off, and off an operator's field up to a half
+    cooling_k_per_s: float = math.nan
     band: Band | None = None  # None: nothing is claimed about the error; of steady tracks it holds less (docs/trust.md)
     credibility: float | None = None  # a p-value (`twin.trust`); None where nothing was calibrated
 

@@ -86,9 +86,10 @@ def text(said: Said, key: str, *, most: int = 500, default: str = "") -> str:
     return value.strip()
 
 
-def number(said: Said, key: str, *, low: float, high: float) -> float:
-    """A number that was said. Raises `RefusedError` for what is none, or not between `low` and `high`."""
+def number(said: Said, key: str, *, low: float, high: float, name: str = "") -> float:
+    """A number that was said. Raises `RefusedError` for what is none, or not between `low` and `high`; `name`: as its
+    form calls it."""
     value = said.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise RefusedError(f"{key} must be a number from {low:g} to {high:g}")
+        raise RefusedError(f"{name or key} must be a number from {low:g} to {high:g}")
     return float(value)

@@ -93,7 +93,8 @@ class Page:
     """A page by its name: `read` gives its view of the store for what is asked (a machine, say) after the last one,
     None while there is nothing to show; `empty` is the view before any reading. `act`: what one must be allowed to do
     to see it; `source`: what it reads, the store or the people; `news`: whether there are rows for the quick
-    parts that a view has not, found at a small part of the cost of reading them."""
+    parts that a view has not, found at a small part of the cost of reading them; `bare`: its view while there is no
+    store, where it has something to show all the same."""
 
     name: str
     path: str
@@ -105,6 +106,7 @@ class Page:
     act: Act = "read"
     source: Literal["store", "people"] = "store"
     news: Callable[[Any, Any], bool] | None = None
+    bare: Callable[[Asked, Any, float], View] | None = None
 
 
 @dataclass
@@ -288,6 +290,8 @@ class Feed:
                 self._waiting_text, now_s
             )
         except StoreMissingError:
+            if page.bare is not None:
+                return page.bare(dict(subject[1]), before, now_s)
             return page.empty.waits(self._waiting_text, now_s)
         except (StoreError, SQLAlchemyError) as error:
             return before.troubled(str(error).splitlines()[0], now_s)

@@ -16,7 +16,8 @@ INFERRED = 400
 SIGNAL_SAMPLES = 1500
 ALERTS = 30
 STANDING = 200
-MISSED = 5  # newest gaps, rejects and ranges of skipped frames
+MISSED = 5  # newest gaps, rejects and runs of skipped frames,
+RANGES = 50  # which may be stored as several ranges
 
 
 @dataclass(frozen=True)
@@ -201,9 +202,9 @@ def read_slow(
         alerts=_alerts(store, machine),
         gaps=store.gaps(machine, limit=MISSED),
         rejects=store.rejects(limit=MISSED),
-        skipped=store.skipped(machine, limit=MISSED),
-        counts=store.counts(),
-        outcomes=store.outcomes(),
+        skipped=store.skipped(machine, limit=RANGES),
+        counts=store.counts(machine),
+        outcomes=store.outcomes(machine),
         card=store.card(str(latest["operator"])) if latest else None,
     )
 

@@ -30,9 +30,16 @@ REMEDY = "promote a card that is here, or roll back, on the page Models"
 
 
 def store(settings: Settings) -> Iterator[Finding]:
-    """The database: writable, of which version, on what disk, and whose clocks disagree."""
+    """The database: writable, of which version, on what disk, and whose clocks disagree. No file is made."""
     try:
         place = settings.database_place
+        file = file_of(settings.database_url)
+        if file is not None and not file.exists():
+            yield _not_yet(file, place)
+            yield Finding("sqlite", "ok", sqlite3.sqlite_version)
+            yield _file_system(file)
+            yield _power_cut(settings)
+            return
         schema = revision_at(settings.database_url)
         if schema not in (None, SCHEMA_REVISION):
             yield Finding("database", "MISSING", f"{place} has schema {schema}", "./meltwin db upgrade")
@@ -42,7 +49,6 @@ def store(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", "MISSING", without_secrets(str(error)), "see the settings database, data_dir")
         return
     yield Finding("database", "ok", f"{place}, writable")
-    file = file_of(settings.database_url)
     if file is not None:
         yield Finding("sqlite", "ok", sqlite3.sqlite_version)
         yield _file_system(file)
@@ -50,6 +56,15 @@ def store(settings: Settings) -> Iterator[Finding]:
     else:
         yield from _server(settings)
     yield from _machines(settings)
+
+
+def _not_yet(file: Path, place: str) -> Finding:
+    """Whether `run` could make it: in its folder, or in the nearest one above that is there."""
+    folder = next(each for each in file.absolute().parents if each.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Finding("database", "ok", f"{place} is not there yet; {folder} is writable")
+    why = f"{folder} is {'not writable' if folder.is_dir() else 'no folder'}"
+    return Finding("database", "MISSING", f"{place} cannot be made: {why}", "see the settings database, data_dir")
 
 
 def _file_system(path: Path) -> Finding:

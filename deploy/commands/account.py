@@ -34,7 +34,8 @@ def add(
     role: Role = "viewer",
     password_file: PasswordFile = None,
     without: Annotated[
-        bool, typer.Option("--without-password", help="only the proxy of the setting ui_proxy_header vouches for them")
+        bool,
+        typer.Option("--without-password", help="only the proxy of the setting ui_proxy (its header) vouches for them"),
     ] = False,
     database: Database = None,
 ) -> None:

@@ -36,7 +36,10 @@ def attribute(
     power, scan speed and direction is given its share of the difference from a straight track at nominal parameters. A
     number whose map fails its own test (docs/attribution.md) is not explained, and the answer says so.
 
-    Example: `./meltwin attribute lpbf-1 demo-1 120 --of depth --lead-s 0.0005`
+    A demo's builds are gone with it, but with `./meltwin demo --keep`: then they are `hatch-…` of lpbf-1 and `wall-…`
+    of ded-1, named in full on the page Builds.
+
+    Example: `./meltwin attribute lpbf-1 hatch-1793492000 120 --of depth --lead-s 0.0005`
     """
     from deploy.errors import MeltwinError
     from deploy.settings import load

@@ -27,8 +27,9 @@ def demo(
     """Watch a melt pool being forecast from a machine's MQTT messages: broker, two simulated machines, twin and page.
 
     One machine (DED) runs in real time; the other (LPBF) in slow motion, 1 : 1600, because a laser at 0.8 m/s makes
-    16,000 frames a second. Open the address that is printed. Ctrl-C stops everything. Writes to a fresh database that
-    is gone afterwards, and nobody has to sign in; `--keep` or `--database` says otherwise, and then they have to.
+    16,000 frames a second. Open the address that is printed when the page answers. Ctrl-C stops everything. Writes to a
+    fresh database that is gone afterwards, and nobody has to sign in; `--keep` or `--database` says otherwise, and then
+    they have to.
 
     Examples: `./meltwin demo`; `./meltwin demo --headless --for 20 --report r.json`
     """
@@ -55,14 +56,13 @@ def demo(
         )
         if not headless:
             show_first(settings)
-        page = "no page" if headless else f"the page: http://127.0.0.1:{settings.ui_port}"
         until = f"for {seconds:g} s" if seconds else "until Ctrl-C"
         publisher = [
             "simulate",
             *(["--for", f"{seconds:g}"] if seconds else []),
             *([] if keep or database else ["--run", ""]),
         ]
-        with Progress(f"Meltwin demo {until}; {page}") as progress:
+        with Progress(f"Meltwin demo {until}", None if headless else settings.ui_port) as progress:
 
             def each_turn(loop: "RunLoop", said: dict[str, Any]) -> None:
                 progress(loop, said)

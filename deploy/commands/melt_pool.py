@@ -54,8 +54,9 @@ def melt_pool(
     """Size of the steady melt pool for one set of laser parameters.
 
     Prints length, width and depth (m) of the connected region above the solidus, how long the middle of the track stays
-    above it and how fast it then cools, the regime (conduction, transition or keyhole) with the boiling and keyhole
-    numbers, the absorptivity and depth of the source, and the outcome: whether the numbers may be trusted.
+    above it, the regime (conduction, transition or keyhole) with the boiling and keyhole numbers, the absorptivity and
+    depth of the source, and the outcome: whether the numbers may be trusted. How fast it then cools is known --by
+    reference alone: the operator's window has too few nodes behind the pool to tell it.
 
     Example: `./meltwin melt-pool --material IN625 --power-w 195 --scan-speed-m-per-s 0.8 --beam-diameter-m 100e-6`
     """
@@ -105,6 +106,8 @@ def melt_pool(
     typer.echo(f"{'molten':>8}  {answer.above_melt_s * 1e3:8.3f} ms in the middle of the track")
     if isfinite(answer.cooling_k_per_s):
         typer.echo(f"{'cooling':>8}  {answer.cooling_k_per_s:8.3g} K/s over the 100 K below the solidus")
+    elif answer.operator != "reference":
+        typer.echo(f"{'cooling':>8}         – (it needs --by reference)")
     typer.echo(f"{'source':>8}  {answer.absorptivity:8.2f} absorbed, {answer.source_depth_m * 1e6:.0f} um deep")
     numbers = f"boiling number {answer.boiling_number:.2f}, keyhole number {answer.keyhole_number:.2f}"
     typer.echo(f"{'regime':>8}  {answer.regime} ({numbers})")

@@ -66,8 +66,9 @@ def replay(
         recording = wiring.open_recording(source, build_file)
         if not headless:
             show_first(settings)
-        page = "no page" if headless else f"the page: http://127.0.0.1:{settings.ui_port} (Ctrl-C leaves it)"
-        with Progress(f"Replay of {source}: {len(recording.layers)} layers, {speed} speed; {page}") as progress:
+        until = "no page" if headless else "Ctrl-C leaves the page"
+        title = f"Replay of {source}: {len(recording.layers)} layers, {speed} speed; {until}"
+        with Progress(title, None if headless else settings.ui_port) as progress:
             if direct:
                 straight_in = wiring.direct_source(recording, settings)
                 ended = session.straight(settings, straight_in, headless=headless, each_turn=progress)

@@ -144,6 +144,21 @@ def test_writing_twice_is_writing_once(store: Store) -> None:
     assert store.counts()["conflicts"] == 0
 
 
+def test_a_machines_counts_are_its_own_and_what_is_nobodys_is_counted_whole(store: Store) -> None:
+    store.write(case.whole_step())
+    store.write(case.whole_step())
+    alone = store.counts()
+    assert store.counts("m1") == alone
+    other = [replace(heard(case.signal(n, [0.0], [1.0])), machine="m2") for n in (100, 101)]
+    store.write(Step(other, skipped=[Skipped("m2", "b1", 1, 0, 4, 1.0)]))
+    store.write(Step(other[:1]))
+    assert store.counts("m1") == alone
+    mine = store.counts("m2")
+    assert (mine["observations"], mine["duplicates"], mine["signals"], mine["skipped"]) == (2, 1, 2, 5)
+    assert (mine["forecasts"], mine["gaps"], mine["alerts"], mine["samples"]) == (0, 0, 0, 0)
+    assert (mine["rejects"], mine["cards"]) == (alone["rejects"], alone["cards"]), "no one can say of which machine"
+
+
 def test_a_redelivery_after_a_crash_changes_nothing(store: Store) -> None:
     store.write(case.whole_step(received_s=1000.0))
     once = said(store)
@@ -794,6 +809,14 @@ def test_births_skipped_frames_and_cured_rejects_are_kept_once(store: Store) -> 
         store.write(Step(reingested=[reject], received_s=at_s))
     assert store.rejects()["reingested_s"].tolist() == [7.0]
     assert store.counts()["reingested"] == 1
+
+
+def test_when_each_frame_was_forecast_is_told_of_what_is_of_record(store: Store) -> None:
+    assert store.issued("m1", "b1", 1) == {}
+    told = [case.forecast(frame, issued_s=1000.0 + frame) for frame in (3, 4, 7)]
+    aside = [case.forecast(frame, issued_s=2000.0, opinion="flux-no") for frame in (3, 9)]
+    store.write(Step(forecasts=[*told, *aside, case.forecast(3, layer=2), case.forecast(3, machine="m2")]))
+    assert store.issued("m1", "b1", 1) == {3: 1003.0, 4: 1004.0, 7: 1007.0}
 
 
 def test_messages_of_one_life_are_found_by_their_sequence(store: Store) -> None:

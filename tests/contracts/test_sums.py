@@ -10,7 +10,7 @@ import pytest
 
 from tests.contracts import store_cases as case
 from twin.forecast import Forecast, Lead, MeltPool, Outcome
-from twin.observation import Layer, Parameters
+from twin.observation import Layer, Parameters, Skipped
 from twin.store.fake.store import FakeStore
 from twin.store.port import Step, Store
 from twin.store.sql.store import SqlStore
@@ -99,6 +99,13 @@ def test_only_frames_that_count_are_counted(store: Store) -> None:
     assert (told["count"], told["p50"]) == (7, pytest.approx(2 / 7))
     assert store.build_outcomes("m1", "b1") == {"ok": 5, "outside_envelope": 1, "non_finite": 1}
     assert store.frames_by_layer("m1", "b1") == {1: 7}
+
+
+def test_frames_that_were_passed_over_were_due(store: Store) -> None:
+    filled(store, {1: [1e-4] * 3})
+    store.write(Step(skipped=[Skipped("m1", "b1", 1, 3, 6, 1001.0), Skipped("m1", "b1", 2, 0, 0, 1001.0)]))
+    store.write(Step(skipped=[Skipped("m1", "b2", 1, 0, 9, 1001.0)]))
+    assert store.build_outcomes("m1", "b1") == {"ok": 3, "skipped": 5}
 
 
 def test_scan_speed_is_way_over_time_and_not_across_a_hole(store: Store) -> None:

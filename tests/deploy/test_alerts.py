@@ -92,6 +92,53 @@ def test_an_acknowledgement_is_committed_with_its_step_and_survives_frames_and_a
     assert not again._unacknowledged
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_a_restart_beside_a_silent_machine_has_not_just_seen_its_alert(on: bool) -> None:
+    """What is stored is looked at again, as at the time at which it was forecast."""
+    store, clock, twin = FakeStore(), FakeClock(100.0), Seeing()
+    source = FakeSource(stretch()[:12])
+    turned(loop(source, store, clock, twin), source, clock)
+    before, forecasts = store.alerts(), store.estimates("m1")
+    assert before["last_seen_s"].max() < 102.0
+    clock.sleep_s(5000.0)
+    later = Seeing()
+    later.on = on
+    run = loop(FakeSource([]), store, clock, later)
+    run.resume()
+    for _ in range(3):
+        run.turn()
+        clock.sleep_s(60.0)
+    assert store.alerts().equals(before)
+    assert store.estimates("m1").equals(forecasts)
+    assert store.alert_acts().act.tolist() == ["raised"]
+
+
+def test_an_alert_that_was_over_is_not_raised_anew_by_a_restart() -> None:
+    store, clock, twin = FakeStore(), FakeClock(100.0), Seeing()
+    told = stretch()
+    source = FakeSource(told[:8])
+    turned(loop(source, store, clock, twin), source, clock)
+    twin.on = False
+    for each in told[8:12]:  # 40 s, each some seconds after the one before
+        clock.sleep_s(10.0)
+        more = FakeSource([each])
+        again = loop(more, store, clock, twin)
+        again.resume()
+        turned(again, more, clock)
+    before = store.alerts()
+    assert before["cleared_s"].notna().tolist() == [True]
+    clock.sleep_s(5000.0)
+
+    class Then(Seeing):
+        def __call__(self, windows: Sequence[Window], *more: Any) -> tuple[list[Forecast], list[Alert]]:
+            self.on = windows[0].index < 4 if windows else False
+            return super().__call__(windows, *more)
+
+    run = loop(FakeSource([]), store, clock, Then())
+    run.resume()
+    assert store.alerts().equals(before)
+
+
 @pytest.mark.parametrize(
     ("topic", "payload", "code"),
     [

@@ -378,7 +378,7 @@ class SyntheticStore(FakeApprovals, FakeRequests):
     def outcomes(self, machine: str | None = None, *, laser_on_only: bool = False) -> dict[str, int]:
         return {"ok": self.frame, "outside_envelope": 7} if self.machine_list else {}
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, machine: str | None = None) -> dict[str, int]:
         if not self.machine_list:
             return {}
         return {"observations": self.frame * 3, "duplicates": 12, "rejects": 0, "gaps": 1, "forecasts": self.frame}

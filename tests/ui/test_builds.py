@@ -1,17 +1,21 @@
 """The builds' page without a browser: what is read when, what is said, and what the figures show."""
 
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.ui.shelved import FRAME_S, MACHINE, ODD_LAYER, shelve
+from tests.ui.shelved import BEGUN_S, FRAME_S, MACHINE, ODD_LAYER, shelve
+from twin.observation import Skipped
 from twin.remarks import NOTES, Note
 from twin.store.fake.store import FakeStore
 from twin.store.packing import table
+from twin.store.port import Step
 from twin.store.sql.store import SqlStore
+from twin.store.sql.stretch import Stretch
 from twin.store.sums import POINTS
 from ui import ids
 from ui import kept as keeping
@@ -19,6 +23,8 @@ from ui.access.who import Who, set_who
 from ui.figures import DARK, DED, LIGHT, LPBF
 from ui.figures.builds import heat, limits_chart, measure, plane, stack
 from ui.pages.builds import listing, page, remarks, words
+from ui.report.rows import read
+from ui.report.sections.what import verdict
 from ui.shelf import CHOICES, Looked, Shelf, read_shelf
 
 ASKED = {"machine": MACHINE, "build": "lug-3"}
@@ -83,10 +89,28 @@ def test_the_list_has_every_build_with_what_is_known_of_it(store: Any) -> None:
         ({"ok": 10}, ("10", "100 %", False)),
         ({"ok": 99_999, "residual": 1}, ("100,000", "> 99.9 %", True)),
         ({"residual": 4}, ("4", "0 %", True)),
+        ({"ok": 13, "skipped": 2}, ("15", "86.7 %", True)),
     ],
 )
 def test_a_share_in_order_never_rounds_to_all(outcomes: dict[str, int] | None, said: tuple[str, str, bool]) -> None:
     assert listing.in_order(outcomes) == said
+
+
+@pytest.mark.parametrize("kind", [FakeStore, SqlStore])
+def test_a_frame_that_was_skipped_is_not_in_order_neither_here_nor_in_a_report(kind: Any, tmp_path: Path) -> None:
+    made = kind() if kind is FakeStore else SqlStore.create(f"sqlite:///{tmp_path}/s.db")
+    shelve(made, "lug-1", number=0, layers=2, frames=26)
+    made.write(Step(skipped=[Skipped(MACHINE, "lug-1", 2, 26, 33, BEGUN_S)]))
+    row = listing.rows(whole(made, {}), LIGHT)[ids.BUILDS_LIST]["children"][0]
+    head = text(page._head(whole(made, {"machine": MACHINE, "build": "lug-1"}), LIGHT)[ids.BUILD_HEAD]["children"])
+    for said in (text(row), head):
+        assert "60" in said
+        assert "86.7 %" in said
+        assert "skipped" in said
+    if kind is SqlStore:
+        told = " ".join(verdict(read(made, Stretch(MACHINE, "lug-1", 1, 2))))
+        assert "52 of the 60 frames that were due (86.7\u00a0%)" in told
+    made.close()
 
 
 def test_a_build_is_read_some_frames_at_a_time_and_each_layer_once(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,6 +275,26 @@ def test_the_page_waits_for_a_database_that_does_not_exist_and_finds_it_later(se
         writer.close()
 
 
+def test_cards_and_tables_are_shown_before_there_is_a_store(serve: Serve, tmp_path: Path) -> None:
+    """They are files; what is of machines says that there is none."""
+    wanted = {"listing": "ASNO", "serving": "No machine has said anything", "card": "Envelope", "map": "./meltwin run"}
+    with opened(serve(f"sqlite:///{tmp_path}/none.db")) as page:
+        parts: dict[str, Any] = {}
+        until_s = time.monotonic() + 20
+        while set(parts) != set(wanted) and time.monotonic() < until_s:
+            asked = {"card": "asno-melt-pool"}
+            page.send(
+                json.dumps({"page": "models", "asked": asked, "scheme": "light", "seen": stamps({"parts": parts})})
+            )
+            update = json.loads(page.recv(timeout=20))
+            parts |= update["parts"]
+    assert update["pulse"]["waiting"] == ""
+    assert update["pulse"]["map"] == "unstored", "nobody can ask"
+    for name, words in wanted.items():
+        assert words.lower() in json.dumps(parts[name]).lower(), name
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "fake"])
 def test_every_store_fills_the_page(serve: Serve, tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     source = SyntheticStore(now_s=time.time())

@@ -74,6 +74,31 @@ def test_figure_keeps_the_camera_and_says_its_unit():
     assert np.ptp(skin.y) == pytest.approx(1.0, abs=0.06)
 
 
+@pytest.mark.parametrize("tail", [1.0, 3.0, 7.0])
+@pytest.mark.parametrize(("across", "deeper"), [(0.0, 1.0), (0.5, 1.0), (0.0, 5.0)])
+def test_all_of_the_pool_is_seen_whatever_its_sizes_and_where_its_track_bends(
+    tail: float, across: float, deeper: float
+) -> None:
+    """Projected as plotly does: a perspective with 45 degrees of height, here in a frame a quarter wider than high."""
+    field = ellipsoid_field(WIDTH_M)
+    longer = field.x_m * np.where(field.x_m < 0, tail, 1.0)
+    field = replace(field, x_m=longer, y_m=field.y_m + across * WIDTH_M, z_m=field.z_m * deeper)
+    scene = melt_pool_3d(field, LPBF, LIGHT).layout.scene
+    low, high = np.array([axis.range for axis in (scene.xaxis, scene.yaxis, scene.zaxis)]).T
+    unit = np.prod(high - low) ** (1 / 3)
+    points = (pool_mesh(field).points_m * 1e6 - 0.5 * (low + high)) / unit
+    eye, centre = (np.array([at.x, at.y, at.z]) for at in (scene.camera.eye, scene.camera.center))
+    ahead = (centre - eye) / np.linalg.norm(centre - eye)
+    right = np.cross(ahead, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    up = np.cross(right, ahead)
+    seen = points - eye
+    reach = np.tan(np.pi / 8) * (seen @ ahead)
+    assert np.all(np.abs(seen @ up) < reach)
+    assert np.all(np.abs(seen @ right) < 1.25 * reach)
+    assert max(np.ptp(seen @ right / reach), np.ptp(seen @ up / reach)) > 0.7, "and not from afar"
+
+
 def test_cut_at_mid_track_half_is_left_and_its_face_shows_the_depth_and_what_is_inside():
     field = ellipsoid_field(WIDTH_M)
     whole, half = pool_mesh(field), pool_mesh(field, half=True)

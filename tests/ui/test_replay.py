@@ -6,6 +6,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -215,6 +216,13 @@ def test_what_cannot_be_answered_is_said_by_its_status(
     with pytest.raises(urllib.error.HTTPError) as refused:
         get(serve(filled(FakeStore())), path, **asked)
     assert refused.value.code == status
+
+
+def test_where_nothing_was_ever_stored_an_answer_says_so_in_words(serve: Serve, tmp_path: Path) -> None:
+    address = serve(f"sqlite:///{tmp_path}/none.db")
+    for path, more in (("/replay/course", {}), ("/replay/moment", {"at": 1.0})):
+        assert "No build is stored yet" in get(address, path, machine="m1", build="b1", **more)["missing"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_build_without_forecasts_shows_its_path_and_how_to_get_them(serve: Serve) -> None:

@@ -51,6 +51,20 @@ def test_time_axis_says_its_unit(machine, unit, scale, name):
     assert traces(figure, "forecast")[0].x[-1] == pytest.approx(HORIZON * machine.frame_s * scale, rel=1e-5)
 
 
+def test_the_first_frame_of_all_has_an_axis_of_some_length():
+    frames = rows(LPBF_BAY)
+    alone = frames[(frames["frame"] == STORE.frame) & (frames["lead_s"] == 0)]
+    begin, end = go.Figure(timeline(alone, pd.DataFrame(), LPBF, LIGHT)).layout.xaxis.range
+    assert begin < 0 < end
+
+
+def test_what_is_forecast_is_told_before_between_what_the_estimate_of_now_lies():
+    banded = SyntheticStore(frame=300, banded=True)
+    figure = go.Figure(timeline(banded.melt_pool(LPBF_BAY.name), pd.DataFrame(), LPBF, LIGHT))
+    (width,) = [note.text for note in figure.layout.annotations if note.text.startswith("<b>Width")]
+    assert width.index("now") < width.index("→") < width.index("(now ")
+
+
 def test_only_the_newest_frame_has_a_horizon():
     frames = rows(LPBF_BAY)
     _, ahead = split(frames)

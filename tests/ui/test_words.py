@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from operators.reference.rule import RULE
 from tests.ui.synthetic import SyntheticStore
 from twin.forecast import Field, Outcome, OutcomeKind
+from twin.regime import DEEP_KEYHOLE
+from twin.store.packing import SKIPPED, table
 from ui.figures import DED, LIGHT, LPBF
+from ui.pages import band
 from ui.pages.lists import missed
-from ui.snapshot import Snapshot, read_machines, read_slow
+from ui.snapshot import Fresh, Slow, Snapshot, read_machines, read_slow
 from ui.words import ago, duration, moment, seen, slow_motion, unit_of, verdict
 
 
@@ -27,6 +31,16 @@ def test_every_outcome_has_words_and_only_ok_is_normal(kind):
     assert said.word
     assert said.more
     assert (said.tone == "normal") == (kind == "ok")
+
+
+def test_the_regime_is_told_by_the_number_that_decides_it_and_ke_stands_apart() -> None:
+    assert (RULE.calm, RULE.boiling, DEEP_KEYHOLE) == (band.CALM, band.BOILING, band.DEEP)
+    latest = {"regime": "conduction", "keyhole_number": 5.02}
+    told = {fact.children[0].children[0]: fact for fact in band._facts(Snapshot(0.0, fresh=Fresh(latest=latest)))}
+    assert told["Regime"].children[1].children == "conduction (B < 1.36)"
+    assert told["Ke"].children[1].children == "5.0"
+    assert "boiling number" in told["Regime"].title
+    assert "does not decide" in told["Ke"].title
 
 
 def test_a_forecast_that_was_never_calibrated_claims_nothing_about_its_error() -> None:
@@ -65,6 +79,20 @@ def test_a_picture_says_which_moment_it_shows_and_how_old_it_is():
     shown = Field(line, line, line, np.zeros((2, 2, 2)), 1.0, 2.0, 0.0, 0.0, time_s=0.0125, issued_s=1.7e9)
     assert moment(shown, 1.7e9 + 2) == "at 12.5 ms, made 2 s ago"
     assert moment(None, 0.0) == ""
+
+
+def test_skipped_frames_that_follow_each_other_are_one_line_and_lines_of_a_moment_stand_in_order() -> None:
+    ranges = [
+        (9.0, "b", 2, 8, 8),
+        (9.0, "b", 2, 100, 104),
+        (9.0, "b", 2, 9, 9),
+        (8.5, "b", 2, 6, 7),
+        (3.0, "a", 1, 0, 3),
+    ]
+    slow = Slow(skipped=table(ranges, SKIPPED))
+    shown = missed(Snapshot(10.0, slow=slow), LIGHT)["missed"]["children"].children
+    told = [item.children[0].removesuffix(" skipped: newer ones waited") for item in shown]
+    assert told == ["frames 6 to 9 of layer 2", "frames 100 to 104 of layer 2", "frames 0 to 3 of layer 1"]
 
 
 def test_what_was_missed_is_told_newest_first() -> None:

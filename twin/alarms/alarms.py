@@ -1,7 +1,8 @@
 """Alarms: what forecasts ask a person to look at, raised once, seen again, and cleared when it stays away.
 
     raised     when a cause is there: an outcome that is not ok, or a risk at its limit
-    seen       as long as it is, and for a risk until it falls below .95 of the limit (deadband)
+    seen       as long as it is, and for a risk until it falls below .95 of the limit (deadband); between the two the
+               evidence says where that is
     cleared    after CALM_S without it; if it came back within REPEAT_S of being cleared, after twice as long as the
                last time, MOST_CALM_S at most: what chatters becomes one alert that stays
 
@@ -58,13 +59,14 @@ class Alarms:
 
     def _see(self, key: Key, forecast: Forecast, risk: Risk, now_s: float) -> Alert:
         still = self._open.get(key)
+        evidence = f"{risk.evidence}; stands until {risk.ends}" if risk.share < 1 and risk.ends else risk.evidence
         if still is None:
             x_m, y_m = (forecast.leads[0].x_m, forecast.leads[0].y_m) if forecast.leads else (None, None)
-            first = Alert(*key, risk.severity, forecast.layer, x_m, y_m, now_s, now_s, risk.evidence, risk.action)
+            first = Alert(*key, risk.severity, forecast.layer, x_m, y_m, now_s, now_s, evidence, risk.action)
             still = self._open[key] = _Open(first, self._calm_s(key, now_s))
         else:
             severity = _worse(still.alert.severity, risk.severity)
-            still.alert = replace(still.alert, last_seen_s=now_s, evidence=risk.evidence, severity=severity)
+            still.alert = replace(still.alert, last_seen_s=now_s, evidence=evidence, severity=severity)
         return still.alert
 
     def _calm_s(self, key: Key, now_s: float) -> float:

@@ -37,13 +37,14 @@ ENDED = 0.95  # share of a limit below which what was above it is over
 
 @dataclass(frozen=True)
 class Risk:
-    """One number over its limit; raised from 1 on, over below ENDED."""
+    """One number over its limit; raised from 1 on, over below ENDED: `ends` says where that is."""
 
     kind: str
     share: float
     severity: Severity
     evidence: str
     action: str
+    ends: str = ""
 
 
 def quantile(mean: float, share: float, spread: float = SPREAD) -> float:
@@ -71,6 +72,7 @@ def keyhole(regime: Regime | None, keyhole_number: float | None) -> Risk | None:
         "medium",
         f"keyhole number {keyhole_number:.1f}, deep above {DEEP_KEYHOLE:g}",
         "a keyhole so deep may leave pores: lower the power or raise the speed",
+        f"below {ENDED * DEEP_KEYHOLE:.1f}",
     )
 
 
@@ -98,6 +100,7 @@ def lack_of_fusion(
         f"tracks {_length(hatch_spacing_m)} apart may not melt together in {where}: there width {width}, depth "
         f"{depth}, index {_told(share)}",
         "raise the power, or lower the speed or the hatch spacing; look at the pores of the next cut",
+        f"the index is below {ENDED:g}",
     )
 
 
@@ -110,6 +113,7 @@ def balling(mean: MeltPool) -> Risk:
         "low",
         f"the melt pool is {ratio:.1f} times as long as wide; good tracks reach {BALLING:g}",
         "look at the tracks: are they even?",
+        f"below {ENDED * BALLING:.1f}",
     )
 
 
@@ -119,12 +123,14 @@ def overheating(now: MeltPool, steady: MeltPool, spread: float = SPREAD) -> Risk
     if min(_across(steady)) <= 0:
         return None
     wider, deeper = now.width_m / steady.width_m, now.depth_m / steady.depth_m
+    limit = quantile(1.0, 1.0 - RARELY, spread)
     return Risk(
         "overheating",
-        min(wider, deeper) / quantile(1.0, 1.0 - RARELY, spread),
+        min(wider, deeper) / limit,
         "low",
         f"the melt pool is {wider:.2f} times as wide and {deeper:.2f} times as deep as a steady one at nominal",
         "short vectors or corners keep their heat: lengthen the pauses or lower the power there",
+        f"one of them is below {ENDED * limit:.2f}",
     )
 
 

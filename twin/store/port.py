@@ -99,8 +99,10 @@ class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
         """Commit one step in one transaction. Raises `StoreUnavailableError` where a later try may succeed."""
         ...
 
-    def counts(self) -> dict[str, int]:
-        """Rows by table: observations, duplicates, rejects, gaps, forecasts (those of record), opinions, alerts, ..."""
+    def counts(self, machine: str | None = None) -> dict[str, int]:
+        """Rows by table: observations, duplicates, rejects, gaps, forecasts (those of record), opinions, alerts, ...
+
+        Of one machine where it is named; rejects, reingested and cards are nobody's and counted whole even then."""
         ...
 
     def machines(self) -> pd.DataFrame:
@@ -293,6 +295,10 @@ class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
 
     def next_frame(self, machine: str, build: str, layer: int) -> int:
         """The first frame of a layer of which there is no forecast and that was not skipped."""
+        ...
+
+    def issued(self, machine: str, build: str, layer: int) -> dict[int, float]:
+        """When the forecast of record of each frame of a layer was issued (wall clock), by frame."""
         ...
 
     def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:

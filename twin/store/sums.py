@@ -45,7 +45,7 @@ class Sums(Protocol):
         ...
 
     def build_outcomes(self, machine: str, build: str) -> dict[str, int]:
-        """Forecasts of record of a build by outcome."""
+        """Frames of a build that were due, by outcome: forecasts of record, and `skipped`, that got none."""
         ...
 
     def frames_by_layer(self, machine: str, build: str) -> dict[int, int]:

@@ -47,7 +47,9 @@
     const answer = await fetch(path + "?" + new URLSearchParams(query));
     if (answer.status === 401 || answer.redirected) location.assign("/sign-in?to=" + encodeURIComponent(location.pathname + location.search));
     if (!answer.ok) throw new Error(await answer.text());
-    return answer.json();
+    const told = await answer.json();
+    if (told.missing) throw new Error(told.missing);
+    return told;
   }
 
   async function readCourse() {
@@ -285,7 +287,7 @@
     new MutationObserver(again).observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
     setInterval(() => { if (!playing && course && course.goes_on && !document.hidden) readCourse().then(() => cursor(here())).catch(() => {}); }, 30000);
   }
-  function again() { seen = {}; readCourse().then(() => want(here())); }
+  function again() { seen = {}; readCourse().then(() => want(here())).catch((error) => say("replay-trouble", error.message)); }
 
   async function begin() {
     if (!window.dash_clientside.set_props || !byId("scrub-box") || !byId("course") || !byId("recordings-filter")) { setTimeout(begin, 60); return; }

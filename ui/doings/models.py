@@ -44,8 +44,10 @@ def roll_back(desk: Desk, by: str, said: Said) -> Said:
 
 def ask_map(desk: Desk, by: str, said: Said) -> Said:
     """said: material, spot_um, preheat_k, hatch_um, layer_um. A map that is there or on its way is not asked again."""
-    bounds = wanted.BOUNDS.items()
-    fields: dict[str, Any] = {name: number(said, name, low=low, high=high) for name, (low, high) in bounds}
+    fields: dict[str, Any] = {
+        key: number(said, key, low=low, high=high, name=wanted.LABELS[key])
+        for key, (low, high) in wanted.BOUNDS.items()
+    }
     fields["material"] = text(said, "material", most=64)
     arguments = wanted.arguments(fields, read_cards())
     known = newest_map(desk.store, arguments)

@@ -44,17 +44,18 @@ def field_maps(field: Field | None, unit: LengthUnit, palette: Palette) -> go.Fi
     ]
     captions = [
         note("<b>Top surface</b>, scan direction →", palette, xref="paper", yref="paper", x=0, y=1, **_LEFT),
-        note("<b>Longitudinal section</b>", palette, xref="paper", yref="paper", x=0, y=below_y, **_LEFT),
+        note("<b>Section</b>", palette, xref="paper", yref="paper", x=0, y=below_y, **_LEFT),
     ]
     if float(field.temperature_k.max()) > field.boiling_k:
         captions.append(
             note(
-                f"<span style='color:{palette.capped}'>■</span> {ABOVE_BOILING}",
+                f"<span style='color:{palette.capped}'>■</span> {ABOVE_BOILING.split(':')[0]}",  # two fit on a phone
                 palette,
+                hovertext=ABOVE_BOILING,
                 xref="paper",
                 yref="paper",
                 x=1,
-                y=1,
+                y=below_y,
                 xanchor="right",
                 yanchor="bottom",
             )

@@ -17,6 +17,7 @@ from ui.figures.style import COLDEST_K, TEMPERATURE_SCALE, LengthUnit, Palette, 
 from ui.figures.track import Track, track
 
 BEHIND = 1.5  # lengths of the pool behind the beam that are shown with the track
+FAR = 1.4  # of the pool's length: its ends stay in a frame a quarter wider than high, seen in perspective
 MOST_TRIANGLES = 2_500  # an update stays under 60 kB
 
 
@@ -75,17 +76,22 @@ def _room(mesh: PoolMesh, behind: float) -> tuple[float, float, float, float]:
     return begin, max(in_steps(1.1 * high[0]), side), side, in_steps(-1.2 * low[2])
 
 
-def _camera(room: tuple[float, float, float, float]) -> dict[str, Any]:
-    """From the side and a little behind, at the front of the box, where the pool is. Plotly's lengths are those of the
-    box over their geometric mean; the box changes in steps, so that the view does not tremble."""
+def _camera(mesh: PoolMesh, room: tuple[float, float, float, float]) -> dict[str, Any]:
+    """From the side and a little behind, at the middle of the pool, so far away that all of it is seen. Plotly's
+    lengths are those of the box over their geometric mean; all changes in steps, so that the view does not tremble."""
     begin, end, side, deep = room
     sizes = np.array([end - begin, 2 * side, deep + 0.5 * side])
     mean = float(sizes.prod() ** (1 / 3))
-    ahead = (0.3 * begin + 0.2 * end - 0.5 * (begin + end)) / mean
+    tail, nose = max(begin, -_step(-mesh.points_m[:, 0].min())), min(end, _step(mesh.points_m[:, 0].max()))
+    ahead = 0.5 * (tail + nose - begin - end) / mean
     down = (-0.3 * deep - 0.5 * (0.5 * side - deep)) / mean
-    far = 1.25 * float(min(sizes[0], 6 * side)) / mean
+    far = FAR * max(nose - tail, 2 * side, 1.3 * deep) / mean
     eye = {"x": ahead - 0.42 * far, "y": -0.62 * far, "z": down + 0.36 * far}
     return {"eye": eye, "center": {"x": ahead, "y": 0.0, "z": down}}
+
+
+def _step(length_m: float) -> float:
+    return in_steps(length_m) if length_m > 0 else 0.0
 
 
 def melt_pool_3d(
@@ -198,7 +204,7 @@ def melt_pool_3d(
                 "xaxis": named(f"along, {unit.name}", [low, high]),
                 "yaxis": named(f"across, {unit.name}", [-side, side]),
                 "zaxis": named(f"up, {unit.name}", [-deep, side * 0.5]),
-                "camera": _camera(room),
+                "camera": _camera(mesh, room),
                 "dragmode": "turntable",
             },
         ),

@@ -149,11 +149,11 @@ def _layout(told: Mapping[str, Any], palette: Palette) -> dict[str, Any]:
     return layout(
         palette,
         f"{told['material']}, {told['beam_diameter_m']}",
-        margin={"l": 56, "r": 14, "t": 30, "b": 44},
+        margin={"l": 56, "r": 14, "t": 36, "b": 44},
         xaxis=axis(palette, title, type="log", range=x_range, tickvals=shown, ticktext=told_ticks, showgrid=False),
         yaxis=axis(palette, "beam power, W", range=[powers[0], powers[-1]], showgrid=False),
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12, "color": palette.ink},
-                "bgcolor": "rgba(0,0,0,0)"},
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "top", "yref": "container",  # a margin comes late
+                "font": {"size": 12, "color": palette.ink}, "bgcolor": "rgba(0,0,0,0)"},
         showlegend=True,
         annotations=_names(told, palette),
     )  # fmt: skip

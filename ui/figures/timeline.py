@@ -123,13 +123,13 @@ def laser_off_spans(estimate: pd.DataFrame) -> list[tuple[float, float]]:
 def _span(estimate: pd.DataFrame, horizon: pd.DataFrame, now_s: float) -> tuple[float, float]:
     frame_s = _frame_s(estimate)
     ahead_s = float(horizon["time_s"].max() - now_s) if len(horizon) else 0.0
-    past_s = max(HISTORY_PER_HORIZON * ahead_s, 40 * frame_s)
+    past_s = max(HISTORY_PER_HORIZON * ahead_s, 40 * frame_s) or 40e-3
     return now_s - past_s, now_s + max(ahead_s * 1.04, past_s * 0.04)
 
 
 def _frame_s(estimate: pd.DataFrame) -> float:
     steps = np.diff(estimate["time_s"].to_numpy(float))
-    return float(np.median(steps)) if len(steps) else 1e-3
+    return float(np.median(steps)) if len(steps) else 0.0
 
 
 def _observed(signals: pd.DataFrame, column: str, begin_s: float) -> pd.DataFrame:
@@ -318,13 +318,14 @@ def _caption(
 ) -> dict[str, Any]:
     now = unit.say(float(estimate[column].iloc[-1]))
     text = f"<b>{name}</b>  <span style='color:{palette.ink}'>{now}</span> now"
-    if between := told(estimate, column, unit):
-        text += f" <span style='color:{palette.muted}'>({between})</span>"
     if len(horizon):
         last = horizon.iloc[-1]
         ahead = (float(last["time_s"]) - now_s) * scale
         text += f"  →  <span style='color:{palette.forecast}'>{unit.say(float(last[column]))}</span>"
         text += f" in {ahead:.2g} {time_unit}"
+    if between := told(estimate, column, unit):
+        of_now = "now " if len(horizon) else ""  # not of the forecast, which it stands behind
+        text += f" <span style='color:{palette.muted}'>({of_now}{between})</span>"
     return note(text, palette, xref="paper", yref="paper", x=0, y=y, xanchor="left", yanchor="bottom")
 
 

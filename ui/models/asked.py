@@ -17,6 +17,7 @@ from ui.models.cards import Card
 KIND = "process_map"
 FIELDS = {"spot_um": "beam_diameter_m", "hatch_um": "hatch_spacing_m", "layer_um": "layer_thickness_m"}
 BOUNDS = {"spot_um": (5.0, 5000.0), "preheat_k": (200.0, 1500.0), "hatch_um": (5.0, 5000.0), "layer_um": (1.0, 5000.0)}
+LABELS = {"spot_um": "Spot, µm (D4σ)", "preheat_k": "Preheat, K", "hatch_um": "Hatch, µm", "layer_um": "Layer, µm"}
 USUAL = {"material": "IN625", "spot_um": 100.0, "preheat_k": 298.15, "hatch_um": 100.0, "layer_um": 40.0}
 
 

@@ -57,6 +57,7 @@ class Gallery:
     builds: pd.DataFrame = field(default_factory=pd.DataFrame)
     fields: dict[str, Any] = field(default_factory=dict)  # of the map's form
     map: Request | None = None
+    stored: bool = True  # False: there is no store yet, and what is shown is of files
     rows_s: float = -float("inf")
 
     @property
@@ -78,9 +79,16 @@ class Gallery:
     def pulse(self) -> dict[str, Any]:
         """See `ui.live.View`. `map`: how it is with the map, for the page to ask for it where nobody has."""
         return {
-            "machine": "", "machines": [], "age_s": None, "forecast_age_s": None,
-            "map": self.map.state if self.map is not None else "unasked", "fields": self.fields,
+            "machine": "", "machines": [], "age_s": None, "forecast_age_s": None, "map": self.state_of_map,
+            "fields": self.fields,
         }  # fmt: skip
+
+    @property
+    def state_of_map(self) -> str:
+        """That of its request; `unasked`, or `unstored` where nobody can ask."""
+        if self.map is not None:
+            return self.map.state
+        return "unasked" if self.stored else "unstored"
 
     def waits(self, for_what: str, now_s: float) -> "Gallery":
         """See `ui.live.View`."""
@@ -109,6 +117,16 @@ def read_gallery(store: Store, asked: dict[str, str], before_: Gallery, now_s: f
         map=_map(store, wanted.arguments(fields, cards), before_) if asked.get("card") else None,
         rows_s=now_s,
     )
+
+
+def read_files(asked: dict[str, str], before_: Gallery, now_s: float) -> Gallery:
+    """What there is to show before there is a store: cards and tables are files."""
+    if now_s - before_.rows_s < READ_PERIOD_S and before_.asked == asked and not before_.stored:
+        return replace(before_, read_s=now_s)
+    return Gallery(
+        now_s, asked=asked, cards=read_cards(), tables=read_results(), fields=wanted.fields(asked, pd.DataFrame()),
+        stored=False, rows_s=now_s,
+    )  # fmt: skip
 
 
 def newest_map(store: Store, arguments: dict[str, Any]) -> Request | None:

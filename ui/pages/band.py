@@ -17,8 +17,17 @@ ORIGINS = {
     "simulated": ("SIMULATED", "No machine: the messages are made by a program"),
 }
 STATUSES = {"online": ("dot", "", "machine online"), "offline": ("cross", "fault", "machine offline")}
-REGIMES_MEAN = {"transition": "Between conduction and keyhole: the pool grows deeper than heat conduction makes it"}
-REGIMES = {"conduction": "conduction", "transition": "transition", "keyhole": "keyhole"}
+CALM, BOILING, DEEP = 1.36, 1.94, 6  # limits of the regimes and of a deep keyhole (`twin/regime.py` loads operators)
+REGIMES = {
+    "conduction": f"conduction (B < {CALM})",
+    "transition": f"transition (B {CALM} to {BOILING})",
+    "keyhole": f"keyhole (B ≥ {BOILING})",
+}
+BY_BOILING = (
+    "The regime goes by the boiling number B: how hot heat conduction alone would make the surface, over its boiling "
+    "point. In transition the pool grows deeper than conduction makes it"
+)
+BY_KE = f"Gan's keyhole number: in a keyhole pores may be left above {DEEP}. It does not decide the regime"
 
 
 def band(snapshot: Snapshot, palette: Palette) -> Props:
@@ -106,11 +115,12 @@ def _facts(snapshot: Snapshot) -> list[Any]:
         ("Power", quantity(build.get("nominal_beam_power_w"), 1, "W"), "nominal_beam_power_w" in assumed),
         ("Speed", _speed(build), "nominal_scan_speed_m_per_s" in assumed),
         ("Preheat", quantity(build.get("preheat_k"), 1, "K"), "preheat_k" in assumed),
-        ("Regime", regime if keyhole is None else f"{regime}, Ke {keyhole:.1f}", False),
+        ("Regime", regime, False),
+        ("Ke", "–" if keyhole is None else f"{keyhole:.1f}", False),
         ("Credibility", credible, False),
         ("Model", _model(latest, card), False),
     ]
-    more = {"Credibility": of_whom, "Regime": REGIMES_MEAN.get(str(latest.get("regime")), "")}
+    more = {"Credibility": of_whom, "Regime": BY_BOILING, "Ke": BY_KE}
     return [_fact(name, value, guess, more.get(name, "")) for name, value, guess in facts]
 
 

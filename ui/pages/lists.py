@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 from dash import html
 
 from twin.alarms.acts import State, state_of
@@ -10,7 +11,7 @@ from ui import ids
 from ui.figures import Palette
 from ui.live import Props
 from ui.pages.acting import buttons
-from ui.snapshot import Snapshot, number
+from ui.snapshot import MISSED, Snapshot, number
 from ui.words import ADVISORY_STATES, ALERT_STATES, STATUSES, ago, alert_name, duration, seen
 
 SEVERITIES = {
@@ -82,10 +83,15 @@ def _summary(records: list[tuple[State, dict[Any, Any]]]) -> dict[str, Any]:
 
 
 def counts(snapshot: Snapshot, palette: Palette) -> Props:
-    """Messages and frames in numbers that a person can add up."""
+    """Messages and frames of this machine in numbers that a person can add up."""
     del palette
+    several = len(snapshot.machines) > 1  # no one can say of which one a message is that could not be read
     known = snapshot.slow.counts | {"forecasts": sum(snapshot.slow.outcomes.values())}
-    cells = [_count(f"{known.get(key, 0):,}", name, odd and known.get(key, 0) > 0) for key, name, odd in COUNTS]
+    cells = [
+        _count(f"{known.get(key, 0):,}", f"{name}, all machines" if key == "rejects" and several else name,
+               odd and known.get(key, 0) > 0)
+        for key, name, odd in COUNTS
+    ]  # fmt: skip
     outcomes = [
         html.Span([html.B(f"{snapshot.slow.outcomes[kind]:,}"), f" {word}"], className="" if kind == "ok" else "odd")
         for kind, word in OUTCOMES.items()
@@ -108,19 +114,33 @@ def missed(snapshot: Snapshot, palette: Palette) -> Props:
         for row in slow.gaps.itertuples()
     ]
     lines += [
-        (row.noticed_s, f"{_frames(row)} of layer {row.layer} skipped: newer ones waited")
-        for row in slow.skipped.itertuples()
+        (at_s, f"{_frames(first, last)} of layer {layer} skipped: newer ones waited")
+        for at_s, layer, first, last in _runs(slow.skipped)
     ]
     for row in slow.rejects.itertuples():
         after = "" if number(row.reingested_s) is None else " (taken in since)"
         lines.append((row.received_s, f"{row.topic} not readable: {row.reason}{after}"))
-    lines.sort(reverse=True)
+    lines.sort(key=lambda line: -line[0])  # of one moment as they follow each other
     items = [html.Li([text, html.Span(f" {seen(at_s, now_s)}", className="moments")]) for at_s, text in lines]
     return {ids.MISSED: {"children": html.Ul(items) if items else [], "className": "missed"}}
 
 
-def _frames(row: Any) -> str:
-    first, last = row.first_frame, row.last_frame
+def _runs(skipped: pd.DataFrame) -> list[tuple[float, int, int, int]]:
+    """Ranges of skipped frames of a layer, those that follow each other as one: when, layer, first, last."""
+    found: list[tuple[float, int, int, int]] = []
+    order = skipped.sort_values(["build", "layer", "first_frame"]) if len(skipped) else skipped
+    build = None
+    for row in order.itertuples():
+        if found and build == row.build and found[-1][1] == row.layer and found[-1][3] + 1 == row.first_frame:
+            at_s, layer, first, _ = found.pop()
+            found.append((max(at_s, row.noticed_s), layer, first, row.last_frame))  # type: ignore[arg-type,type-var]
+        else:
+            found.append((row.noticed_s, row.layer, row.first_frame, row.last_frame))  # type: ignore[arg-type]
+        build = row.build
+    return sorted(found, key=lambda run: -run[0])[:MISSED]
+
+
+def _frames(first: int, last: int) -> str:
     return f"frame {first}" if first == last else f"frames {first} to {last}"
 
 

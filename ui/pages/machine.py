@@ -57,7 +57,7 @@ def layout() -> Any:
                     "field",
                     ids.FIELD,
                     "Temperature",
-                    "in the frame of the beam; white line: solidus",
+                    "in the frame of the beam; white line: solidus; grey: above boiling, not shown as a fact",
                     _age(ids.FIELD_AGE),
                 ),
                 _card(
@@ -97,7 +97,7 @@ def layout() -> Any:
 def _card(name: str, drawing: str, title: str, meaning: str, *more: Any, over: Any = None) -> Any:
     graph = dcc.Graph(id=drawing, config=GRAPH, responsive=True, className="graph", figure=blank())
     return html.Section(
-        [html.Header([html.H2(title), html.Span(meaning, className="meaning"), *more]), graph, over],
+        [html.Header([html.H2(title), html.Span(meaning, className="meaning", title=meaning), *more]), graph, over],
         className=f"card {name}-card",
         **{"aria-label": f"{title}: {meaning}"},
     )

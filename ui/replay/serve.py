@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from twin.clock import Clock
 from twin.course import Course
-from twin.store.port import Store, StoreError
+from twin.store.port import Store, StoreError, StoreMissingError
 from ui.access.who import need
 from ui.live import PALETTES
 from ui.pages import machine
@@ -32,6 +32,7 @@ from ui.replay.moment import Recall
 from ui.replay.words import told
 
 MOST_JUMPS = 5000
+NOTHING = "No build is stored yet. ./meltwin run takes builds from machines, ./meltwin import FILE from files."
 _log = logging.getLogger(__name__)
 
 
@@ -160,6 +161,8 @@ def mount_replays(server: FastAPI, replays: Replays) -> None:
 async def _answer(answer: Any) -> Response:
     try:
         text = await answer
+    except StoreMissingError:  # nothing is wrong: nothing was ever written
+        return Response(json.dumps({"missing": NOTHING}), media_type="application/json")
     except (StoreError, SQLAlchemyError) as error:
         _log.warning("a replay could not be read: %s", error)
         return PlainTextResponse(f"The store cannot be read now: {str(error).splitlines()[0]}", 503)

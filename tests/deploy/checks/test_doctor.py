@@ -1,6 +1,7 @@
 """The doctor as a person meets it: a line for each thing, JSON for a program, and an exit code that says bad or not."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -50,6 +51,33 @@ def test_a_fresh_computer_passes_and_every_line_says_what_and_found(
     assert found["broker keeps on disk"]["state"] == "look"  # the embedded one
     for what in ("python", "torch", "device", "disk", "clock", "clock synchronised", "database", "sqlite", "mosquitto"):
         assert what in found
+
+
+def test_a_look_makes_no_database(settings: Settings) -> None:
+    found = {each.what: each for each in store.store(settings)}
+    assert found["database"].state == "ok"
+    assert "not there yet" in found["database"].found
+    assert "sqlite" in found
+    assert not settings.data_dir.exists()
+    settings.data_dir.mkdir()
+    assert {each.what: each.state for each in store.store(settings)}["database"] == "ok"
+    assert list(settings.data_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_database_that_could_not_be_made_stops_a_start(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = tmp_path / "shut"
+    if kind == "file":
+        shut.write_text("")
+    else:
+        shut.mkdir()
+        real = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: path != shut and real(path, mode))
+    (found,) = [each for each in store.store(Settings(data_dir=shut / "var")) if each.what == "database"]
+    assert (found.state, str(shut) in found.found) == ("MISSING", True)
+    assert "data_dir" in found.remedy
 
 
 def test_a_port_that_another_program_has_stops_a_start(settings: Settings) -> None:

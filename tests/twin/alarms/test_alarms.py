@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tests.contracts import store_cases as case
 from twin.alarms.alarms import CALM_S, MOST_CALM_S, REPEAT_S, Alarms
-from twin.alarms.risks import ENDED, Risk
-from twin.forecast import Alert, Outcome
+from twin.alarms.risks import ENDED, Risk, balling
+from twin.forecast import Alert, MeltPool, Outcome
 from twin.store.fake.store import FakeStore
 from twin.store.port import Step
 
@@ -42,6 +42,17 @@ def test_a_risk_is_on_at_its_limit_and_off_below_a_deadband() -> None:
         assert (told.first_seen_s, told.cleared_s) == (1.0, None)
     last_s = 59.0
     assert step(of, last_s + CALM_S + 1, ENDED - 0.001)[0].cleared_s
+
+
+def test_evidence_below_the_limit_says_until_where_the_alert_stands() -> None:
+    of, said = Alarms(), []
+    for n, length_um in enumerate((800.0, 740.0, 790.0)):
+        pool = MeltPool(length_um * 1e-6, 100e-6, 50e-6)
+        (told,) = of.step([(case.forecast(n), [balling(pool)])], float(n))
+        said.append(told.evidence)
+    over = "the melt pool is 8.0 times as long as wide; good tracks reach 7.6"
+    within = "the melt pool is 7.4 times as long as wide; good tracks reach 7.6; stands until below 7.2"
+    assert said == [over, within, over.replace("8.0", "7.9")]
 
 
 def raises(period_s: float, hours: float = 1.0) -> list[Alert]:

@@ -119,6 +119,11 @@ def test_a_map_that_nobody_answered_is_asked_for_again(store: FakeStore) -> None
     assert models.ask_map(desk, "otto", MAP)["request"] != first
 
 
+def test_a_refusal_names_a_field_as_its_form_does(desk: Desk) -> None:
+    with pytest.raises(RefusedError, match=r"Spot, µm \(D4σ\) must be a number from 5 to 5000"):
+        models.ask_map(desk, "otto", MAP | {"spot_um": -5})
+
+
 @pytest.mark.parametrize("wrong", [{"spot_um": 0}, {"preheat_k": None}, {"material": 7}])
 def test_a_map_of_nothing_is_refused(desk: Desk, wrong: dict[str, Any]) -> None:
     with pytest.raises(RefusedError):

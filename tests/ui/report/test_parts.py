@@ -118,6 +118,20 @@ def test_a_map_is_coloured_where_the_beam_was_and_nowhere_else() -> None:
     assert not painted[painted.shape[0] // 2].any()
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_map_of_a_single_track_has_a_colour_bar_and_holds_its_path(turned: bool) -> None:
+    along, across = np.linspace(-1e-3, 8e-3, 61), 2e-3
+    frames = pd.DataFrame({"x_m": across if turned else along, "y_m": along if turned else across, "width_m": 1e-4,
+                           "depth_m": 5e-5, "laser_on": True, "withheld": False, "outcome": "ok"})  # fmt: skip
+    frames.attrs["layer"] = 1
+    drawn = maps.layer_map(frames, "width", LPBF, (0.5e-4, 2e-4), [("7", 2e-3, 2e-3)], 1e-4, "map-1")
+    sides = [(float(w), float(h)) for w, h in re.findall(r'<image[^>]* width="([^"]+)" height="([^"]+)"', drawn)]
+    assert len(sides) == 2, "the map and its colour bar"
+    assert all(side > 8 for pair in sides for side in pair)
+    assert min(sides[0]) >= maps.LEAST_SHARE * max(sides[0]) * 0.99
+    assert ">7<" in drawn, "an alert on the path is on the map"
+
+
 def test_a_seal_shows_any_byte_that_was_changed() -> None:
     said = {"format": seal.FORMAT, "machine": "m", "build": "b", "seal": seal.OPEN}
     page = seal.close(f"<html><head>{seal.meta(said)}</head><body>142 µm</body></html>").encode()

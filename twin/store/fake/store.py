@@ -52,7 +52,7 @@ class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests)
         self._alerts: dict[tuple[str, str, str, int], dict[str, Any]] = {}  # with the occurrence
         self._acts: list[dict[str, Any]] = []
         self._cards: dict[str, tuple[float, dict[str, Any]]] = {}
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()  # of (name, machine)
 
     def write(self, step: Step) -> Written:
         before = {name: value.copy() for name, value in vars(self).items()}
@@ -147,32 +147,35 @@ class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests)
             return
         written.duplicates += 1
         written.duplicate_keys.append(observation.key)
-        self._counts["duplicates"] += 1
+        self._counts["duplicates", observation.machine] += 1
         first, again = (
             message.model_copy(update={"sent_s": None})
             for message in (self._observations[observation.key][1].message, observation.message)
         )
         if first != again:
             written.conflicts += 1
-            self._counts["conflicts"] += 1
+            self._counts["conflicts", observation.machine] += 1
 
-    def counts(self) -> dict[str, int]:
-        messages = [observation.message for _, observation in self._observations.values()]
-        forecasts = list(self._forecasts.values())
+    def counts(self, machine: str | None = None) -> dict[str, int]:
+        def mine(other: str) -> bool:
+            return machine in (None, other)
+
+        messages = [heard.message for _, heard in self._observations.values() if mine(heard.machine)]
+        forecasts = [forecast for forecast in self._forecasts.values() if mine(forecast.machine)]
         return {
             "observations": len(messages),
-            "duplicates": self._counts["duplicates"],
-            "conflicts": self._counts["conflicts"],
+            "duplicates": sum(n for (name, of), n in self._counts.items() if name == "duplicates" and mine(of)),
+            "conflicts": sum(n for (name, of), n in self._counts.items() if name == "conflicts" and mine(of)),
             "rejects": len(self._rejects),
             "reingested": len(self._reingested),
-            "gaps": len(self._gaps),
-            "births": len(self._births),
-            "skipped": sum(skipped.frames for skipped in self._skipped.values()),
+            "gaps": sum(mine(gap.machine) for gap in self._gaps.values()),
+            "births": sum(mine(birth.machine) for birth in self._births.values()),
+            "skipped": sum(skipped.frames for skipped in self._skipped.values() if mine(skipped.machine)),
             "forecasts": sum(not forecast.opinion for forecast in forecasts),
             "opinions": sum(bool(forecast.opinion) for forecast in forecasts),
             "melt_pool": sum(len(forecast.leads) for forecast in forecasts),
             "fields": sum(len(forecast.fields) for forecast in forecasts),
-            "alerts": len(self._alerts),
+            "alerts": sum(mine(key[0]) for key in self._alerts),
             "signals": sum(len(message.value) for message in messages if isinstance(message, Signal)),
             "samples": sum(len(message.x_m) for message in messages if isinstance(message, Parameters)),
             "scan_vectors": sum(len(message.start_s) for message in messages if isinstance(message, Plan)),
@@ -475,6 +478,11 @@ class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests)
         frames = [f.frame for f in self._forecasts.values() if (f.machine, f.build, f.layer) == place]
         frames += [s.last_frame for s in self._skipped.values() if (s.machine, s.build, s.layer) == place]
         return max(frames, default=-1) + 1
+
+    def issued(self, machine: str, build: str, layer: int) -> dict[int, float]:
+        place = (machine, build, layer, "")
+        kept = self._forecasts.values()
+        return {f.frame: f.issued_s for f in kept if (f.machine, f.build, f.layer, f.opinion) == place}
 
     def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
         rows = [

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from twin.forecast import Forecast
-from twin.observation import Build, Layer, Observation, Parameters, Signal
+from twin.observation import Build, Layer, Observation, Parameters, Signal, Skipped
 from twin.store import packing
 from twin.store.sums import ARCHIVE, BINS, NOT_OK, OBSERVED, POINTS, QUANTITIES, SIZES, SUMS, layer_times
 
@@ -20,6 +20,7 @@ class FakeSums:
     _observations: dict[tuple[str, str, int], tuple[float, Observation]]
     _forecasts: dict[tuple[str, str, int, int, str], Forecast]
     _alerts: dict[tuple[str, str, str, int], dict[str, Any]]
+    _skipped: dict[tuple[str, str, int, int], Skipped]
 
     def build_is_known(self, machine: str, build: str, layer: int | None = None) -> bool:
         if layer is not None:
@@ -88,7 +89,9 @@ class FakeSums:
         return sorted(mine, key=lambda f: (f.layer, f.frame))
 
     def build_outcomes(self, machine: str, build: str) -> dict[str, int]:
-        return dict(Counter(f.outcome.kind for f in self._of_record(machine, build)))
+        told = Counter(f.outcome.kind for f in self._of_record(machine, build))
+        mine = (s.frames for s in self._skipped.values() if (s.machine, s.build) == (machine, build))
+        return dict(told + Counter(skipped=sum(mine)))
 
     def frames_by_layer(self, machine: str, build: str) -> dict[int, int]:
         counts = Counter(f.layer for f in self._of_record(machine, build))

@@ -67,9 +67,12 @@ class Reader:
         rows = self._rows(statement.limit(1))
         return rows[0] if rows else None
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, machine: str | None = None) -> dict[str, int]:
         counts = dict.fromkeys(COUNTED, 0)
-        for name, count in self._rows(select(CounterRow.name, func.sum(CounterRow.count)).group_by(CounterRow.name)):
+        total = select(CounterRow.name, func.sum(CounterRow.count))
+        if machine is not None:
+            total = total.where(CounterRow.machine.in_((machine, "")))
+        for name, count in self._rows(total.group_by(CounterRow.name)):
             name = "forecasts" if name.startswith("forecasts_") else name
             if name in counts:  # the others say what was pruned or left out
                 counts[name] += int(count)
@@ -412,6 +415,13 @@ class Reader:
             newest = self._first(select(func.max(frame).label("frame")).where(*place)).frame
             ends.append(0 if newest is None else int(newest) + 1)
         return max(ends)
+
+    def issued(self, machine: str, build: str, layer: int) -> dict[int, float]:
+        row = ForecastRow
+        of_record = (row.machine == machine, row.build == build, row.layer == layer, row.opinion == "")
+        return {
+            int(frame): float(at_s) for frame, at_s in self._rows(select(row.frame, row.issued_s).where(*of_record))
+        }
 
     def skipped(self, machine: str, build: str | None = None, limit: int = 500) -> pd.DataFrame:
         row = SkippedRow

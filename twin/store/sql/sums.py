@@ -24,7 +24,7 @@ from twin.store.sums import (
     layer_times,
     quantiles,
 )
-from twin.store.tables import AlertRow, BuildRow, ForecastRow, LayerRow, MachineRow, MeltPoolRow, SignalRow
+from twin.store.tables import AlertRow, BuildRow, ForecastRow, LayerRow, MachineRow, MeltPoolRow, SignalRow, SkippedRow
 
 FRAMES = {
     "layer": int, "frame": int, "time_s": float, "outcome": object, "x_m": float, "y_m": float, "width_m": float,
@@ -63,7 +63,11 @@ class SqlSums(Reader):
     def build_outcomes(self, machine: str, build: str) -> dict[str, int]:
         row = ForecastRow
         mine = select(row.outcome_kind, func.count()).where(*_of_record(machine, build))
-        return {kind: int(count) for kind, count in self._rows(mine.group_by(row.outcome_kind))}
+        told = {kind: int(count) for kind, count in self._rows(mine.group_by(row.outcome_kind))}
+        passed = SkippedRow
+        frames = select(func.sum(passed.last_frame - passed.first_frame + 1))
+        ((skipped,),) = self._rows(frames.where(passed.machine == machine, passed.build == build))
+        return told | ({"skipped": int(skipped)} if skipped else {})
 
     def frames_by_layer(self, machine: str, build: str) -> dict[int, int]:
         row, layer = ForecastRow, LayerRow

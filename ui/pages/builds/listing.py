@@ -59,12 +59,19 @@ def utc(moment_s: Any) -> str:
 
 
 def in_order(outcomes: dict[str, int] | None) -> tuple[str, str, bool]:
-    """Frames, the share of them in order, and whether that is not all."""
-    frames = sum((outcomes or {}).values())
-    if outcomes is None or not frames:
+    """Frames that were due, the share of them with a forecast in order, and whether that is not all. A frame that was
+    skipped was due: the same share stands in a report."""
+    due = sum((outcomes or {}).values())
+    if outcomes is None or not due:
         return ("–" if outcomes is None else "0"), "–", False
-    share = outcomes.get("ok", 0) / frames
-    return f"{frames:,}", f"{100 * share:.{0 if share in (0, 1) else 1}f} %".replace("100.0", "> 99.9"), share < 1
+    share = outcomes.get("ok", 0) / due
+    return f"{due:,}", f"{100 * share:.{0 if share in (0, 1) else 1}f} %".replace("100.0", "> 99.9"), share < 1
+
+
+def skipped(outcomes: dict[str, int] | None) -> str:
+    """`80 skipped`; empty where every frame got its forecast."""
+    count = (outcomes or {}).get("skipped", 0)
+    return f"{count:,} skipped" if count else ""
 
 
 def layers_of(row: Any) -> str:
@@ -79,7 +86,9 @@ def badge(origin: Any) -> Any:
 
 
 def _row(shelf: Shelf, row: Any, mark: Any) -> Any:
-    frames, share, odd = in_order(shelf.outcomes.get((row.machine, row.build)))
+    outcomes = shelf.outcomes.get((row.machine, row.build))
+    frames, share, odd = in_order(outcomes)
+    missed = skipped(outcomes)
     process = PROCESSES.get(row.process, "")
     return html.Tr(
         [
@@ -90,7 +99,10 @@ def _row(shelf: Shelf, row: Any, mark: Any) -> Any:
             html.Td([layers_of(row), html.Span(" current", className="moments") if row.running else None]),
             html.Td(utc(row.begun_s), className="number"),
             html.Td(frames, className="number end"),
-            html.Td(share, className="number end odd" if odd else "number end"),
+            html.Td(
+                [share, html.Span(f" {missed}", className="moments") if missed else None],
+                className="number end odd" if odd else "number end",
+            ),
             html.Td(_alerts(row)),
             html.Td(_good(mark)),
             html.Td(html.A("Replay", href=replay_address(row.machine, row.build), title=f"Replay {row.build}")),

@@ -148,9 +148,10 @@ def _head(shelf: Shelf, palette: Palette) -> Props:
         ("process", listing.PROCESSES.get(row["process"], "–")), ("layers", listing.layers_of(told)),
         ("begun", listing.utc(row["begun_s"])), ("power", quantity(row["nominal_beam_power_w"], 1, "W")),
         ("speed", quantity(row["nominal_scan_speed_m_per_s"], 1e3, "mm/s")), ("frames", frames), ("in order", share),
+        *([("skipped", missed.removesuffix(" skipped"))] if (missed := listing.skipped(outcomes)) else []),
     ]  # fmt: skip
-    items = [html.Div([html.Dt(name), html.Dd(value, className="odd" if odd and name == "in order" else "")])
-             for name, value in facts]  # fmt: skip
+    tones = {"in order": "odd" if odd else "", "skipped": "odd"}
+    items = [html.Div([html.Dt(name), html.Dd(value, className=tones.get(name, ""))]) for name, value in facts]
     first = [back, html.H2([row["build"], listing.badge(row["origin"])])]
     replay = html.A("Replay", href=listing.replay_address(row["machine"], row["build"]), className="back")
     return reading | {ids.BUILD_HEAD: {"children": [html.Div([*first, replay], className="row"), html.Dl(items)]}}

@@ -13,7 +13,7 @@ from ui import ids
 from ui.figures import Palette, blank
 from ui.figures.process_map import Point, process_map
 from ui.live import Props
-from ui.models.asked import BOUNDS
+from ui.models.asked import BOUNDS, LABELS
 from ui.models.calibration import calibration
 from ui.models.cards import Card
 from ui.models.gallery import Gallery
@@ -28,7 +28,6 @@ WHAT = {
     "ASNO": "explicit step by a Transformer over the last lags, implicit correction by a nonlocal attention operator",
     "HFluxNO": "a recurrent-ViT reads a camera; the field goes on by a finite-volume scheme that conserves energy",
 }
-LABELS = {"spot_um": "Spot, µm (D4σ)", "preheat_k": "Preheat, K", "hatch_um": "Hatch, µm", "layer_um": "Layer, µm"}
 SPANS = (
     ("Beam power", "beam_power_w", 1.0, "W", "over the speeds of the map"),
     ("Scan speed", "scan_speed_m_per_s", 1.0, "m/s", "at this spot"),
@@ -37,6 +36,7 @@ SPANS = (
 )
 STATES = {
     "unasked": "Nobody has asked for this map yet. To ask needs the role operator.",
+    "unstored": "There is no database yet. ./meltwin run makes it, and works this map out.",
     "waiting": "Asked for. The run process answers between two steps; if it does not run: ./meltwin run",
     "claimed": "The run process is working it out.",
     "dropped": "Nobody answered: the run process does not run, or has no time. ./meltwin run, then press Draw.",
@@ -134,7 +134,7 @@ def drawn_map(gallery: Gallery, palette: Palette) -> Props:
     if card is None:
         return {}
     told = asked.answer if asked is not None and asked.state == "done" else None
-    state = asked.state if asked is not None else "unasked"
+    state = gallery.state_of_map
     waiting = STATES.get(state, "") + (asked.error if asked is not None and state == "failed" else "")
     points = tuple(
         Point(row.machine, row.build, row.nominal_beam_power_w, row.nominal_scan_speed_m_per_s, row.beam_diameter_m)

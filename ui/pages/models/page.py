@@ -9,7 +9,7 @@ from ui.figures import Palette
 from ui.live import Page, Part, Props
 from ui.models.calibration import calibration
 from ui.models.cards import Card
-from ui.models.gallery import Gallery, read_gallery
+from ui.models.gallery import Gallery, read_files, read_gallery
 from ui.pages.models import card, serving
 from ui.pages.models.tables import NO_RESULTS, table, validation
 from ui.pages.parts import trouble, waiting_panel
@@ -91,4 +91,4 @@ PARTS = (
     Part("card", 20.0, card.head),  # of files
     Part("map", 0.9, card.drawn_map),
 )
-PAGE = Page("models", "/models", "Models", layout, Gallery(0.0), read_gallery, PARTS)
+PAGE = Page("models", "/models", "Models", layout, Gallery(0.0), read_gallery, PARTS, bare=read_files)

@@ -9,6 +9,7 @@ from ui.report.drawing.svg import TONES, WIDE
 from ui.report.sizes import with_pool
 
 MAP_SCALE = "Viridis"
+LEAST_SHARE = 0.3  # of the longer side that the shorter one has at least: beside a single track stands a colour bar too
 
 
 def layer_map(
@@ -22,7 +23,9 @@ def layer_map(
     x_m, y_m = pools["x_m"].to_numpy(float), pools["y_m"].to_numpy(float)
     low, span = np.array([x_m.min(), y_m.min()]), max(np.ptp(x_m), np.ptp(y_m), 1e-6)
     pad = max(0.03 * span, 0.6 * beam_m)
-    low, extent = low - pad, np.array([np.ptp(x_m), np.ptp(y_m)]) + 2 * pad
+    path = np.array([np.ptp(x_m), np.ptp(y_m)])
+    extent = np.maximum(path + 2 * pad, LEAST_SHARE * (path.max() + 2 * pad))
+    low = low - 0.5 * (extent - path)
     scale = min((wide - left - room) / extent[0], 330 / extent[1])
     across, high = extent * scale
     body = [svg.words(left, 14, f"Layer {int(frames.attrs['layer']):,}: {size}", fill=svg.INK, bold=True)]

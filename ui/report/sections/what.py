@@ -130,7 +130,10 @@ def _process(rows: Rows) -> str:
     if on:
         regimes = ", ".join(f"{name} {share(amount, on)}" for name, amount in rows.regimes.items())
         deepest = number(rows.layers["keyhole_number"].max())
-        parts.append(f"Melting regime of the frames with the laser on: {regimes}; highest keyhole number {deepest}. ")
+        parts.append(
+            f"Melting regime (by the boiling number) of the frames with the laser on: {regimes}. "
+            f"Highest keyhole number Ke, which does not decide the regime: {deepest}. "
+        )
     alerts = rows.alerts
     open_, silent = alerts["cleared_s"].isna(), alerts["acknowledged_s"].isna()
     said = "more than " if len(alerts) > ALERTS else ""
