@@ -17,7 +17,7 @@ from twin.alarms.steady import steady_pool
 from twin.budget import Budget
 from twin.forecast import Alert, Field, Forecast, MeltPool, Outcome
 from twin.observation import Build, Frame, Path, Window
-from twin.place import Place, outside, placed, power_and_speed, process_of, setting
+from twin.place import Place, outside, placed, power_and_speed, process_of, setting, strayed, strays
 from twin.process import Process
 from twin.promoted import Promoted
 from twin.regime import keyhole_number, regime
@@ -249,7 +249,8 @@ class Twin:
             missing = place.window.end_s - place.window.start_s
             return Outcome("stale", "parameters missing", missing, "s")
         own = self._own(place.window)
-        return outside(own, process, place.beam_power_w, place.scan_speed_m_per_s) or place.window.told
+        found = outside(own, process, place.beam_power_w, place.scan_speed_m_per_s)
+        return found or strayed(place.window.path, process) or place.window.told
 
     def _task(self, places: list[Place], process: Process) -> Task:
         newest = places[-1]
@@ -283,7 +284,7 @@ class Twin:
 
     def _rows(self, name: str, process: Process, path: Path) -> np.ndarray:
         """A path in the operators' units: rows (t, x, y, q, depth). The rule for absorptivity and depth takes the power
-        of each row and the mean scan speed of the path."""
+        of each row and the mean scan speed of the path; what strays heats nothing."""
         start_s, d = self._start_s[name], process.beam_diameter_m
         kin = name.rpartition("/")[0]
         rows = np.zeros((len(path.time_s), 5))
@@ -293,6 +294,7 @@ class Twin:
         for power in np.unique(path.beam_power_w):
             source = process.source(float(power), speed)
             rows[path.beam_power_w == power, 3:] = self._following.q(kin, source), source.depth
+        rows[:-1, 3][strays(path, process)] = 0.0
         return rows
 
     def _tell(self, work: Work, looks: list[Look], now_s: float) -> list[Forecast]:

@@ -168,6 +168,39 @@ def test_two_layers_in_one_step_are_two_steps_of_a_layer() -> None:
     assert [f.leads[0].melt_pool for f in apart] == [f.leads[0].melt_pool for f in together]
 
 
+class Noting(FakeOperator):
+    def step(self, tasks: list[Task]) -> list[list[Look]]:
+        self.told = [*getattr(self, "told", []), *tasks]
+        return super().step(tasks)
+
+
+@pytest.mark.parametrize("card", [ENVELOPE, None])
+@pytest.mark.parametrize("far_m", [0.5, 800.0])
+def test_a_stretch_faster_than_any_beam_that_melts_heats_nothing_and_is_said(
+    card: dict[str, list[float]] | None, far_m: float
+) -> None:
+    """An encoder that jumps, or a place in mm: what an operator must follow stays bounded."""
+    mine = twin(operator=Noting("asno", card))
+    jump = window(1)
+    jump.path.x_m[:] = [jump.path.x_m[0], far_m, far_m]
+    found = advanced(mine, [window(0), jump, window(2)])
+    assert [f.outcome.kind for f in found] == ["ok", "outside_envelope", "ok"]
+    assert (found[1].outcome.which, found[1].outcome.unit) == ("scan speed", "m/s")
+    assert found[1].leads == ()
+    operator = mine.serving[0]
+    assert isinstance(operator, Noting)
+    heats = [rows[:, 3] for rows in operator.told[0].observed]
+    assert heats[1][0] == 0.0 < heats[1][1]
+    assert (np.concatenate([heats[0], heats[2]]) > 0).all()
+
+
+def test_a_galvanometers_jump_with_the_laser_off_is_no_stray() -> None:
+    jump = window(1)
+    jump.path.x_m[:] = [jump.path.x_m[0], 0.5, 0.5]
+    jump.path.beam_power_w[:2] = 0.0
+    assert [f.outcome.kind for f in advanced(twin(), [window(0), jump])] == ["ok", "ok"]
+
+
 class Counting(FakeOperator):
     steps: tuple[int, ...] = ()
 
