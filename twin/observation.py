@@ -135,7 +135,7 @@ class Plan(Message):
     kind: Literal["plan"] = "plan"
     build: Name
     layer: Count
-    first_vector: Count = 0  # index in the layer of the first vector here
+    first_vector: Annotated[int, Field(ge=0, le=2**62), Whole] = 0  # index in the layer of the first vector here
     start_s: Column
     x0_m: Column
     y0_m: Column
