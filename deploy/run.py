@@ -6,7 +6,8 @@ A batch is acknowledged only after the transaction that holds everything it caus
 no trace and the broker sends again; a crash between the two makes duplicates, which the store's keys absorb.
 
 A store that is away is waited for: the step in hand is tried again, ever more rarely, nothing more is taken, and the
-broker holds the rest. Each turn stays short, so that Ctrl-C is heard; `waits` says what is waited for.
+broker holds the rest. Each turn stays short, so that Ctrl-C is heard; `waits` says what is waited for. A message or a
+window on which the program itself fails stops nothing else (`deploy/culprits.py`).
 
 When more waits than can be forecast, the newest is preferred (`Batch`): parameters are all kept, frames that got no
 forecast are counted as skipped. A replay skips nothing.
@@ -16,11 +17,13 @@ import gc
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from deploy.advance import Advance
 from deploy.batch import Batch, ranges
+from deploy.culprits import LetGo, advanced, passed, payload_of, tried, without_refused
 from deploy.lag import Lag
 from deploy.patience import Patience
 from deploy.poison import MOST, Poison
@@ -39,10 +42,11 @@ from twin.alarms.kinds import of_the_twin
 from twin.clock import Clock
 from twin.forecast import Alert
 from twin.observation import Build, Observation, Rejected, State, Window
-from twin.store.port import Step, Store, StoreUnavailableError, Written
+from twin.store.port import Step, Store, StoreRefusedError, StoreUnavailableError, Written
 from twin.watch import Watch
 
 _Said = Observation | Rejected | Act | None
+_Result = TypeVar("_Result")
 _Item = tuple[Delivery | None, _Said]  # what is read, and what to acknowledge with it
 RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again
 NAP_S = 0.1
@@ -93,10 +97,11 @@ class RunLoop:
         sparkplug: Stage | None = None,
         tell: Callable[[float], object] = lambda now_s: None,
         answers: Callable[[], float | None] = lambda: None,
+        let_go: LetGo = lambda windows: None,
     ) -> None:
-        """`take_up`: Twin.take_up, for the alerts that an earlier run left open. `tell`: called after each turn, with
-        the time, when what it caused is committed. `answers`: what pages ask is answered between two turns
-        (`deploy/answers.py`); gives the wall seconds that it took."""
+        """`take_up`, `let_go`: Twin's, for alerts that an earlier run left open, and for windows on which it failed.
+        `tell`: called after each turn, with the time, when what it caused is committed. `answers`: what pages ask is
+        answered between two turns (`deploy/answers.py`); gives the wall seconds that it took."""
         self._source = source
         self._order = order
         self._births = Births(store)
@@ -106,6 +111,7 @@ class RunLoop:
         self._batch = batch or Batch()
         self._heard = heard
         self._take_up = take_up
+        self._let_go = let_go
         self._watch = Watch()
         self._flood = Flood()
         self._tell = tell
@@ -224,7 +230,9 @@ class RunLoop:
             self._more_waits = len(deliveries) >= self._batch.messages
             self._arrived = self._read(deliveries, self._clock.now_s())
         now_s = self._clock.now_s()
-        self._taken.extend([(each, self._placed(item, now_s, each)) for each, item in self._arrived])
+        self._taken.extend(
+            [(each, self._tried(partial(self._placed, item, now_s, each), item)) for each, item in self._arrived]
+        )
         self._arrived = []
         observations: list[Observation] = []
         rejects: list[Rejected] = []
@@ -240,9 +248,14 @@ class RunLoop:
             elif isinstance(item, Act):
                 acts.append(item)
             elif item is not None:
+                closed = self._tried(partial(self._order.add, item, now_s), item)
+                if isinstance(closed, Rejected):
+                    self._order.let_go(item)
+                    rejects.append(closed)
+                    continue
                 observations.append(item)
                 self._remember(item)
-                windows += self._order.add(item, now_s)
+                windows += closed
         windows += self._order.tick(now_s)
         return self._step(observations, rejects, windows, taken, now_s, acts)
 
@@ -260,7 +273,9 @@ class RunLoop:
             if not is_sparkplug(delivery.topic):
                 said.append((delivery, decode(delivery.topic, delivery.payload, delivery.content_type)))
                 continue
-            items: list[_Said] = [*self._sparkplug.read(delivery.topic, delivery.payload, now_s)] or [None]
+            read = partial(self._sparkplug.read, delivery.topic, delivery.payload, now_s)
+            told = tried(read, delivery.topic, partial(bytes, delivery.payload))
+            items: list[_Said] = [told] if isinstance(told, Rejected) else [*told] or [None]
             said += [(None, item) for item in items[:-1]] + [(delivery, items[-1])]
         return said + [(None, item) for item in self._sparkplug.tick(now_s)]
 
@@ -274,6 +289,11 @@ class RunLoop:
         observation = item if is_sparkplug(item.topic) else self._births.place(item, now_s)  # a birth says its life
         self._order.meet(observation)
         return observation
+
+    def _tried(self, do: Callable[[], _Result], item: _Said) -> _Result | Rejected:
+        if not isinstance(item, Observation):
+            return do()
+        return tried(do, item.topic, partial(payload_of, item))
 
     def _full(self, windows: list[Window]) -> bool:
         if len(windows) < self._batch.windows:
@@ -300,13 +320,14 @@ class RunLoop:
         behind = {each for each in machines if self._lag.behind(each, self._batch.behind_s)}
         windows = self._batch.newest_first(windows, replayed, behind, self._more_waits)
         began_s = self._clock.now_s()
-        forecasts, alerts = self.advance(windows, self._context_of, now_s)
+        forecasts, alerts, failed = advanced(self.advance, self._let_go, windows, self._context_of, now_s)
         made_s = self._clock.now_s()  # its own time counts: a page that shows now_s would claim a forecast in no time
         forecasts = [replace(forecast, issued_s=made_s) for forecast in forecasts]
         gaps, births = [*self._order.gaps(), *self._sparkplug.gaps()], self._births.noticed()
         alerts += self._sparkplug.alerts(now_s)
         self._order.signals(), self._order.frames()  # nobody asks for them yet: they must not pile up
-        alerts += self._watch.step(observations, windows, gaps, births, {**self._recovered, **self._line()}, now_s)
+        waits = {**self._recovered, **self._line()}
+        alerts += self._watch.step(observations, windows, gaps, births, waits, now_s, failed)
         self._recovered = {}
         step = Step(
             observations,
@@ -316,7 +337,7 @@ class RunLoop:
             self._flood.step(alerts, now_s),
             acts,
             births=births,
-            skipped=list(ranges(windows, now_s)),
+            skipped=list(ranges(passed(windows, failed), now_s)),
             reingested=self._poison.cured(observations, rejects),
             received_s=now_s,
         )
@@ -327,7 +348,11 @@ class RunLoop:
         began_s = self._clock.now_s()
         said = (step.observations, step.rejects, step.forecasts, step.alerts, step.acts, step.gaps, step.births)
         if any((*said, step.skipped)):
-            written = self._store.write(step)
+            try:
+                written = self._store.write(step)
+            except StoreRefusedError:  # the rest of it is the next turn's
+                self._work = replace(work, step=without_refused(self._store, step))
+                return 0
             committed_s = self._clock.now_s()
             if work.tallied:
                 self.tally.add(work.windows, step.forecasts, written, committed_s)
@@ -343,7 +368,7 @@ class RunLoop:
         return len(work.deliveries)
 
     def _rewrite(self, windows: list[Window], now_s: float) -> None:
-        forecasts, alerts = self.advance(windows, self._context_of, now_s)
+        forecasts, alerts, _ = advanced(self.advance, self._let_go, windows, self._context_of, now_s)
         self._store.write(Step(forecasts=forecasts, alerts=self._flood.step(alerts, now_s), received_s=now_s))
 
     def _passed(self, machine: str, build: str, layer: int) -> list[tuple[int, int]]:

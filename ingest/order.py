@@ -148,6 +148,12 @@ class Order:
             windows += self._counted(self._close_track(key))
         return windows
 
+    def let_go(self, observation: Observation) -> None:
+        """`add` failed on it: the layer that its source was in begins anew with the next message."""
+        track = self._tracks.pop((observation.machine, observation.source), None)
+        if track is not None:
+            self._ended[track.machine, track.build, track.layer] = track.next_index
+
     def gaps(self) -> list[Gap]:
         """The gaps noticed since the last call."""
         gaps, self._gaps = self._gaps, []

@@ -96,6 +96,13 @@ class Twin:
         self.promoted.take_up(alerts)
         self._alarms.take_up([a for a in alerts if not a.kind.startswith(FAULT) and a.kind != REFUSED])
 
+    def let_go(self, windows: Sequence[Window]) -> None:
+        """A step over these failed: their streams begin anew, with the next window, as after a layer's start."""
+        for window in windows:
+            self._forget(self._name(window))
+            if self._layers.get((window.machine, window.build)) == window.layer:
+                del self._layers[window.machine, window.build]
+
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
     ) -> tuple[list[Forecast], list[Alert]]:

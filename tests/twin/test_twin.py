@@ -160,6 +160,15 @@ def test_a_layer_starts_cold_and_the_one_before_is_let_go_of() -> None:
     assert [operator.forgotten for operator in mine.serving] == [["m/b/1"]] * 2  # type: ignore[attr-defined]
 
 
+def test_what_is_let_go_begins_anew_with_the_next_window() -> None:
+    mine = twin()
+    advanced(mine, [window(0), window(1)])
+    mine.let_go([window(1)])
+    assert mine.serving[0].forgotten == ["m/b/1"]  # type: ignore[attr-defined]
+    cold = advanced(twin(), [window(2)])[0].leads[0].melt_pool
+    assert advanced(mine, [window(2)])[0].leads[0].melt_pool == cold
+
+
 def test_two_layers_in_one_step_are_two_steps_of_a_layer() -> None:
     one, many = twin(), twin()
     windows = [window(n, layer=layer) for layer in (1, 2) for n in range(3)]

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 
-from twin.store.port import StoreError, StoreFullError, StoreMissingError, StoreUnavailableError
+from twin.store.port import (
+    StoreError,
+    StoreFullError,
+    StoreMissingError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 
 Durability = Literal["normal", "full"]
 WRITERS = 0x6D656C74  # key of PostgreSQL's advisory lock: whoever holds it is the one who writes
@@ -143,6 +149,16 @@ def answering(engine: Engine) -> Iterator[None]:
             raise
         what = "is full" if trouble is StoreFullError else "does not answer"
         raise trouble(f"the store at {told(engine.url)} {what}: {_reason(error, engine.url)}") from error
+
+
+@contextmanager
+def holding(engine: Engine) -> Iterator[None]:
+    """Turns a value that no column can hold into `StoreRefusedError`: text with a NUL, a number beyond 64 bits."""
+    driver = engine.dialect.loaded_dbapi
+    try:
+        yield
+    except (DataError, driver.DataError, OverflowError, UnicodeError) as error:
+        raise StoreRefusedError(f"{type(error).__name__}: {_reason(error, engine.url)}") from error
 
 
 @contextmanager
