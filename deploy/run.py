@@ -41,7 +41,7 @@ from twin.alarms.flood import SPAN_S, Flood
 from twin.alarms.kinds import of_the_twin
 from twin.clock import Clock
 from twin.forecast import Alert
-from twin.observation import Build, Observation, Rejected, State, Window
+from twin.observation import Build, Observation, Rejected, State, Window, stands_over
 from twin.store.port import Step, Store, StoreRefusedError, StoreUnavailableError, Written
 from twin.watch import Watch
 
@@ -125,8 +125,9 @@ class RunLoop:
         self._poison = Poison()
         self._sparkplug = sparkplug or Stage()
         self._answers = answers
-        self._builds: dict[tuple[str, str], Build] = {}
+        self._builds: dict[tuple[str, str], Observation] = {}
         self.states: dict[str, State] = {}  # the newest birth of each machine
+        self._online: dict[str, Observation] = {}  # which say them
         self.tally = Tally()
 
     @property
@@ -174,6 +175,13 @@ class RunLoop:
                 self._rewrite(windows, now_s)
                 windows = []
         self._rewrite(windows, now_s)
+        for row in self._store.machines().itertuples():  # between two layers, where the broker has forgotten the build
+            if isinstance(row.build, str) and (row.machine, row.build) not in self._builds:
+                for observation in self._store.replay_messages(row.machine, row.build, 0):
+                    if not isinstance(observation.message, State | Build):
+                        break
+                    self._remember(observation)
+                    self._order.resume(observation, now_s)
 
     @property
     def late(self) -> int:
@@ -285,7 +293,7 @@ class RunLoop:
         if isinstance(item, Act):
             known = self._store.alert_is_known(item.machine, item.build, item.kind, item.occurrence)
             return item if known or delivery is None else acks.unknown(delivery.topic, delivery.payload, item)
-        self._lag.meet(item.machine, item.message.sent_s, now_s)
+        self._lag.meet(item.machine, item.message.sent_s, now_s, item.message)
         observation = item if is_sparkplug(item.topic) else self._births.place(item, now_s)  # a birth says its life
         self._order.meet(observation)
         return observation
@@ -378,13 +386,20 @@ class RunLoop:
         return list(zip(mine["first_frame"].tolist(), mine["last_frame"].tolist(), strict=True))
 
     def _remember(self, observation: Observation) -> None:
-        if isinstance(observation.message, Build):
-            self._builds[observation.machine, observation.message.build] = observation.message
-        elif isinstance(observation.message, State) and observation.message.status == "online":
-            self.states[observation.machine] = observation.message
+        message = observation.message
+        if isinstance(message, Build):
+            build = (observation.machine, message.build)
+            if build not in self._builds or stands_over(observation, self._builds[build]):
+                self._builds[build] = observation
+        elif isinstance(message, State) and message.status == "online":
+            known = self._online.setdefault(observation.machine, observation)
+            if stands_over(observation, known):
+                self._online[observation.machine], self.states[observation.machine] = observation, message
 
     def _context_of(self, machine: str, build: str) -> Build:
-        return self._builds[machine, build]
+        message = self._builds[machine, build].message
+        assert isinstance(message, Build)
+        return message
 
 
 def _alert(row: dict[Any, Any]) -> Alert:

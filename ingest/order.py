@@ -22,7 +22,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ingest.births import Kept, Nothing
 from ingest.paths.pace import Pace
@@ -30,7 +30,19 @@ from ingest.paths.planned import Planned
 from ingest.paths.readings import Pending
 from ingest.paths.stream import Released, Stream
 from ingest.paths.track import Track
-from twin.observation import Build, Frame, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
+from twin.observation import (
+    Build,
+    Frame,
+    Gap,
+    Layer,
+    Observation,
+    Parameters,
+    Plan,
+    Signal,
+    State,
+    Window,
+    stands_over,
+)
 from twin.sensors.pairing import COMPARED
 from twin.store.port import StoreUnavailableError
 
@@ -78,7 +90,7 @@ class Order:
         self._kept = kept or Nothing()
         self._resuming = False
         self._paces: dict[tuple[str, str], Pace] = {}
-        self._states: dict[str, State] = {}  # of machines
+        self._states: dict[str, Observation] = {}  # of machines
         self._streams: dict[tuple[str, str], Stream] = {}
         self._newest: dict[tuple[str, str], _Newest] = {}
         self._retained: dict[tuple[str, str], Stream] = {}  # only to notice what never came
@@ -225,11 +237,13 @@ class Order:
         if not isinstance(message, State) or message.status == "online":  # a will is written before it is numbered
             self._note_gaps(self._retained_stream(observation).add(observation, now_s), now_s)
         if isinstance(message, State) and message.status == "online":
-            self._states[observation.machine] = message
+            state = self._states.get(observation.machine)
+            if state is None or stands_over(observation, state):
+                self._states[observation.machine] = observation
         if isinstance(message, Build):
             key = (observation.machine, message.build)
             known = self._builds.get(key)
-            if known is None or known.source != observation.source or known.message.sequence < message.sequence:
+            if known is None or stands_over(observation, known):
                 self._builds[key] = observation
             for released in self._held.pop(key, ()):
                 yield from self._advance(released, now_s)
@@ -303,7 +317,8 @@ class Order:
             yield from self._close_earlier_lives(machine, message.source)
             track = self._tracks[key] = self._open_track(machine, build.message, message)  # type: ignore[arg-type]
         pace = self._paces.setdefault(key, Pace())
-        told = pace.take(message, self._states.get(machine), now_s)
+        state = self._states.get(machine)
+        told = pace.take(message, state and state.message, now_s)  # type: ignore[arg-type]
         steps, left_out = track.clock_steps, track.frames_left_out
         yield from track.add(message, after_gap, told)
         self._counts.clock_steps += track.clock_steps - steps
@@ -374,9 +389,20 @@ class _Newest:
 
 
 class _Remembered(OrderedDict[Key, Value]):
-    """A dict of the newest entries only."""
+    """A dict of the entries that were asked for or set last."""
 
     def __setitem__(self, key: Key, value: Value) -> None:
         super().__setitem__(key, value)
+        self.move_to_end(key)
         if len(self) > MAX_REMEMBERED:
             self.popitem(last=False)
+
+    def __getitem__(self, key: Key) -> Value:
+        self.move_to_end(key)
+        return super().__getitem__(key)
+
+    def get(self, key: Key, default: Any = None) -> Any:
+        """The value of a key, or the default."""
+        if key in self:
+            self.move_to_end(key)
+        return super().get(key, default)

@@ -309,6 +309,14 @@ class Observation:
         return (self.source, self.message.channel, self.message.sequence)
 
 
+def stands_over(later: Observation, earlier: Observation) -> bool:
+    """Whether what came later is newer of two of a kind: said in a later life or sequence, or by another source. A
+    broker may say again what it holds, and an old `build` changes nothing."""
+    if later.message.source != earlier.message.source:
+        return True
+    return (later.birth, later.message.sequence) >= (earlier.birth, earlier.message.sequence)
+
+
 def life_of(source: str, birth: int) -> str:
     """The name under which one life of a source is kept."""
     return f"{source}#{birth}" if birth else source

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.machines.ded import ded_wall
 from ingest.machines.machine import farewell
-from ingest.order import Order
+from ingest.order import MAX_REMEMBERED, Order
 from ingest.paths import track
 from ingest.paths.readings import MAX_PENDING
 from tests.ingest.said import FRAME_S, build, energy_j, frame, heard, naive_windows, parameters, plan, same
@@ -219,6 +219,15 @@ def test_parameters_wait_for_their_build() -> None:
     order, windows = run([*map(heard, messages)])
     assert (windows, order.counts().held) == ([], 10)
     assert len(order.add(heard(build()), 0.0)) == 9
+    assert order.counts().held == 0
+
+
+def test_a_build_in_hand_is_remembered_however_many_others_are_said() -> None:
+    order, windows = run([heard(build()), heard(parameters(0, [0.0, FRAME_S], final=True))])
+    for n in range(3 * MAX_REMEMBERED):
+        run([heard(build(sequence=n, name=f"b{n}", source="z"), machine="other")], order)
+        windows += run([heard(parameters(n + 1, [0.0, FRAME_S], layer=n + 1, final=True))], order)[1]
+    assert len(windows) == 3 * MAX_REMEMBERED + 1
     assert order.counts().held == 0
 
 
