@@ -6,7 +6,8 @@ window on which the twin fails has no forecast: it is told, as a skipped frame a
 forgets the streams that were in hand, for nobody knows how far they had come; their heat begins anew. What the store
 refuses is looked for message by message.
 
-Not taken for a culprit: errors of the store, and those of a device that fails for ever; they pass through.
+Not taken for a culprit: errors of the store, those of a device that fails for ever, and the last of too many in a row;
+they pass through.
 """
 
 import traceback
@@ -24,6 +25,7 @@ from twin.observation import Observation, Rejected, Window
 from twin.store.port import Step, Store, StoreError, StoreRefusedError
 
 FAILED = "failed"
+MOST_IN_A_ROW = 100
 _LASTING = "CUDA error"  # after one every call fails: only a new process helps
 _Result = TypeVar("_Result")
 LetGo = Callable[[Sequence[Window]], None]
@@ -37,14 +39,25 @@ class Advanced(NamedTuple):
     failed: list[tuple[Window, str]]
 
 
-def tried(do: Callable[[], _Result], topic: str, payload: Callable[[], bytes]) -> _Result | Rejected:
-    """What `do` gives; where it fails, the message as a reject."""
-    try:
-        return do()
-    except StoreError:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, the next message is not to blame
-        return Rejected(topic, payload(), f"could be read, but the program failed on it: {_why(error)}", FAILED)
+class Tries:
+    """Calls that may fail on one message, and not on `MOST_IN_A_ROW`: then it is no message that is to blame."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def __call__(self, do: Callable[[], _Result], topic: str, payload: Callable[[], bytes]) -> _Result | Rejected:
+        """What `do` gives; where it fails, the message as a reject."""
+        try:
+            done = do()
+        except StoreError:
+            raise
+        except Exception as error:
+            self._in_a_row += 1
+            if self._in_a_row > MOST_IN_A_ROW:
+                raise
+            return Rejected(topic, payload(), f"could be read, but the program failed on it: {_why(error)}", FAILED)
+        self._in_a_row = 0
+        return done
 
 
 def advanced(

@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 
 from deploy.advance import Advance
 from deploy.batch import Batch, ranges
-from deploy.culprits import LetGo, advanced, passed, payload_of, tried, without_refused
+from deploy.culprits import LetGo, Tries, advanced, passed, payload_of, without_refused
 from deploy.lag import Lag
 from deploy.patience import Patience
 from deploy.poison import MOST, Poison
@@ -123,6 +123,7 @@ class RunLoop:
         self._patience = Patience()
         self._recovered: dict[str, str] = {}  # what was waited for before this step, for the record
         self._poison = Poison()
+        self._reads, self._places, self._adds = Tries(), Tries(), Tries()
         self._sparkplug = sparkplug or Stage()
         self._answers = answers
         self._builds: dict[tuple[str, str], Observation] = {}
@@ -239,7 +240,10 @@ class RunLoop:
             self._arrived = self._read(deliveries, self._clock.now_s())
         now_s = self._clock.now_s()
         self._taken.extend(
-            [(each, self._tried(partial(self._placed, item, now_s, each), item)) for each, item in self._arrived]
+            [
+                (each, self._tried(self._places, partial(self._placed, item, now_s, each), item))
+                for each, item in self._arrived
+            ]
         )
         self._arrived = []
         observations: list[Observation] = []
@@ -256,7 +260,7 @@ class RunLoop:
             elif isinstance(item, Act):
                 acts.append(item)
             elif item is not None:
-                closed = self._tried(partial(self._order.add, item, now_s), item)
+                closed = self._tried(self._adds, partial(self._order.add, item, now_s), item)
                 if isinstance(closed, Rejected):
                     self._order.let_go(item)
                     rejects.append(closed)
@@ -282,7 +286,7 @@ class RunLoop:
                 said.append((delivery, decode(delivery.topic, delivery.payload, delivery.content_type)))
                 continue
             read = partial(self._sparkplug.read, delivery.topic, delivery.payload, now_s)
-            told = tried(read, delivery.topic, partial(bytes, delivery.payload))
+            told = self._reads(read, delivery.topic, partial(bytes, delivery.payload))
             items: list[_Said] = [told] if isinstance(told, Rejected) else [*told] or [None]
             said += [(None, item) for item in items[:-1]] + [(delivery, items[-1])]
         return said + [(None, item) for item in self._sparkplug.tick(now_s)]
@@ -298,10 +302,10 @@ class RunLoop:
         self._order.meet(observation)
         return observation
 
-    def _tried(self, do: Callable[[], _Result], item: _Said) -> _Result | Rejected:
+    def _tried(self, tries: Tries, do: Callable[[], _Result], item: _Said) -> _Result | Rejected:
         if not isinstance(item, Observation):
             return do()
-        return tried(do, item.topic, partial(payload_of, item))
+        return tries(do, item.topic, partial(payload_of, item))
 
     def _full(self, windows: list[Window]) -> bool:
         if len(windows) < self._batch.windows:

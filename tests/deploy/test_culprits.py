@@ -101,6 +101,18 @@ def test_a_device_that_fails_for_ever_ends_the_run() -> None:
     assert source.take(100, 0), "what was in hand comes again"
 
 
+def test_when_every_message_fails_none_is_to_blame_and_the_run_ends() -> None:
+    class Broken(Order):
+        def add(self, observation: Observation, now_s: float) -> list[Window]:
+            raise IndexError("no such sample")
+
+    source = FakeSource(stretch(200))
+    with pytest.raises(IndexError):
+        drain(loop(source, FakeStore(), Broken()), source)
+    source.reconnect()
+    assert source.take(500, 0), "what was in hand comes again"
+
+
 class Refusing(FakeStore):
     tries: list[int]  # not of the rows that a write copies
 
