@@ -41,6 +41,7 @@ from twin.observation import (
     Signal,
     State,
     Window,
+    parts_of,
     stands_over,
 )
 from twin.sensors.pairing import COMPARED
@@ -346,7 +347,7 @@ class Order:
 
     def _close_earlier_lives(self, machine: str, source: str) -> Iterator[Window]:
         """A source that began anew does not go on with the layer that it was in."""
-        for key in [k for k in self._tracks if k[0] == machine and k[1].partition("#")[0] == source]:
+        for key in [k for k in self._tracks if k[0] == machine and parts_of(k[1])[0] == source]:
             yield from self._close_track(key)
 
     def _close_track(self, key: tuple[str, str], missing: bool = False) -> Iterator[Window]:
