@@ -339,7 +339,8 @@ class RunLoop:
         alerts += self._sparkplug.alerts(now_s)
         self._order.signals(), self._order.frames()  # nobody asks for them yet: they must not pile up
         waits = {**self._recovered, **self._line()}
-        alerts += self._watch.step(observations, windows, gaps, births, waits, now_s, failed)
+        doubled = self._order.doubled()
+        alerts += self._watch.step(observations, windows, gaps, births, waits, now_s, failed, doubled)
         self._recovered = {}
         step = Step(
             observations,

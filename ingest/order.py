@@ -101,6 +101,7 @@ class Order:
         self._ended = _Remembered[tuple[str, str, int], int]()
         self._held: dict[tuple[str, str], deque[Released]] = {}
         self._gaps: list[Gap] = []
+        self._doubled: list[tuple[str, str]] = []
         self._signals: deque[Observation] = deque(maxlen=65_536)
         self._frames: deque[Observation] = deque()
         self._frame_bytes = 0
@@ -171,6 +172,12 @@ class Order:
         """The gaps noticed since the last call."""
         gaps, self._gaps = self._gaps, []
         return gaps
+
+    def doubled(self) -> list[tuple[str, str]]:
+        """(machine, what is told) where two sources are in one layer, since the last call: their frames share numbers,
+        so that the store keeps one forecast of each."""
+        doubled, self._doubled = self._doubled, []
+        return doubled
 
     def signals(self) -> list[Observation]:
         """The signals released in order since the last call; the newest 65,536 when nobody asks."""
@@ -316,6 +323,7 @@ class Order:
                 self._hold((machine, message.build), released)
                 return
             yield from self._close_earlier_lives(machine, message.source)
+            self._note_doubled(key, message)
             track = self._tracks[key] = self._open_track(machine, build.message, message)  # type: ignore[arg-type]
         pace = self._paces.setdefault(key, Pace())
         state = self._states.get(machine)
@@ -326,6 +334,12 @@ class Order:
         self._counts.frames_left_out += track.frames_left_out - left_out
         if message.final:
             yield from self._close_track(key)
+
+    def _note_doubled(self, key: tuple[str, str], message: Parameters) -> None:
+        for (machine, source), track in self._tracks.items():
+            if machine == key[0] and (track.build, track.layer) == (message.build, message.layer):
+                said = f"{source} and {key[1]} both say what the beam does in layer {message.layer} of {message.build}"
+                self._doubled.append((machine, said))
 
     def _open_track(self, machine: str, build: Build, message: Parameters) -> Track:
         return Track(

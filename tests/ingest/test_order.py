@@ -222,6 +222,21 @@ def test_parameters_wait_for_their_build() -> None:
     assert order.counts().held == 0
 
 
+def test_two_sources_in_one_layer_are_told_once_and_two_machines_are_not() -> None:
+    def both(machines: tuple[str, str], layers: tuple[int, int] = (0, 0)) -> list[tuple[str, str]]:
+        order = Order()
+        for n in range(5):
+            for source, machine, layer in zip("ac", machines, layers, strict=True):
+                run([heard(build(source=source), machine)] if n == 0 else [], order)
+                times = [n * FRAME_S, (n + 1) * FRAME_S]
+                run([heard(parameters(n, times, layer=layer, source=source), machine)], order)
+        return order.doubled()
+
+    assert both(("m", "m")) == [("m", "a and c both say what the beam does in layer 0 of b")]
+    assert both(("m", "n")) == []
+    assert both(("m", "m"), (0, 1)) == []
+
+
 def test_a_build_in_hand_is_remembered_however_many_others_are_said() -> None:
     order, windows = run([heard(build()), heard(parameters(0, [0.0, FRAME_S], final=True))])
     for n in range(3 * MAX_REMEMBERED):
