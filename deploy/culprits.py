@@ -24,7 +24,7 @@ from twin.forecast import Alert, Forecast
 from twin.observation import Observation, Rejected, Window
 from twin.store.port import Step, Store, StoreError, StoreRefusedError
 
-FAILED = "failed"
+FAILED = "failed"  # the code of a reject that could be read
 MOST_IN_A_ROW = 100
 _LASTING = "CUDA error"  # after one every call fails: only a new process helps
 _Result = TypeVar("_Result")

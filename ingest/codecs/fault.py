@@ -12,7 +12,7 @@ CODES = (
     "oversized", "bad_topic", "wrong_kind", "empty", "truncated", "not_json", "too_deep", "unknown_version",
     "missing_field", "unknown_field", "wrong_unit", "wrong_type", "not_a_number", "out_of_range", "wrong_length",
     "out_of_order", "bad_value", "unknown_content_type", "not_columns", "corrupt", "not_protobuf", "not_supported",
-    "not_born", "unknown_alias", "unknown_alert", "failed",
+    "not_born", "unknown_alias", "unknown_alert",
 )  # fmt: skip
 _CODE_OF = {
     "missing": "missing_field", "union_tag_not_found": "missing_field", "union_tag_invalid": "wrong_kind",
