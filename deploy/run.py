@@ -168,7 +168,11 @@ class RunLoop:
                 continue
             told.add(observation.key)
             self._remember(observation)
-            for window in self._order.resume(observation, now_s):
+            closed = self._tried(self._adds, partial(self._order.resume, observation, now_s), observation)
+            if isinstance(closed, Rejected):  # it is kept: it was taken before
+                self._order.let_go(observation)
+                continue
+            for window in closed:
                 frames = passed.get((window.machine, window.build, window.layer), ())
                 skipped = any(first <= window.index <= last for first, last in frames)
                 windows.append(replace(window, skipped=True) if skipped else window)

@@ -93,6 +93,19 @@ def test_a_run_begins_though_the_twin_fails_on_what_is_stored() -> None:
     assert len(store.melt_pool("m1")) >= 18
 
 
+def test_a_run_begins_though_a_stored_message_cannot_be_worked_out() -> None:
+    source, store = FakeSource(stretch()[:-1]), FakeStore()
+    run = loop(source, store)
+    while not source.exhausted:
+        run.turn()
+    source = FakeSource(stretch()[-1:])
+    again = loop(source, store, OrderThatFails(kept=store))
+    again.resume()
+    drain(again, source)
+    assert store.counts()["observations"] == 23
+    assert store.rejects().empty
+
+
 def test_a_device_that_fails_for_ever_ends_the_run() -> None:
     source = FakeSource(stretch())
     with pytest.raises(ZeroDivisionError, match="CUDA"):
