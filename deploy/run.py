@@ -6,7 +6,8 @@ A batch is acknowledged only after the transaction that holds everything it caus
 no trace and the broker sends again; a crash between the two makes duplicates, which the store's keys absorb.
 
 A store that is away is waited for: the step in hand is tried again, ever more rarely, nothing more is taken, and the
-broker holds the rest. Each turn stays short, so that Ctrl-C is heard; `waits` says what is waited for.
+broker holds the rest. Each turn stays short, so that Ctrl-C is heard; `waits` says what is waited for. A message or a
+window on which the program itself fails stops nothing else (`deploy/culprits.py`).
 
 When more waits than can be forecast, the newest is preferred (`Batch`): parameters are all kept, frames that got no
 forecast are counted as skipped. A replay skips nothing.
@@ -16,11 +17,13 @@ import gc
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from deploy.advance import Advance
 from deploy.batch import Batch, ranges
+from deploy.culprits import LetGo, Tries, advanced, passed, payload_of, without_refused
 from deploy.lag import Lag
 from deploy.patience import Patience
 from deploy.poison import MOST, Poison
@@ -38,11 +41,12 @@ from twin.alarms.flood import SPAN_S, Flood
 from twin.alarms.kinds import of_the_twin
 from twin.clock import Clock
 from twin.forecast import Alert
-from twin.observation import Build, Observation, Rejected, State, Window
-from twin.store.port import Step, Store, StoreUnavailableError, Written
+from twin.observation import Build, Observation, Rejected, State, Window, stands_over
+from twin.store.port import Step, Store, StoreRefusedError, StoreUnavailableError, Written
 from twin.watch import Watch
 
 _Said = Observation | Rejected | Act | None
+_Result = TypeVar("_Result")
 _Item = tuple[Delivery | None, _Said]  # what is read, and what to acknowledge with it
 RESUMED_WINDOWS = 500  # at a time, when a layer is taken up again,
 RESUMED_S = 1.0  # of no more wall time than this
@@ -110,10 +114,11 @@ class RunLoop:
         sparkplug: Stage | None = None,
         tell: Callable[[float], object] = lambda now_s: None,
         answers: Callable[[], float | None] = lambda: None,
+        let_go: LetGo = lambda windows: None,
     ) -> None:
-        """`take_up`: Twin.take_up, for the alerts that an earlier run left open. `tell`: called after each turn, with
-        the time, when what it caused is committed. `answers`: what pages ask is answered between two turns
-        (`deploy/answers.py`); gives the wall seconds that it took."""
+        """`take_up`, `let_go`: Twin's, for alerts that an earlier run left open, and for windows on which it failed.
+        `tell`: called after each turn, with the time, when what it caused is committed. `answers`: what pages ask is
+        answered between two turns (`deploy/answers.py`); gives the wall seconds that it took."""
         self._source = source
         self._order = order
         self._births = Births(store)
@@ -123,6 +128,7 @@ class RunLoop:
         self._batch = batch or Batch()
         self._heard = heard
         self._take_up = take_up
+        self._let_go = let_go
         self._watch = Watch()
         self._flood = Flood()
         self._tell = tell
@@ -134,10 +140,12 @@ class RunLoop:
         self._patience = Patience()
         self._recovered: dict[str, str] = {}  # what was waited for before this step, for the record
         self._poison = Poison()
+        self._reads, self._places, self._adds = Tries(), Tries(), Tries()
         self._sparkplug = sparkplug or Stage()
         self._answers = answers
-        self._builds: dict[tuple[str, str], Build] = {}
+        self._builds: dict[tuple[str, str], Observation] = {}
         self.states: dict[str, State] = {}  # the newest birth of each machine
+        self._online: dict[str, Observation] = {}  # which say them
         self.tally = Tally()
 
     @property
@@ -180,7 +188,11 @@ class RunLoop:
                 continue
             told.add(observation.key)
             self._remember(observation)
-            for window in self._order.resume(observation, now_s):
+            closed = self._tried(self._adds, partial(self._order.resume, observation, now_s), observation)
+            if isinstance(closed, Rejected):  # it is kept: it was taken before
+                self._order.let_go(observation)
+                continue
+            for window in closed:
                 layer = (window.machine, window.build, window.layer)
                 seen_s = moments[layer].of(window.index, now_s) if layer in moments else now_s
                 other = len(windows) > 0 and (
@@ -193,6 +205,13 @@ class RunLoop:
                 skipped = any(first <= window.index <= last for first, last in passed.get(layer, ()))
                 windows.append(replace(window, skipped=True) if skipped else window)
         self._rewrite(windows, at_s)
+        for row in self._store.machines().itertuples():  # between two layers, where the broker has forgotten the build
+            if isinstance(row.build, str) and (row.machine, row.build) not in self._builds:
+                for observation in self._store.replay_messages(row.machine, row.build, 0):
+                    if not isinstance(observation.message, State | Build):
+                        break
+                    self._remember(observation)
+                    self._order.resume(observation, now_s)
 
     @property
     def late(self) -> int:
@@ -249,7 +268,12 @@ class RunLoop:
             self._more_waits = len(deliveries) >= self._batch.messages
             self._arrived = self._read(deliveries, self._clock.now_s())
         now_s = self._clock.now_s()
-        self._taken.extend([(each, self._placed(item, now_s, each)) for each, item in self._arrived])
+        self._taken.extend(
+            [
+                (each, self._tried(self._places, partial(self._placed, item, now_s, each), item))
+                for each, item in self._arrived
+            ]
+        )
         self._arrived = []
         observations: list[Observation] = []
         rejects: list[Rejected] = []
@@ -265,9 +289,14 @@ class RunLoop:
             elif isinstance(item, Act):
                 acts.append(item)
             elif item is not None:
+                closed = self._tried(self._adds, partial(self._order.add, item, now_s), item)
+                if isinstance(closed, Rejected):
+                    self._order.let_go(item)
+                    rejects.append(closed)
+                    continue
                 observations.append(item)
                 self._remember(item)
-                windows += self._order.add(item, now_s)
+                windows += closed
         windows += self._order.tick(now_s)
         return self._step(observations, rejects, windows, taken, now_s, acts)
 
@@ -285,7 +314,9 @@ class RunLoop:
             if not is_sparkplug(delivery.topic):
                 said.append((delivery, decode(delivery.topic, delivery.payload, delivery.content_type)))
                 continue
-            items: list[_Said] = [*self._sparkplug.read(delivery.topic, delivery.payload, now_s)] or [None]
+            read = partial(self._sparkplug.read, delivery.topic, delivery.payload, now_s)
+            told = self._reads(read, delivery.topic, partial(bytes, delivery.payload))
+            items: list[_Said] = [told] if isinstance(told, Rejected) else [*told] or [None]
             said += [(None, item) for item in items[:-1]] + [(delivery, items[-1])]
         return said + [(None, item) for item in self._sparkplug.tick(now_s)]
 
@@ -295,10 +326,15 @@ class RunLoop:
         if isinstance(item, Act):
             known = self._store.alert_is_known(item.machine, item.build, item.kind, item.occurrence)
             return item if known or delivery is None else acks.unknown(delivery.topic, delivery.payload, item)
-        self._lag.meet(item.machine, item.message.sent_s, now_s)
+        self._lag.meet(item.machine, item.message.sent_s, now_s, item.message)
         observation = item if is_sparkplug(item.topic) else self._births.place(item, now_s)  # a birth says its life
         self._order.meet(observation)
         return observation
+
+    def _tried(self, tries: Tries, do: Callable[[], _Result], item: _Said) -> _Result | Rejected:
+        if not isinstance(item, Observation):
+            return do()
+        return tries(do, item.topic, partial(payload_of, item))
 
     def _full(self, windows: list[Window]) -> bool:
         if len(windows) < self._batch.windows:
@@ -325,13 +361,15 @@ class RunLoop:
         behind = {each for each in machines if self._lag.behind(each, self._batch.behind_s)}
         windows = self._batch.newest_first(windows, replayed, behind, self._more_waits)
         began_s = self._clock.now_s()
-        forecasts, alerts = self.advance(windows, self._context_of, now_s)
+        forecasts, alerts, failed = advanced(self.advance, self._let_go, windows, self._context_of, now_s)
         made_s = self._clock.now_s()  # its own time counts: a page that shows now_s would claim a forecast in no time
         forecasts = [replace(forecast, issued_s=made_s) for forecast in forecasts]
         gaps, births = [*self._order.gaps(), *self._sparkplug.gaps()], self._births.noticed()
         alerts += self._sparkplug.alerts(now_s)
         self._order.signals(), self._order.frames()  # nobody asks for them yet: they must not pile up
-        alerts += self._watch.step(observations, windows, gaps, births, {**self._recovered, **self._line()}, now_s)
+        waits = {**self._recovered, **self._line()}
+        doubled = self._order.doubled()
+        alerts += self._watch.step(observations, windows, gaps, births, waits, now_s, failed, doubled)
         self._recovered = {}
         step = Step(
             observations,
@@ -341,7 +379,7 @@ class RunLoop:
             self._flood.step(alerts, now_s),
             acts,
             births=births,
-            skipped=list(ranges(windows, now_s)),
+            skipped=list(ranges(passed(windows, failed), now_s)),
             reingested=self._poison.cured(observations, rejects),
             received_s=now_s,
         )
@@ -352,7 +390,11 @@ class RunLoop:
         began_s = self._clock.now_s()
         said = (step.observations, step.rejects, step.forecasts, step.alerts, step.acts, step.gaps, step.births)
         if any((*said, step.skipped)):
-            written = self._store.write(step)
+            try:
+                written = self._store.write(step)
+            except StoreRefusedError:  # the rest of it is the next turn's
+                self._work = replace(work, step=without_refused(self._store, step))
+                return 0
             committed_s = self._clock.now_s()
             if work.tallied:
                 self.tally.add(work.windows, step.forecasts, written, committed_s)
@@ -369,7 +411,7 @@ class RunLoop:
 
     def _rewrite(self, windows: list[Window], at_s: float) -> None:
         """What was told of some windows, told again as at `at_s`, when they were forecast."""
-        forecasts, alerts = self.advance(windows, self._context_of, at_s)
+        forecasts, alerts, _ = advanced(self.advance, self._let_go, windows, self._context_of, at_s)
         self._store.write(Step(forecasts=forecasts, alerts=self._flood.step(alerts, at_s), received_s=at_s))
 
     def _passed(self, machine: str, build: str, layer: int) -> list[tuple[int, int]]:
@@ -379,13 +421,20 @@ class RunLoop:
         return list(zip(mine["first_frame"].tolist(), mine["last_frame"].tolist(), strict=True))
 
     def _remember(self, observation: Observation) -> None:
-        if isinstance(observation.message, Build):
-            self._builds[observation.machine, observation.message.build] = observation.message
-        elif isinstance(observation.message, State) and observation.message.status == "online":
-            self.states[observation.machine] = observation.message
+        message = observation.message
+        if isinstance(message, Build):
+            build = (observation.machine, message.build)
+            if build not in self._builds or stands_over(observation, self._builds[build]):
+                self._builds[build] = observation
+        elif isinstance(message, State) and message.status == "online":
+            known = self._online.setdefault(observation.machine, observation)
+            if stands_over(observation, known):
+                self._online[observation.machine], self.states[observation.machine] = observation, message
 
     def _context_of(self, machine: str, build: str) -> Build:
-        return self._builds[machine, build]
+        message = self._builds[machine, build].message
+        assert isinstance(message, Build)
+        return message
 
 
 def _alert(row: dict[Any, Any]) -> Alert:

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     site: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9_.\-]+$", description="name of the place, second part of every topic")
+        str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$", description="name of the place, second part of every topic")
     ] = "local"
     data_dir: Annotated[Path, Field(description="folder of everything written: database, broker files")] = ROOT / "var"
     database: Annotated[
@@ -223,12 +223,18 @@ def load(**given: Any) -> Settings:
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name not in NOT_SETTINGS and name.removeprefix(PREFIX).lower() not in known:
             raise SettingsError(f"{name} is not a setting{_nearest(name.removeprefix(PREFIX).lower())}")
+    if Path(FILE_NAME).exists() and not Path(FILE_NAME).is_file():
+        raise SettingsError(f"{FILE_NAME} is no file")
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except SourceError as error:
         raise SettingsError(f'{error}: what has several values is JSON, such as {{"ded-1": "reference"}}') from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{FILE_NAME} is not TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{FILE_NAME} is not text in UTF-8: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise SettingsError(f"{FILE_NAME} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:

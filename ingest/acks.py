@@ -23,7 +23,7 @@ def read_ack(topic: str, payload: bytes) -> Act | Rejected:
         return Rejected(topic, payload, f"payload of {len(payload)} bytes is over {MAX_PAYLOAD_BYTES}", "oversized")
     try:
         names = names_of(topic, PEOPLE_KINDS)
-        return act_of(names.machine, _ADAPTER.validate_json(payload, strict=True))
+        act = act_of(names.machine, _ADAPTER.validate_json(payload, strict=True))
     except BadTopicError as wrong:
         return Rejected(topic, payload, str(wrong), "bad_topic")
     except ValidationError as wrong:
@@ -31,6 +31,9 @@ def read_ack(topic: str, payload: bytes) -> Act | Rejected:
         return Rejected(topic, payload, fault.reason, fault.code)
     except BadActError as wrong:
         return Rejected(topic, payload, str(wrong), "bad_value")
+    if not (act.build + act.kind).isprintable():  # no build and no alert is named so, and PostgreSQL takes no NUL
+        return Rejected(topic, payload, "build and alert must be one line", "bad_value")
+    return act
 
 
 def unknown(topic: str, payload: bytes, act: Act) -> Rejected:

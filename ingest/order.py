@@ -22,7 +22,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ingest.births import Kept, Nothing
 from ingest.paths.pace import Pace
@@ -30,7 +30,20 @@ from ingest.paths.planned import Planned
 from ingest.paths.readings import Pending
 from ingest.paths.stream import Released, Stream
 from ingest.paths.track import Track
-from twin.observation import Build, Frame, Gap, Layer, Observation, Parameters, Plan, Signal, State, Window
+from twin.observation import (
+    Build,
+    Frame,
+    Gap,
+    Layer,
+    Observation,
+    Parameters,
+    Plan,
+    Signal,
+    State,
+    Window,
+    parts_of,
+    stands_over,
+)
 from twin.sensors.pairing import COMPARED
 from twin.store.port import StoreUnavailableError
 
@@ -78,7 +91,7 @@ class Order:
         self._kept = kept or Nothing()
         self._resuming = False
         self._paces: dict[tuple[str, str], Pace] = {}
-        self._states: dict[str, State] = {}  # of machines
+        self._states: dict[str, Observation] = {}  # of machines
         self._streams: dict[tuple[str, str], Stream] = {}
         self._newest: dict[tuple[str, str], _Newest] = {}
         self._retained: dict[tuple[str, str], Stream] = {}  # only to notice what never came
@@ -88,6 +101,7 @@ class Order:
         self._ended = _Remembered[tuple[str, str, int], int]()
         self._held: dict[tuple[str, str], deque[Released]] = {}
         self._gaps: list[Gap] = []
+        self._doubled: list[tuple[str, str]] = []
         self._signals: deque[Observation] = deque(maxlen=65_536)
         self._frames: deque[Observation] = deque()
         self._frame_bytes = 0
@@ -148,10 +162,22 @@ class Order:
             windows += self._counted(self._close_track(key))
         return windows
 
+    def let_go(self, observation: Observation) -> None:
+        """`add` failed on it: the layer that its source was in begins anew with the next message."""
+        track = self._tracks.pop((observation.machine, observation.source), None)
+        if track is not None:
+            self._ended[track.machine, track.build, track.layer] = track.next_index
+
     def gaps(self) -> list[Gap]:
         """The gaps noticed since the last call."""
         gaps, self._gaps = self._gaps, []
         return gaps
+
+    def doubled(self) -> list[tuple[str, str]]:
+        """(machine, what is told) where two sources are in one layer, since the last call: their frames share numbers,
+        so that the store keeps one forecast of each."""
+        doubled, self._doubled = self._doubled, []
+        return doubled
 
     def signals(self) -> list[Observation]:
         """The signals released in order since the last call; the newest 65,536 when nobody asks."""
@@ -219,11 +245,13 @@ class Order:
         if not isinstance(message, State) or message.status == "online":  # a will is written before it is numbered
             self._note_gaps(self._retained_stream(observation).add(observation, now_s), now_s)
         if isinstance(message, State) and message.status == "online":
-            self._states[observation.machine] = message
+            state = self._states.get(observation.machine)
+            if state is None or stands_over(observation, state):
+                self._states[observation.machine] = observation
         if isinstance(message, Build):
             key = (observation.machine, message.build)
             known = self._builds.get(key)
-            if known is None or known.source != observation.source or known.message.sequence < message.sequence:
+            if known is None or stands_over(observation, known):
                 self._builds[key] = observation
             for released in self._held.pop(key, ()):
                 yield from self._advance(released, now_s)
@@ -295,15 +323,23 @@ class Order:
                 self._hold((machine, message.build), released)
                 return
             yield from self._close_earlier_lives(machine, message.source)
+            self._note_doubled(key, message)
             track = self._tracks[key] = self._open_track(machine, build.message, message)  # type: ignore[arg-type]
         pace = self._paces.setdefault(key, Pace())
-        told = pace.take(message, self._states.get(machine), now_s)
+        state = self._states.get(machine)
+        told = pace.take(message, state and state.message, now_s)  # type: ignore[arg-type]
         steps, left_out = track.clock_steps, track.frames_left_out
         yield from track.add(message, after_gap, told)
         self._counts.clock_steps += track.clock_steps - steps
         self._counts.frames_left_out += track.frames_left_out - left_out
         if message.final:
             yield from self._close_track(key)
+
+    def _note_doubled(self, key: tuple[str, str], message: Parameters) -> None:
+        for (machine, source), track in self._tracks.items():
+            if machine == key[0] and (track.build, track.layer) == (message.build, message.layer):
+                said = f"{source} and {key[1]} both say what the beam does in layer {message.layer} of {message.build}"
+                self._doubled.append((machine, said))
 
     def _open_track(self, machine: str, build: Build, message: Parameters) -> Track:
         return Track(
@@ -325,7 +361,7 @@ class Order:
 
     def _close_earlier_lives(self, machine: str, source: str) -> Iterator[Window]:
         """A source that began anew does not go on with the layer that it was in."""
-        for key in [k for k in self._tracks if k[0] == machine and k[1].partition("#")[0] == source]:
+        for key in [k for k in self._tracks if k[0] == machine and parts_of(k[1])[0] == source]:
             yield from self._close_track(key)
 
     def _close_track(self, key: tuple[str, str], missing: bool = False) -> Iterator[Window]:
@@ -368,9 +404,20 @@ class _Newest:
 
 
 class _Remembered(OrderedDict[Key, Value]):
-    """A dict of the newest entries only."""
+    """A dict of the entries that were asked for or set last."""
 
     def __setitem__(self, key: Key, value: Value) -> None:
         super().__setitem__(key, value)
+        self.move_to_end(key)
         if len(self) > MAX_REMEMBERED:
             self.popitem(last=False)
+
+    def __getitem__(self, key: Key) -> Value:
+        self.move_to_end(key)
+        return super().__getitem__(key)
+
+    def get(self, key: Key, default: Any = None) -> Any:
+        """The value of a key, or the default."""
+        if key in self:
+            self.move_to_end(key)
+        return super().get(key, default)

@@ -135,7 +135,7 @@ class Plan(Message):
     kind: Literal["plan"] = "plan"
     build: Name
     layer: Count
-    first_vector: Count = 0  # index in the layer of the first vector here
+    first_vector: Annotated[int, Field(ge=0, le=2**62), Whole] = 0  # index in the layer of the first vector here
     start_s: Column
     x0_m: Column
     y0_m: Column
@@ -297,11 +297,17 @@ class Observation:
     topic: str = ""
     payload: bytes = b""
     birth: int = 0  # how often the source had begun its sequences anew
+    own: bool = False  # the machine counts for itself under a name that another machine used first
+
+    @property
+    def name(self) -> str:
+        """Which source counted: its name; where another machine's came first under it, with `@` and the machine."""
+        return own_name(self.message.source, self.machine) if self.own else self.message.source
 
     @property
     def source(self) -> str:
         """The source in this life: its name, from the second life on with `#` and the birth, which no name can hold."""
-        return life_of(self.message.source, self.birth) if self.birth else self.message.source
+        return life_of(self.name, self.birth)
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -309,9 +315,29 @@ class Observation:
         return (self.source, self.message.channel, self.message.sequence)
 
 
+def stands_over(later: Observation, earlier: Observation) -> bool:
+    """Whether what came later is newer of two of a kind: said in a later life or sequence, or by another source. A
+    broker may say again what it holds, and an old `build` changes nothing."""
+    if later.message.source != earlier.message.source:
+        return True
+    return (later.birth, later.message.sequence) >= (earlier.birth, earlier.message.sequence)
+
+
+def own_name(source: str, machine: str) -> str:
+    """The name under which a machine's source is kept that another machine's came before."""
+    return f"{source}@{machine}"
+
+
 def life_of(source: str, birth: int) -> str:
     """The name under which one life of a source is kept."""
     return f"{source}#{birth}" if birth else source
+
+
+def parts_of(life: str) -> tuple[str, bool, int]:
+    """(what the source calls itself, whether it is another machine's than the first, birth) of `Observation.source`."""
+    name, _, birth = life.partition("#")
+    said, _, machine = name.partition("@")
+    return said, bool(machine), int(birth or 0)
 
 
 @dataclass(frozen=True)

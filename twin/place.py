@@ -13,6 +13,8 @@ from twin.observation import Build, Path, Window
 from twin.process import Process
 from twin.regime import regime
 
+FASTEST_PECLET = 2000.0  # 100 m/s of a beam of 100 um on IN625; high-speed cladding comes to 1,700
+
 
 @dataclass(frozen=True)
 class Place:
@@ -75,6 +77,30 @@ def departs(operator: Operator, process: Process, planned: Sequence[Path]) -> tu
         if known[power, speed]:
             return number, known[power, speed]
     return len(planned), ""
+
+
+def strays(path: Path, process: Process) -> np.ndarray:
+    """Which stretches of a path are lit and faster than any beam that melts: a jump with the power on, a place in mm
+    under a name in m. What is spread so thin heats nothing, and no operator is asked to follow it."""
+    lit = (path.beam_power_w[:-1] > 0) & (np.diff(path.time_s) > 0)
+    return np.asarray(lit & (_speeds(path) > _fastest_m_per_s(process)))
+
+
+def strayed(path: Path, process: Process) -> Outcome | None:
+    """The same as an outcome."""
+    if not (found := strays(path, process)).any():
+        return None
+    beyond = float(_speeds(path)[found].max()) - _fastest_m_per_s(process)
+    return Outcome("outside_envelope", "scan speed", beyond, "m/s")
+
+
+def _speeds(path: Path) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.hypot(np.diff(path.x_m), np.diff(path.y_m)) / np.diff(path.time_s))
+
+
+def _fastest_m_per_s(process: Process) -> float:
+    return FASTEST_PECLET / process.peclet(1.0)
 
 
 def setting(place: Place, process: Process, own: Operator) -> trust.Setting:

@@ -17,7 +17,17 @@ from twin.alarms.steady import steady_pool
 from twin.budget import Budget
 from twin.forecast import Alert, Field, Forecast, MeltPool, Outcome
 from twin.observation import Build, Frame, Path, Window
-from twin.place import Place, departs, outside, placed, power_and_speed, process_of, setting
+from twin.place import (
+    Place,
+    departs,
+    outside,
+    placed,
+    power_and_speed,
+    process_of,
+    setting,
+    strayed,
+    strays,
+)
 from twin.process import Process
 from twin.promoted import Promoted
 from twin.regime import keyhole_number, regime
@@ -107,6 +117,13 @@ class Twin:
         self._following.take_up(alerts)
         self.promoted.take_up(alerts)
         self._alarms.take_up([a for a in alerts if not a.kind.startswith(FAULT) and a.kind != REFUSED])
+
+    def let_go(self, windows: Sequence[Window]) -> None:
+        """A step over these failed: their streams begin anew, with the next window, as after a layer's start."""
+        for window in windows:
+            self._forget(self._name(window))
+            if self._layers.get((window.machine, window.build)) == window.layer:
+                del self._layers[window.machine, window.build]
 
     def advance(
         self, windows: Sequence[Window], context_of: ContextOf, now_s: float
@@ -261,12 +278,15 @@ class Twin:
         told = place.beam_power_w, place.scan_speed_m_per_s
         found = outside(own, process, *told)
         evidence = "" if found is None else trust.said(own.card["envelope"], process, *told)
-        if self._serving[name] is not self._fallback:
+        astray = strayed(window.path, process)
+        if self._serving[name] is not self._fallback and astray is None:  # what strays heats nothing
             behind = self._behind.setdefault(name, trust.Behind())
             found, evidence = behind.take(found, evidence, window.path, process.beam_diameter_m)
         if window.gap:
             return Outcome("stale", "parameters missing", window.end_s - window.start_s, "s"), ""
-        return (window.told, "") if found is None or found.kind == "ok" else (found, evidence)
+        if found is None or found.kind == "ok":
+            return astray or window.told, ""
+        return found, evidence
 
     def _work(self, places: list[Place], process: Process, operator: Operator) -> Work:
         planned = self._ahead(places[-1], process)
@@ -315,7 +335,7 @@ class Twin:
 
     def _rows(self, name: str, process: Process, path: Path) -> np.ndarray:
         """A path in the operators' units: rows (t, x, y, q, depth). The rule for absorptivity and depth takes the power
-        of each row and the mean scan speed of the path."""
+        of each row and the mean scan speed of the path; what strays heats nothing."""
         start_s, d = self._start_s[name], process.beam_diameter_m
         kin = name.rpartition("/")[0]
         rows = np.zeros((len(path.time_s), 5))
@@ -325,6 +345,7 @@ class Twin:
         for power in np.unique(path.beam_power_w):
             source = process.source(float(power), speed)
             rows[path.beam_power_w == power, 3:] = self._following.q(kin, source), source.depth
+        rows[:-1, 3][strays(path, process)] = 0.0
         return rows
 
     def _tell(self, work: Work, looks: list[Look], now_s: float) -> list[Forecast]:

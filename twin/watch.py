@@ -4,6 +4,8 @@
                (of its last `LAST` messages) and `FEWEST_FRAMES` frames; the laser's time off does not count
     gap        sequence numbers never came
     birth      a source began its sequences anew
+    doubled    two sources say what the beam does in one layer
+    failed     the twin failed on a window; it has no forecast
     broker, store, take_over   why the twin waits, for every machine heard so far; cleared when it waits no more
 
 One alert of a kind for a build (a sensor's silence for each sensor) stays open while its cause is seen.
@@ -22,12 +24,13 @@ LAST = 64
 FEWEST = 8  # intervals before a cadence is known
 FEWEST_FRAMES = 24
 CALM_S = 10.0  # an alert that was not seen for so long is cleared
-KINDS = frozenset({"gap", "birth", "broker", "store", "take_over"})  # and silence_<sensor>
+KINDS = frozenset({"gap", "birth", "doubled", "failed", "broker", "store", "take_over"})  # and silence_<sensor>
 WAITS: Mapping[str, str] = {
     "broker": "forecasts go on when the broker answers; what was not acknowledged comes again",
     "store": "nothing is lost: messages wait with the broker until the database answers",
     "take_over": "stop the second twin, or give it a site or a broker of its own",
 }
+_ONE_BEAM = "give each beam a machine of its own, or let one source say both: of each frame one forecast is kept"
 _SENT_AGAIN = "look at the line between the machine and the broker"
 
 
@@ -75,6 +78,8 @@ class Watch:
         births: Sequence[Birth],
         waits: Mapping[str, str],
         now_s: float,
+        failed: Sequence[tuple[Window, str]] = (),
+        doubled: Sequence[tuple[str, str]] = (),
     ) -> list[Alert]:
         """Alerts raised, seen again or cleared by what came in one step. `waits`: kind and why, of `WAITS`."""
         for observation in observations:
@@ -87,6 +92,11 @@ class Watch:
         for birth in births:
             said = f"{birth.source}, life {birth.birth + 1}: {birth.reason}"
             self._see(birth.machine, "birth", "low", said, "nothing, if the machine was started anew", now_s)
+        for machine, said in doubled:
+            self._see(machine, "doubled", "medium", said, _ONE_BEAM, now_s)
+        for window, why in failed:
+            said = f"frame {window.index} of layer {window.layer}: {why}"
+            self._see(window.machine, "failed", "medium", said, "report it: the twin goes on without this frame", now_s)
         for kind, why in waits.items():
             for machine in self._places:
                 known = self._open.get((machine, self._places[machine][0], kind))

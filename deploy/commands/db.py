@@ -64,6 +64,7 @@ def upgrade(
 
     Example: `./meltwin db upgrade`
     """
+    from deploy.errors import DatabaseError
     from deploy.settings import load
     from twin.store.tables import SCHEMA_REVISION
     from twin.store.upkeep.schema import revision_at
@@ -75,7 +76,12 @@ def upgrade(
     if before == SCHEMA_REVISION:
         typer.echo(f"{place} has schema {before}: nothing to do")
         return
-    made = migrate(url, backups=settings.data_dir / "backups", backup=not no_backup)
+    try:
+        made = migrate(url, backups=settings.data_dir / "backups", backup=not no_backup)
+    except OSError as error:
+        raise DatabaseError(
+            f"cannot write to {place}: {error.strerror}; see the settings database, data_dir"
+        ) from error
     if made is not None:
         typer.echo(f"backup: {made}")
     typer.echo(f"{place}: schema {before or 'none'} -> {SCHEMA_REVISION}")

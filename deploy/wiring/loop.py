@@ -1,6 +1,6 @@
 """The run process: its consumer, and what watches it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from ingest.order import HORIZON_FRAMES, Order
 from ingest.source import Source
 from ingest.sparkplug.stage import Stage
 from twin.clock import Clock, SystemClock
+from twin.observation import Window
 from twin.store.port import Step, Store, Written
 
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ def run_loop(
         if says is not None:
             says.tell(now_s)
 
-    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, turned, answers)
+    def let_go(windows: Sequence[Window]) -> None:
+        for twin in twins.values():
+            twin.let_go(windows)
+
+    return RunLoop(source, order, advance, store, clock, batch, committed, take_up, sparkplug, turned, answers, let_go)
 
 
 def _reforecasts(settings: Settings, store: Store, clock: Clock, twins: "dict[str, Twin]") -> Reforecasts:

@@ -14,7 +14,7 @@ from ingest.files.again import forecast_again as forecast_stored
 from twin.clock import Clock, SystemClock
 from twin.store.approvals import Approval
 from twin.store.holdings import Holdings
-from twin.store.port import Step, Store
+from twin.store.port import Step, Store, StoreUnavailableError
 
 if TYPE_CHECKING:
     from operators.operator import Operator
@@ -129,7 +129,10 @@ def estimated(store: Store, machine: str, build: str) -> "Estimate | None":
     """The newest estimate of what a machine's metal absorbs, over the nominal."""
     from twin.sensors.calibration import Estimate
 
-    rows = store.calibration(machine, build=build, limit=1).to_dict("records")
+    try:
+        rows = store.calibration(machine, build=build, limit=1).to_dict("records")
+    except StoreUnavailableError:  # it is asked in the middle of a step, which cannot be taken back
+        return None
     if not rows:
         return None
     row = rows[-1]

@@ -8,6 +8,7 @@ MAX_TIME_S = 1e10  # three hundred years
 MAX_POSITION_M = 1e3
 MAX_BEAM_POWER_W = 1e6
 MIN_FRAME_S = 1e-7
+MIN_BEAM_DIAMETER_M = 1e-7
 MAX_TEMPERATURE_K = 1e5
 MAX_INTENSITY = 1e30  # float32 still holds it
 
@@ -27,6 +28,8 @@ def out_of_range(message: Message, columns: bool = True) -> Fault | None:
             return Fault("out_of_range", f"{name} beyond {_NUMBERS[name]:g}")
     if isinstance(message, Build) and message.frame_s < MIN_FRAME_S:
         return Fault("out_of_range", f"frame_s below {MIN_FRAME_S:g}")
+    if isinstance(message, Build) and message.beam_diameter_m < MIN_BEAM_DIAMETER_M:
+        return Fault("out_of_range", f"beam_diameter_m below {MIN_BEAM_DIAMETER_M:g}")
     return _picture_out_of_range(message) if isinstance(message, Frame) else None
 
 

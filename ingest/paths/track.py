@@ -10,6 +10,8 @@ Three things break the even row, and each is counted: a clock that steps back (t
 sample and the count of frames goes on from the new time), a stretch without a sample that is longer than anything one
 scan vector could take (frames wholly inside it are left out), and a missing message (frames over it carry gap=True;
 when it lasted longer than `MAX_GAP_FRAMES`, those wholly inside are left out too, because nobody knows what happened).
+One message closes about `MAX_MESSAGE_FRAMES` frames at most: what it says beyond them is left out, and the next frame
+says so.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,6 +25,7 @@ from twin.observation import Parameters, Path, Window
 
 MAX_HOLD_FRAMES = 4096  # a scan vector longer than this in frames is no scan vector
 MAX_GAP_FRAMES = 24
+MAX_MESSAGE_FRAMES = 100_000
 _TOUCHES = 1e-6  # of a frame: a sample this near the end of a frame closes it
 _COMPACT = 4096
 
@@ -81,8 +84,14 @@ class Track:
         self._y.extend(message.y_m)
         self._z.extend(message.z_m)
         self._power.extend(message.beam_power_w)
+        closed = 0
         for right in range(max(before, 1), len(self._time)):
-            yield from self._close_up_to(right, after_gap and right == before)
+            if closed >= MAX_MESSAGE_FRAMES and right < len(self._time) - 1:
+                yield from self._pass_over(right - 1)
+                break
+            for window in self._close_up_to(right, after_gap and right == before):
+                closed += 1
+                yield window
         if message.final:
             yield from self.close()
         elif self._at > _COMPACT:
@@ -120,9 +129,17 @@ class Track:
         while self.next_index < count:
             yield self._cut(self._start_of(self.next_index), self._start_of(self.next_index + 1))
 
-    def _leave_out(self, right: int, last_s: float) -> Iterator[Window]:
-        """Close the frame in hand at the last sample before a long stretch, and begin again at the sample after it."""
-        start_s, end_s = self._start_of(self.next_index), self._time[right - 1]
+    def _pass_over(self, left: int) -> Iterator[Window]:
+        """Leave out what one message says after sample `left`, up to its last."""
+        before = self.frames_left_out
+        yield from self._leave_out(len(self._time) - 1, self._time[-1], left)
+        said = self.frames_left_out - before
+        self.told = Outcome("stale", f"frames of one message beyond {MAX_MESSAGE_FRAMES:,}", said, "frames")
+
+    def _leave_out(self, right: int, last_s: float, left: int | None = None) -> Iterator[Window]:
+        """Close the frame in hand at the last sample before a long stretch (`left`, or that before `right`), and begin
+        again at the sample after it."""
+        start_s, end_s = self._start_of(self.next_index), self._time[right - 1 if left is None else left]
         if end_s - start_s > _TOUCHES * self.frame_s:
             yield self._cut(start_s, end_s)
         whole = (last_s - self._base_s) / self.frame_s

@@ -170,6 +170,8 @@ class Sessions:
             return
         while len(self._lives) >= MAX_NODES and place not in self._lives:
             del self._lives[next(iter(self._lives))]
+        if known is not None:
+            yield from self._end(group, node, known, now_s)
         life = self._lives[place] = _Life(bdseq, born_ms, expected=1)
         self._asked_s.pop(place, None)
         self._met.append(place)
@@ -182,11 +184,16 @@ class Sessions:
         if life is None or not life.online or (bdseq is not None and bdseq != life.bdseq):
             self.counts.old_deaths += 1
             return
+        yield from self._end(message.address.group, message.address.node, life, now_s)
         life.online = False
-        life.waiting.clear()
         for born in life.machines.values():
             if born.device.online:
                 yield born.device.state(message, "offline", _time_s(message, now_s), "the edge node died")
+
+    def _end(self, group: str, node: str, life: _Life, now_s: float) -> Iterator[Observation | Rejected]:
+        """A life is over: what still waited was said, and what it waited for is lost."""
+        while life.waiting:
+            yield from self._give_up(group, node, life, now_s)
 
     def _in_order(self, message: _Message, now_s: float) -> Iterator[Observation | Rejected]:
         group, _, node, _ = message.address

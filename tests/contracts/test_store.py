@@ -787,6 +787,22 @@ def test_a_picture_said_again_is_a_duplicate_and_another_picture_a_conflict(stor
     assert store.counts()["frames"] == 2, "each camera counts for itself"
 
 
+def test_a_machine_that_counts_for_itself_under_anothers_name_comes_back_so(store: Store) -> None:
+    messages = [case.build(), case.parameters(3), case.frame(0, 1.0)]
+    others = [heard(message) for message in messages]
+    own = [replace(each, machine="m2", own=True, birth=1) for each in others]
+    assert own[0].source == "m1@m2#1"
+    assert store.write(Step([*others, *own], received_s=1.0)).observations == 6
+    for source, kept in (("m1", others), ("m1@m2#1", own)):
+        for each in kept:
+            (found,) = store.messages(source, each.message.channel)
+            assert (found.machine, found.own, found.birth, found.source) == (each.machine, each.own, each.birth, source)
+            assert found.message == each.message
+    again = list(store.replay_messages("m2", "b1", 1))
+    assert [o.source for o in again] == ["m1@m2#1"] * len(again)
+    assert len(again) == 2
+
+
 def test_births_skipped_frames_and_cured_rejects_are_kept_once(store: Store) -> None:
     reject = Rejected("meltwin/v1/hall/m1/plan", b"{", "not JSON")
     step = Step(

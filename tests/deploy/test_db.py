@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,27 @@ def test_mistakes_are_one_line(url: str, tmp_path: Path, monkeypatch: pytest.Mon
         said = ask(*words, code=2).stderr
         assert line in said
         assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["status", "upgrade"])
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("sqlite:///{here}", "is a folder"),
+        ("sqlite:///{here}/garbage.db", "is no SQLite database"),
+        ("postgresql://u:s3cret@[::1/d", "is not a URL"),
+        ("sqlite:///{here}/garbage.db/s.db", "cannot write to|there is no store at"),
+    ],
+)
+def test_a_place_that_can_hold_no_store_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, place: str, says: str
+) -> None:
+    (tmp_path / "garbage.db").write_bytes(b"garbage" * 1000)
+    monkeypatch.setenv("MELTWIN_DATABASE", place.format(here=tmp_path))
+    found = CliRunner().invoke(app, ["db", verb])
+    assert (found.exit_code, len(found.stderr.strip().splitlines())) == (2, 1)
+    assert re.search(says, found.stderr)
+    assert "s3cret" not in found.stderr
 
 
 @pytest.mark.parametrize("server", ["there", "gone", "wrong password"])

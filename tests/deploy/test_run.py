@@ -1,5 +1,7 @@
 """The run loop's laws: acknowledged after the commit, nothing lost, nothing twice, and a restart changes nothing."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +10,12 @@ from deploy.batch import Batch
 from deploy.run import RunLoop
 from ingest.order import Order
 from ingest.source import FakeSource
-from tests.deploy.fakes import advance, stretch
+from tests.deploy.fakes import advance, message, stretch
 from twin.clock import FakeClock
+from twin.observation import State
 from twin.store.fake.store import FakeStore
 from twin.store.port import Step, Written
+from twin.store.sql.store import SqlStore
 
 
 class CrashError(RuntimeError):
@@ -134,6 +138,57 @@ def test_what_a_message_that_never_comes_held_back_is_forecast_after_a_restart_t
         gaps = store.gaps("m1")
         assert gaps[["channel", "first_sequence", "last_sequence"]].to_numpy().tolist() == [["parameters", lost, lost]]
         assert store.open_layers() == []
+
+
+def two_layers() -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+    """What is said of one layer, and the next layer alone, whose build was said before."""
+    first = stretch(5)
+    again = [json.loads(payload) for _, payload in first[3:]]
+    topic = first[3][0]
+    second = [
+        (topic, json.dumps(m | {"sequence": m["sequence"] + 5, "layer": 2}, separators=(",", ":")).encode())
+        for m in again
+    ]
+    return first, second
+
+
+@pytest.mark.parametrize("which", ["fake", "sqlite"])
+def test_a_restart_between_two_layers_knows_the_build_that_the_broker_has_forgotten(which: str, tmp_path: Path) -> None:
+    first, second = two_layers()
+    store: Any = FakeStore() if which == "fake" else SqlStore.create(f"sqlite:///{tmp_path}/t.db")
+    source = FakeSource(first)
+    before = loop(source, store)
+    while before.turn() or not source.exhausted:
+        pass
+    assert store.open_layers() == []
+    source = FakeSource(second)
+    again = RunLoop(source, Order(kept=store), advance, store, FakeClock(200.0), Batch(3, 0.0, backlog=None))
+    again.resume()
+    drain(again, source)
+    assert again.states["m1"].status == "online"
+    assert sorted(store.melt_pool("m1")["layer"]) == [1] * 5 + [2] * 5
+
+
+@pytest.mark.parametrize("life", [0, 1])
+def test_an_old_build_that_is_said_again_changes_nothing(life: int) -> None:
+    """A broker may redeliver what a newer word, or a newer life, has replaced."""
+    told = stretch(4)
+    old = json.loads(told[1][1])
+    new = old | {"sequence": 1 - life, "nominal_beam_power_w": 300.0}
+    state = json.loads(told[0][1]) | {"sequence": 1, "birth": 2}
+    anew = [message("state", State(**state))] if life else []
+    told[0] = message("state", State(**(json.loads(told[0][1]) | {"birth": 1})))
+    said = [*told[:2], *anew, (told[1][0], json.dumps(new).encode()), *told[3:5], told[1], *told[5:]]
+    powers: list[float] = []
+
+    def seen(windows: Any, context_of: Any, now_s: float) -> Any:
+        powers.extend(context_of("m1", "b").nominal_beam_power_w for _ in windows)
+        return advance(windows, context_of, now_s)
+
+    source, store = FakeSource(said), FakeStore()
+    run = RunLoop(source, Order(kept=store), seen, store, FakeClock(100.5), Batch(1, 0.0, backlog=None))
+    drain(run, source)
+    assert powers == [300.0] * 4
 
 
 def test_replaying_twice_changes_nothing_but_the_duplicates() -> None:

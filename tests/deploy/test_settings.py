@@ -43,6 +43,7 @@ def test_an_unknown_key_in_the_file_fails(tmp_path: Path) -> None:
         ("mqtt_port = 70000", "setting mqtt_port = 70000"),
         ("late_s = -1", "setting late_s = -1"),
         ("a = = 1", "is not TOML"),
+        ('site = "' + 65 * "a" + '"', "setting site = "),
     ],
 )
 def test_a_value_that_cannot_be_is_one_line(tmp_path: Path, text: str, line: str) -> None:
@@ -50,6 +51,16 @@ def test_a_value_that_cannot_be_is_one_line(tmp_path: Path, text: str, line: str
     with pytest.raises(SettingsError, match=line) as caught:
         load()
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "meltwin.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"meltwin\.toml is not text in UTF-8: invalid start byte at byte 0"):
+        load()
+    (tmp_path / "meltwin.toml").unlink()
+    (tmp_path / "meltwin.toml").mkdir()
+    with pytest.raises(SettingsError, match=r"meltwin\.toml is no file"):
+        load()
 
 
 def test_operators_by_machine_from_the_file_and_from_a_variable(

@@ -18,7 +18,7 @@ from ingest.source import Delivery, FakeSource
 from tests.deploy.fakes import FRAME_S, advance, message, stretch
 from twin.clock import FakeClock
 from twin.forecast import Alert
-from twin.observation import State
+from twin.observation import Layer, State
 from twin.store.fake.store import FakeStore
 from twin.store.port import Step, StoreUnavailableError, Written
 
@@ -200,6 +200,20 @@ def test_messages_that_wait_longer_and_longer_are_caught_up_with_by_the_newest_f
     assert late["first_frame"].min() >= 20, "at first all is on time"
     assert late["last_frame"].max() <= 170, "and again at the end"
     assert run.tally.skipped > 80
+
+
+def test_a_clock_that_is_set_back_is_not_a_lag_and_what_is_said_again_is() -> None:
+    def meet(lag: Lag, sequence: int, sent_s: float, now_s: float) -> float:
+        message = Layer(source="s", sequence=sequence, time_s=0.0, sent_s=sent_s, build="b", layer=1)
+        lag.meet("m", sent_s, now_s, message)
+        return lag.of("m")
+
+    lag = Lag()
+    for second in range(100):
+        meet(lag, second, float(second), second + 0.01)
+    assert meet(lag, 50, 50.0, 100.0) == pytest.approx(49.99), "an earlier sequence: it was held back"
+    assert meet(lag, 100, 96.0, 100.01) == 0.0
+    assert meet(lag, 101, 97.0, 103.01) == pytest.approx(2.0), "and from there on it is measured as ever"
 
 
 def test_a_clock_that_is_off_is_not_a_lag() -> None:

@@ -40,6 +40,8 @@ def test_an_acknowledgement_says_what_it_must() -> None:
         ({"by": "twin"}, "bad_value"),
         ({"by": "A\nB"}, "bad_value"),
         ({"note": "x" * 501}, "bad_value"),
+        ({"build": "b\0"}, "bad_value"),
+        ({"alert": "key\0hole"}, "bad_value"),
         ({"until_s": 9.0}, "unknown_field"),
         ({"sent_s": "5"}, "wrong_type"),
         ({"version": 2}, "unknown_version"),

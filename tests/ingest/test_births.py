@@ -132,6 +132,90 @@ def test_every_life_is_whole_in_store_and_windows(counts: list[int], says_so: bo
     assert sorted(store.melt_pool("m")["frame"]) == list(range(sum(counts) - len(counts)))
 
 
+def told(machine: str, count: int, first: int = 0, source: str = "a") -> list[Observation]:
+    """What a machine says that numbers its own: as every other says it, but for the place of its beam."""
+    head = [online(), build(FRAME_S, source=source)] if first == 0 else []
+    at = first + len(machine)
+    body = [parameters(n, [n * FRAME_S, (n + 1) * FRAME_S], [at, at + 1.0]) for n in range(first, first + count)]
+    return [heard(message, machine) for message in [*head, *body]]
+
+
+def taken(store: FakeStore, births: Births, order: Order, said: list[Observation]) -> list[Window]:
+    """As the run loop takes them: placed, put in order, committed."""
+    placed = [births.place(each, 1.0) for each in said]
+    windows = [window for each in placed for window in order.add(each, 1.0)]
+    store.write(Step(placed, births=births.noticed(), gaps=order.gaps(), received_s=1.0))
+    return windows
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+def test_two_machines_that_say_one_name_and_count_for_themselves_are_both_whole(
+    together: bool, restarted: bool
+) -> None:
+    store = FakeStore()
+    births, order = Births(store), Order(kept=store)
+    one, two = told("m1", 100), told("machine2", 100)
+    said = [each for pair in zip(one, two, strict=True) for each in pair] if together else one + two
+    windows = taken(store, births, order, said[:120])
+    if restarted:
+        births = Births(store)
+    windows += taken(store, births, order, said[120:])
+    windows += order.finish(9.0)
+    for machine in ("m1", "machine2"):
+        assert [w.index for w in windows if w.machine == machine] == list(range(100))
+        assert not any(w.gap for w in windows if w.machine == machine)
+        assert store.gaps(machine).empty
+    assert (store.counts()["observations"], store.counts()["duplicates"]) == (204, 0)
+    (birth,) = store.lives("machine2").to_dict("records")
+    assert (birth["source"], birth["birth"]) == ("a@machine2", 1)
+    assert birth["reason"] == "m1 said state 0 as a before, so machine2 counts for itself"
+    assert store.lives("m1").empty
+    again = [births.place(each, 2.0) for each in said]
+    store.write(Step(again, births=births.noticed(), received_s=2.0))
+    assert store.counts()["duplicates"] == 204, "a redelivery changes nothing"
+
+
+def test_a_gateway_that_numbers_two_machines_is_one_source() -> None:
+    store = FakeStore()
+    births, order = Births(store), Order(kept=store)
+    head = [heard(online(), "m1"), heard(online(1), "m2"), heard(build(FRAME_S), "m1")]
+    head.append(heard(build(FRAME_S, sequence=1), "m2"))
+    body = [
+        heard(parameters(n, [n * FRAME_S, (n + 1) * FRAME_S]), f"m{1 + n % 2}") for n in range(300) if n not in (7, 150)
+    ]
+    body[20:24] = body[20:24][::-1]
+    for first in range(0, 300, 50):
+        taken(store, births, order, (head + body)[first : first + 50] + body[max(first - 60, 0) : first - 40])
+        births = Births(store) if first == 150 else births
+    taken(store, births, order, (head + body)[300:])
+    assert {o.source for _, o in store._observations.values()} == {"a"}
+    assert (store.lives("m1").empty, store.lives("m2").empty) == (True, True)
+    assert len(store.gaps("m1")) + len(store.gaps("m2")) == 2
+
+
+def test_a_machine_whose_count_is_far_behind_anothers_under_one_name_counts_for_itself() -> None:
+    """No sequence of the two is the same yet."""
+    store = FakeStore()
+    births, order = Births(store), Order(kept=store)
+    taken(store, births, order, told("m1", 10, first=5000))
+    taken(store, births, order, told("m2", 10, first=100))
+    assert store.lives("m2")["source"].tolist() == ["a@m2"]
+    assert store.lives("m1").empty
+
+
+def test_a_machine_that_counts_for_itself_begins_anew_as_any_other() -> None:
+    store = FakeStore()
+    births, order = Births(store), Order(kept=store)
+    taken(store, births, order, told("m1", 20) + told("m2", 20))
+    anew = [heard(online(note="again"), "m2"), *told("m2", 20)[1:2], *told("m2", 20, first=0)[2:]]
+    anew[2:] = [heard(parameters(n, [n * FRAME_S, n * FRAME_S + 0.01], [9.0, 9.5]), "m2") for n in range(20)]
+    windows = taken(store, births, order, anew)
+    assert len(windows) >= 18
+    assert store.lives("m2")["birth"].tolist() == [2, 1]
+    assert {o.source for _, o in store._observations.values()} == {"a", "a@m2#1", "a@m2#2"}
+
+
 def test_a_layer_said_again_after_a_restart_of_the_twin_counts_its_frames_on() -> None:
     first: list[Message] = [online(), build(), *life(30, 0.0)]
     second: list[Message] = [online(note="b"), *life(30, 0.5, 10.0)]

@@ -220,6 +220,21 @@ def test_numbers_too_long_for_any_machine_are_rejected() -> None:
         assert isinstance(result, Observation) or result.code in CODES
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("build", {"beam_diameter_m": 1e-300}),
+        ("build", {"beam_diameter_m": 1e-9}),
+        ("plan", {"first_vector": 2**63 - 1}),
+    ],
+)
+def test_a_number_that_would_overflow_further_on_is_out_of_range(kind: str, changes: dict[str, float]) -> None:
+    message = next(m for m in MESSAGES if m.kind == kind)  # type: ignore[attr-defined]
+    result = decode(topic_of("s", "m", kind), wire(message, **changes))
+    assert isinstance(result, Rejected)
+    assert result.code == "out_of_range"
+
+
 def test_a_picture_is_said_in_its_unit_and_never_written_to() -> None:
     observation = decode(topic_of("hall", "m-1", "frame"), encode(MESSAGES[7]))
     assert isinstance(observation, Observation)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ingest.machines.ded import ded_wall
 from ingest.machines.machine import farewell
-from ingest.order import Order
+from ingest.order import MAX_REMEMBERED, Order
+from ingest.paths import track
 from ingest.paths.readings import MAX_PENDING
 from tests.ingest.said import FRAME_S, build, energy_j, frame, heard, naive_windows, parameters, plan, same
 from twin.observation import Layer, Observation, Parameters, Signal, State, Window
@@ -73,6 +74,25 @@ def test_windows_tile_the_layer_and_keep_its_energy(messages: list[Parameters]) 
     assert sum(energy_j(w.path) for w in windows) == pytest.approx(
         float(np.sum(np.diff(time_s) * power_w[:-1])), abs=1e-4
     )
+
+
+@pytest.mark.parametrize("build_last", [False, True])
+def test_one_message_makes_a_bounded_number_of_frames_and_what_is_left_out_is_told(
+    monkeypatch: pytest.MonkeyPatch, build_last: bool
+) -> None:
+    """A frame_s that is far too short; what comes after it goes on as ever."""
+    monkeypatch.setattr(track, "MAX_MESSAGE_FRAMES", 1000)
+    short = heard(build(frame_s=1e-4))
+    long = heard(parameters(0, [0.02 * k for k in range(100)]))  # 19,800 frames
+    after = heard(parameters(1, [1.9802 + 1e-4 * k for k in range(5)], final=True))
+    order, windows = run([long, short, after] if build_last else [short, long, after])
+    many, rest = windows[:-6], windows[-6:]
+    assert [w.index for w in many] == list(range(1000))
+    assert rest[0].start_s == pytest.approx(1.98)
+    assert (rest[0].index, rest[0].told.kind, rest[0].told.by) == (19_800, "stale", 18_800)
+    assert [w.told.kind for w in rest[1:]] == ["ok"] * 5
+    assert order.counts().frames_left_out == 18_800
+    assert accounted(order)
 
 
 @settings(max_examples=60)
@@ -199,6 +219,30 @@ def test_parameters_wait_for_their_build() -> None:
     order, windows = run([*map(heard, messages)])
     assert (windows, order.counts().held) == ([], 10)
     assert len(order.add(heard(build()), 0.0)) == 9
+    assert order.counts().held == 0
+
+
+def test_two_sources_in_one_layer_are_told_once_and_two_machines_are_not() -> None:
+    def both(machines: tuple[str, str], layers: tuple[int, int] = (0, 0)) -> list[tuple[str, str]]:
+        order = Order()
+        for n in range(5):
+            for source, machine, layer in zip("ac", machines, layers, strict=True):
+                run([heard(build(source=source), machine)] if n == 0 else [], order)
+                times = [n * FRAME_S, (n + 1) * FRAME_S]
+                run([heard(parameters(n, times, layer=layer, source=source), machine)], order)
+        return order.doubled()
+
+    assert both(("m", "m")) == [("m", "a and c both say what the beam does in layer 0 of b")]
+    assert both(("m", "n")) == []
+    assert both(("m", "m"), (0, 1)) == []
+
+
+def test_a_build_in_hand_is_remembered_however_many_others_are_said() -> None:
+    order, windows = run([heard(build()), heard(parameters(0, [0.0, FRAME_S], final=True))])
+    for n in range(3 * MAX_REMEMBERED):
+        run([heard(build(sequence=n, name=f"b{n}", source="z"), machine="other")], order)
+        windows += run([heard(parameters(n + 1, [0.0, FRAME_S], layer=n + 1, final=True))], order)[1]
+    assert len(windows) == 3 * MAX_REMEMBERED + 1
     assert order.counts().held == 0
 
 

@@ -259,6 +259,22 @@ def test_a_death_counts_only_for_its_own_life() -> None:
     assert sessions.read(topic("NDEATH"), will(3), 9.0) == [], "once"
 
 
+@pytest.mark.parametrize("kind", ["NDEATH", "NBIRTH"])
+def test_what_waits_when_a_life_ends_was_said_and_what_it_waits_for_is_a_gap(kind: str) -> None:
+    sessions = Sessions()
+    born(sessions)
+    for n in (1, 3, 4):
+        sessions.read(topic(), moved(n), 0.0)
+    last = wire.write(Payload(None, None, (Metric("bdSeq", datatype=4, value=3),)))
+    ends = messages(sessions.read(topic(kind), last if kind == "NDEATH" else birth(at_ms=2000, bdseq=4), 0.5))
+    assert [m.sequence for m in ends if isinstance(m, Parameters)][:2] == [3, 4], "the one that is lost is left out"
+    assert [m.status for m in ends if isinstance(m, State)] == ["offline" if kind == "NDEATH" else "online"]
+    (gap,) = sessions.gaps()
+    assert (gap.first_sequence, gap.last_sequence) == (2, 2)
+    assert sessions.counts.lost == 1
+    assert sessions.tick(9.0) == []
+
+
 def test_the_count_runs_over_255_without_a_gap() -> None:
     sessions = Sessions()
     first = messages(born(sessions))

@@ -125,6 +125,15 @@ def test_a_jump_with_the_laser_on_takes_no_more_nodes_than_a_fast_beam(far: floa
     assert np.abs(seen(rows) - seen(dark)).max() < 0.02 * seen(dark).max()
 
 
+@pytest.mark.parametrize("peclet", [50.0, 2e3, 2e7])
+def test_a_path_has_a_bounded_number_of_nodes_wherever_it_says_that_the_beam_was(peclet: float) -> None:
+    past = np.array([[-2000.0, -2000.0 * peclet, 0, 3.0], [0, 0, 0, 3.0]])
+    found = response.nodes(past, 0.0)
+    assert len(found) <= 12 * 4200
+    given = (found[:, 3] * np.sqrt(math.pi * found[:, 0])).sum() * math.pi  # dtau = 2 s ds
+    assert given == pytest.approx(3.0 * 2000.0, rel=1e-3), "as much heat as ever"
+
+
 def test_nodes_refuse_what_is_not_finite() -> None:
     path = TURN.copy()
     path[1, 1] = np.nan

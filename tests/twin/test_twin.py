@@ -220,12 +220,54 @@ def test_a_layer_starts_cold_and_the_one_before_is_let_go_of() -> None:
     assert [operator.forgotten for operator in mine.serving] == [["m/b/1"]] * 2  # type: ignore[attr-defined]
 
 
+def test_what_is_let_go_begins_anew_with_the_next_window() -> None:
+    mine = twin()
+    advanced(mine, [window(0), window(1)])
+    mine.let_go([window(1)])
+    assert mine.serving[0].forgotten == ["m/b/1"]  # type: ignore[attr-defined]
+    cold = advanced(twin(), [window(2)])[0].leads[0].melt_pool
+    assert advanced(mine, [window(2)])[0].leads[0].melt_pool == cold
+
+
 def test_two_layers_in_one_step_are_two_steps_of_a_layer() -> None:
     one, many = twin(), twin()
     windows = [window(n, layer=layer) for layer in (1, 2) for n in range(3)]
     apart = [f for layer in (1, 2) for f in advanced(one, [w for w in windows if w.layer == layer])]
     together = advanced(many, windows)
     assert [f.leads[0].melt_pool for f in apart] == [f.leads[0].melt_pool for f in together]
+
+
+class Noting(FakeOperator):
+    def step(self, tasks: list[Task]) -> list[list[Look]]:
+        self.told = [*getattr(self, "told", []), *tasks]
+        return super().step(tasks)
+
+
+@pytest.mark.parametrize("card", [ENVELOPE, None])
+@pytest.mark.parametrize("far_m", [0.5, 800.0])
+def test_a_stretch_faster_than_any_beam_that_melts_heats_nothing_and_is_said(
+    card: dict[str, list[float]] | None, far_m: float
+) -> None:
+    """An encoder that jumps, or a place in mm: what an operator must follow stays bounded."""
+    mine = twin(operator=Noting("asno", card))
+    jump = window(1)
+    jump.path.x_m[:] = [jump.path.x_m[0], far_m, far_m]
+    found = advanced(mine, [window(0), jump, window(2)])
+    assert [f.outcome.kind for f in found] == ["ok", "outside_envelope", "ok"]
+    assert (found[1].outcome.which, found[1].outcome.unit) == ("scan speed", "m/s")
+    assert found[1].leads == ()
+    operator = mine.serving[0]
+    assert isinstance(operator, Noting)
+    heats = [rows[:, 3] for rows in operator.told[0].observed]
+    assert heats[1][0] == 0.0 < heats[1][1]
+    assert (np.concatenate([heats[0], heats[2]]) > 0).all()
+
+
+def test_a_galvanometers_jump_with_the_laser_off_is_no_stray() -> None:
+    jump = window(1)
+    jump.path.x_m[:] = [jump.path.x_m[0], 0.5, 0.5]
+    jump.path.beam_power_w[:2] = 0.0
+    assert [f.outcome.kind for f in advanced(twin(), [window(0), jump])] == ["ok", "ok"]
 
 
 class Counting(FakeOperator):

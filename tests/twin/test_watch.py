@@ -110,3 +110,10 @@ def test_alerts_of_an_earlier_run_are_gone_on_with() -> None:
     assert [(a.first_seen_s, a.last_seen_s, a.evidence) for a in spoken_again] == [
         (1.0, 50.0, "plan 1 to 1 of m never came")
     ]
+
+
+def test_two_sources_in_one_layer_and_a_frame_that_failed_are_told() -> None:
+    alerts = Watch().step([], [], [], [], {}, 5.0, doubled=[("m", "a and c both say")])
+    assert [(a.machine, a.kind, a.severity, a.evidence) for a in alerts] == [
+        ("m", "doubled", "medium", "a and c both say")
+    ]

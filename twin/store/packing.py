@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from twin.forecast import Field
-from twin.observation import AnyMessage, Frame, Message, Parameters
+from twin.observation import AnyMessage, Frame, Message, Parameters, parts_of
 from twin.store.port import StoreCorruptError
 
 SAMPLE_COLUMNS = ("sample_time_s", "x_m", "y_m", "z_m", "beam_power_w")
@@ -258,7 +258,7 @@ def unpack_frame(row: Any) -> Frame:
         raise StoreCorruptError(f"picture {row.sequence} of {row.source} {row.camera} does not match its checksum")
     columns = {name: value for name, value in row._mapping.items() if name in Frame.model_fields}
     pixels = np.frombuffer(zlib.decompress(row.value), dtype=_LITTLE[row.dtype]).astype(row.dtype, copy=False)
-    return Frame(**columns | {"source": row.source.partition("#")[0], "value": pixels})  # without the life
+    return Frame(**columns | {"source": parts_of(row.source)[0], "value": pixels})
 
 
 def plan_in_force(rows: Sequence[Any]) -> pd.DataFrame:

@@ -54,6 +54,10 @@ class StoreUnavailableError(StoreError):
     """
 
 
+class StoreRefusedError(StoreError):
+    """The store cannot hold a value of what was to be written, now or later. Nothing of it is written."""
+
+
 class StoreFullError(StoreUnavailableError):
     """There is no room left, or too little by the settings. The same `write` succeeds once there is room again."""
 
@@ -96,7 +100,8 @@ class Store(Requests, Remarks, Approvals, Sums, Courses, Protocol):
     """Every implementation passes tests/contracts/test_store.py."""
 
     def write(self, step: Step) -> Written:
-        """Commit one step in one transaction. Raises `StoreUnavailableError` where a later try may succeed."""
+        """Commit one step in one transaction. Raises `StoreUnavailableError` where a later try may succeed,
+        `StoreRefusedError` where none can."""
         ...
 
     def counts(self, machine: str | None = None) -> dict[str, int]:

@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -544,7 +545,7 @@ class FakeStore(FakeCourses, FakeSums, FakeRemarks, FakeApprovals, FakeRequests)
             elif kind is not Build:
                 chosen = [o for o in chosen if getattr(o.message, "layer", None) == layer]
             for observation in sorted(chosen, key=lambda o: o.key):
-                yield Observation(observation.site, observation.machine, observation.message, birth=observation.birth)
+                yield replace(observation, topic="", payload=b"")
 
     def card(self, name: str) -> dict[str, Any] | None:
         named = [kept for kept in self._cards.values() if kept[1]["name"] == name]

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 
-from twin.store.port import StoreError, StoreFullError, StoreMissingError, StoreUnavailableError
+from twin.store.port import (
+    StoreError,
+    StoreFullError,
+    StoreMissingError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 
 Durability = Literal["normal", "full"]
 WRITERS = 0x6D656C74  # key of PostgreSQL's advisory lock: whoever holds it is the one who writes
@@ -45,7 +51,7 @@ def parse(url: str) -> URL:
     """A URL with its driver named; raises `StoreError` for what is none, without saying it back (it may be secret)."""
     try:
         place = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise StoreError("the database is not a URL such as sqlite:////data/meltwin.db") from error
     if place.drivername in ("postgresql", "postgres"):
         place = place.set(drivername="postgresql+psycopg")
@@ -83,6 +89,8 @@ def connect(url: str, *, writes: bool, durability: Durability = "normal", upkeep
 
 def _sqlite(place: URL, writes: bool, durability: Durability, upkeep: bool) -> Engine:
     waits = {"timeout": LOCK_S}
+    if Path(str(place.database)).is_dir():
+        raise StoreError(f"{place.database} is a folder; a store is a file: sqlite:///path/to/meltwin.db")
     if writes:
         engine = create_engine(place, connect_args=waits, hide_parameters=True)
     else:
@@ -140,9 +148,21 @@ def answering(engine: Engine) -> Iterator[None]:
     except (DBAPIError, driver.Error) as error:
         trouble = _trouble(error)
         if trouble is None:
+            if _code(error) == sqlite3.SQLITE_NOTADB:
+                raise StoreError(f"the file of {told(engine.url)} is no SQLite database") from error
             raise
         what = "is full" if trouble is StoreFullError else "does not answer"
         raise trouble(f"the store at {told(engine.url)} {what}: {_reason(error, engine.url)}") from error
+
+
+@contextmanager
+def holding(engine: Engine) -> Iterator[None]:
+    """Turns a value that no column can hold into `StoreRefusedError`: text with a NUL, a number beyond 64 bits."""
+    driver = engine.dialect.loaded_dbapi
+    try:
+        yield
+    except (DataError, driver.DataError, OverflowError, UnicodeError) as error:
+        raise StoreRefusedError(f"{type(error).__name__}: {_reason(error, engine.url)}") from error
 
 
 @contextmanager
@@ -159,14 +179,19 @@ def writing(url: str) -> Iterator[Connection]:
 def _trouble(error: Exception) -> type[StoreUnavailableError] | None:
     """Which of ours an error is: SQLAlchemy's around the driver's, or the driver's own."""
     driven = getattr(error, "orig", None) or error
-    code = getattr(driven, "sqlite_errorcode", None)
-    if code is not None:
-        primary = code & 0xFF  # the rest says where in SQLite
+    primary = _code(error)
+    if primary is not None:
         return StoreFullError if primary == sqlite3.SQLITE_FULL else _waits(primary in _SQLITE_WAITS)
     state = getattr(driven, "sqlstate", None)
     if state is not None:
         return StoreFullError if state == _POSTGRESQL_FULL else _waits(state.startswith(_POSTGRESQL_WAITS))
     return _waits(type(driven).__name__ == "OperationalError" and not isinstance(driven, sqlite3.Error))
+
+
+def _code(error: Exception) -> int | None:
+    """SQLite's primary error code; the rest of it says where in SQLite."""
+    code = getattr(getattr(error, "orig", None) or error, "sqlite_errorcode", None)
+    return None if code is None else int(code) & 0xFF
 
 
 def _waits(does: bool) -> type[StoreUnavailableError] | None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Select, and_, func, or_, select, tuple_
 
 from twin.alarms.kinds import ADVISORY
 from twin.forecast import Field
-from twin.observation import Frame, Observation
+from twin.observation import Frame, Observation, parts_of
 from twin.store import floor as floors
 from twin.store import packing
 from twin.store.sql.engine import answering
@@ -397,9 +397,9 @@ class Reader:
             some = [message.sequence for message in kept[first : first + _PAGE]]
             named = select(*row.__table__.c).where(row.source == source, row.camera == camera, row.sequence.in_(some))
             pictures.update({found.sequence: packing.unpack_frame(found) for found in self._rows(named)})
-        birth = int(source.partition("#")[2] or 0)
+        _, own, birth = parts_of(source)
         return [
-            Observation(site=message.site, machine=message.machine, message=pictures[message.sequence], birth=birth)
+            Observation(message.site, message.machine, pictures[message.sequence], birth=birth, own=own)
             for message in kept
             if message.sequence in pictures
         ]
@@ -508,6 +508,6 @@ def forecast_of(row: Any) -> dict[str, Any] | None:
 
 
 def _observation(machine: str, row: Any) -> Observation:
-    _, _, birth = row.source.partition("#")
+    _, own, birth = parts_of(row.source)
     message = packing.unpack_message(row.encoding, row.payload)
-    return Observation(site=row.site, machine=machine, message=message, birth=int(birth or 0))
+    return Observation(site=row.site, machine=machine, message=message, birth=birth, own=own)

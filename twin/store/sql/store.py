@@ -18,7 +18,7 @@ from twin.forecast import Alert
 from twin.store.port import AlertUnknownError, Step, StoreMissingError, StoreReadOnlyError, StoreVersionError, Written
 from twin.store.sql.approvals import SqlApprovals
 from twin.store.sql.courses import SqlCourses
-from twin.store.sql.engine import Durability, answering, connect, file_of, told
+from twin.store.sql.engine import Durability, answering, connect, file_of, holding, told
 from twin.store.sql.remarks import SqlRemarks
 from twin.store.sql.requests import SqlRequests
 from twin.store.sql.stretch import StretchReader
@@ -78,7 +78,7 @@ class SqlStore(SqlCourses, SqlSums, StretchReader, SqlRemarks, SqlApprovals, Sql
         """Commit one step in one transaction."""
         if not self._writes:
             raise StoreReadOnlyError("this store was opened for reading")
-        with answering(self._engine):
+        with holding(self._engine), answering(self._engine):
             large = self._guard is None or self._guard.admit(self._engine)
             with self._engine.begin() as connection:
                 return write_step(connection, step, large=large)
