@@ -45,6 +45,8 @@ ALERT_KINDS = {
     "clock_skew": "Clock steps",
     "silence": "Machine was silent",
     "birth": "Source began anew",
+    "doubled": "Two sources tell one layer",
+    "failed": "Twin failed on a frame",
     "broker": "Broker does not answer",
     "store": "Database did not answer",
     "take_over": "Two twins on one stream",
