@@ -25,7 +25,8 @@ def held(grid: WindowGrid, sizes: np.ndarray, d: float) -> tuple[int, Outcome | 
         found = cut(MeltPool(*(float(size) * d for size in each)), reach)
         if found is not None:
             most_m = CUT * getattr(reach, found.which.rpartition(" ")[2] + "_m")
-            return number, found, f"{found.which} at least {most_m + found.by:.3g} m, the window holds {most_m:.3g} m"
+            told, most = (f"{1e6 * value_m:,.0f} µm" for value_m in (most_m + found.by, most_m))
+            return number, found, f"{found.which} at least {told}, the window holds {most}"
     return len(sizes), None, ""
 
 
