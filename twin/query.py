@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from operators.reference.beam import BeamShape
-from twin.forecast import CUT as CUT
 from twin.forecast import Band, MeltPool, Outcome, Regime, cut
 from twin.material import Material
 from twin.material import material as material_of

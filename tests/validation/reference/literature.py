@@ -17,7 +17,7 @@ from tests.validation.reference.meltpoolnet import Row
 from tests.validation.reference.solve import Found, Solver, Task
 from tests.validation.reference.tables import bar
 from twin import regime
-from twin.query import CUT
+from twin.forecast import CUT
 
 Table = dict[str, Any]
 
