@@ -42,6 +42,7 @@ class MeltPool:
     depth_m: float
 
 
+_OF = "melt-pool "
 CUT = 0.95  # share of the window's reach beyond which a pool counts as cut by it
 
 
@@ -51,8 +52,13 @@ def cut(pool: MeltPool, reach: MeltPool) -> Outcome | None:
     for name in ("length", "width", "depth"):
         beyond_m = getattr(pool, f"{name}_m") - CUT * getattr(reach, f"{name}_m")
         if beyond_m > 0:
-            return Outcome("outside_envelope", f"melt-pool {name}", beyond_m, "m")
+            return Outcome("outside_envelope", f"{_OF}{name}", beyond_m, "m")
     return None
+
+
+def is_cut(outcome: Outcome) -> bool:
+    """Whether a window cuts the melt pool that the outcome is of: one of its sizes is a lower bound."""
+    return outcome.kind == "outside_envelope" and outcome.which.startswith(_OF)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ is nothing that a forecast states as a fact.
 Samples come when they come; they are paired by process time with the estimate of that frame (lead 0), and with what was
 said of the same moment ahead (the longest lead). Between the ends of two frames the forecast is linear. A frame is told
 once a later sample has come. Frames are compared that are lit throughout, and only after the beam has travelled
-`SETTLED` pool lengths since the laser came on: before that a camera sees the start of a track.
+`SETTLED` pool lengths since the laser came on: before that a camera sees the start of a track. A melt pool that the
+window cuts is a lower bound, and compared with nothing.
 """
 
 import math
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import NamedTuple
 
-from twin.forecast import Forecast, MeltPool
+from twin.forecast import Forecast, MeltPool, is_cut
 from twin.observation import Samples, Window
 
 KEPT = 256  # frames that wait for their samples
@@ -128,7 +129,8 @@ class Pairs:
     def expect(self, window: Window, forecast: Forecast, scan_speed_m_per_s: float, log_factor: float) -> None:
         """A frame's forecast, in order."""
         power = window.path.beam_power_w[:-1]
-        lit, pool = bool(power.min() > 0), forecast.leads[0].melt_pool if forecast.leads else None
+        lit, whole = bool(power.min() > 0), forecast.leads and not is_cut(forecast.outcome)
+        pool = forecast.leads[0].melt_pool if whole else None
         length_s = window.end_s - window.start_s
         layer = self._layer(window.layer)
         last = layer.frames[-1] if layer.frames else None

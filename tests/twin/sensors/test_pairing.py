@@ -1,13 +1,14 @@
 """The laws of pairing: a sample stands beside the forecast of its moment, whenever it comes."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tests.twin.test_twin import FRAME_S, window
-from twin.forecast import OK, Forecast, Lead, MeltPool
+from twin.forecast import OK, Forecast, Lead, MeltPool, cut
 from twin.observation import Samples
 from twin.sensors.pairing import DARK, KEPT, Pair, Pairs, passed_on
 
@@ -69,6 +70,18 @@ def test_only_settled_lit_frames_of_their_layer_are_compared() -> None:
     lit = [*range(settled, 12), *range(13 + settled, 30)]
     assert [p.frame for p in told] == lit
     assert expecting(10).hear([samples([9.5 * FRAME_S, 10 * FRAME_S], [1e-4] * 2, layer=2)]) == []
+
+
+def test_a_melt_pool_that_the_window_cuts_is_compared_with_nothing() -> None:
+    pool = forecast(0).leads[0].melt_pool
+    short = cut(pool, replace(pool, length_m=pool.length_m / 1.02))
+    assert short is not None
+    pairs = Pairs()
+    for n in range(30):
+        said = replace(forecast(n), outcome=short) if 12 <= n < 15 else forecast(n)
+        pairs.expect(window(n), said, SPEED, 0.0)
+    told = pairs.hear([samples([(n + 0.5) * FRAME_S for n in range(30)] + [30 * FRAME_S], [1e-4] * 31)])
+    assert [p.frame for p in told] == [*range(TRAVEL_FRAMES - 1, 12), *range(15, 30)]
 
 
 def test_what_was_said_ahead_of_a_moment_is_held_against_it_too() -> None:
