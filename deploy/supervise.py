@@ -49,8 +49,10 @@ class Child:
         return self._process.wait(timeout_s)
 
     def stop(self, grace_s: float = GRACE_S) -> int:
-        """Ask it to end (SIGTERM), wait, and only then insist. Returns its exit code."""
-        if self._process.poll() is None:
+        """Ask it to end (SIGTERM), wait, and only then insist. Returns its exit code; 0 where the asking ended it: it
+        had not begun to listen, and so had nothing in hand."""
+        asked = self._process.poll() is None
+        if asked:
             self._process.terminate()
             try:
                 self._process.wait(grace_s)
@@ -60,7 +62,7 @@ class Child:
         self._ear.join(GRACE_S)
         if self._process.stdin is not None:
             self._process.stdin.close()
-        return code
+        return 0 if asked and code == -signal.SIGTERM else code
 
     def _listen(self) -> None:
         for line in self._process.stdout or ():

@@ -35,8 +35,9 @@ class Answer:
     # from the solidus to 100 K below it, by the reference alone; else NaN. Read off the window, whose nodes stand far
     # apart there, it is up to a third off, and off an operator's field up to a half
     cooling_k_per_s: float = math.nan
-    band: Band | None = None  # None: nothing is claimed about the error; of steady tracks it holds less (docs/trust.md)
+    band: Band | None = None  # None: nothing is claimed about the error
     credibility: float | None = None  # a p-value (`twin.trust`); None where nothing was calibrated
+    evidence: str = ""  # why the outcome is what it is, to a person
 
     @property
     def balling(self) -> float:
@@ -122,15 +123,17 @@ def _by_operator(process: Process, beam_power_w: float, scan_speed_m_per_s: floa
     engine = Engine(model, told, device)
     outcome = trust.outside(told["envelope"], process, beam_power_w, scan_speed_m_per_s)
     if outcome is not None:
-        slowest = _slowest_m_per_s(process)
+        slowest, said = (
+            slowest_m_per_s(process),
+            trust.said(told["envelope"], process, beam_power_w, scan_speed_m_per_s),
+        )
         if scan_speed_m_per_s < slowest:
-            said = trust.said(told["envelope"], process, beam_power_w, scan_speed_m_per_s)
             raise ValueError(
                 f"{told['name']} has not learned this ({said}), and the reference, which answers outside, wants a scan "
                 f"speed of at least {slowest:.3g} m/s, got {scan_speed_m_per_s}"
             )
         answer = _by_reference(process, beam_power_w, scan_speed_m_per_s)
-        return Answer(**{**vars(answer), "outcome": outcome})
+        return replace(answer, outcome=outcome, evidence=said)
     source, peclet = process.source(beam_power_w, scan_speed_m_per_s), process.peclet(scan_speed_m_per_s)
     here = [source.q, source.depth]
     rows = np.array([[0.0, 0.0, 0.0, *here], [TRACK_DIAMETERS / peclet, TRACK_DIAMETERS, 0.0, *here]])
@@ -142,7 +145,7 @@ def _by_operator(process: Process, beam_power_w: float, scan_speed_m_per_s: floa
     sizes = np.array([[pool.length_m, pool.width_m, pool.depth_m]]) / process.length_m
     judged = trust.judged(told, setting, [look], sizes, outcome)
     answer = _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, judged.outcome, told["name"])
-    return replace(answer, band=judged.bands[0], credibility=judged.credibility)
+    return replace(answer, band=judged.bands[0], credibility=judged.credibility, evidence=judged.evidence)
 
 
 def _by_formula(process: Process, beam_power_w: float, scan_speed_m_per_s: float, by: str) -> Answer:
@@ -165,7 +168,7 @@ def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: flo
     from operators.reference import track
 
     source, peclet = process.source(beam_power_w, scan_speed_m_per_s), process.peclet(scan_speed_m_per_s)
-    slowest = _slowest_m_per_s(process)
+    slowest = slowest_m_per_s(process)
     if scan_speed_m_per_s < slowest:
         raise ValueError(f"scan speed must be at least {slowest:.3g} m/s for the reference, got {scan_speed_m_per_s}")
     steady = track.steady(
@@ -184,7 +187,8 @@ def _by_reference(process: Process, beam_power_w: float, scan_speed_m_per_s: flo
     return _answer(process, beam_power_w, scan_speed_m_per_s, source, pool, outcome, "reference", cooling_k_per_s)
 
 
-def _slowest_m_per_s(process: Process) -> float:
+def slowest_m_per_s(process: Process) -> float:
+    """The scan speed below which the reference is not asked."""
     return SLOWEST_PECLET * process.diffusivity_m2_per_s / process.beam_diameter_m
 
 

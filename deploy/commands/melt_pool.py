@@ -93,6 +93,7 @@ def melt_pool(
         "balling": answer.balling,
         "band": None if answer.band is None else asdict(answer.band),
         "credibility": answer.credibility,
+        "evidence": answer.evidence,
     }
     if hatch_spacing_m is not None:
         row["lack_of_fusion"] = answer.lack_of_fusion(hatch_spacing_m, layer_thickness_m)
@@ -114,7 +115,8 @@ def melt_pool(
     typer.echo(f"{'balling':>8}  {answer.balling:8.2f} of its limit (an advisory)")
     if "lack_of_fusion" in row:
         typer.echo(f"{'fusion':>8}  {row['lack_of_fusion']:8.2f}: (h/W)^2 + (t/D)^2, lack of fusion above 1")
-    typer.echo(f"{'outcome':>8}  {answer.outcome}")
+    why = "" if answer.evidence in ("", answer.outcome.which) else f": {answer.evidence}"
+    typer.echo(f"{'outcome':>8}  {answer.outcome}{why}")
     typer.echo(f"{'by':>8}  {answer.operator}")
 
 

@@ -67,6 +67,11 @@ def test_leaving_the_block_stops_the_child(settings: Settings) -> None:
     assert not lives(child.pid)
 
 
+def test_a_child_stopped_before_it_listens_has_not_failed() -> None:
+    """Ctrl-C right after the start: the child is still importing."""
+    assert Child("simulate").stop() == 0
+
+
 def test_a_child_that_talks_is_heard(settings: Settings) -> None:
     """Two simulated machines on a real broker: what they say last is what the broker confirmed."""
     with (

@@ -1,5 +1,6 @@
 """The steady melt pool: trends that physics fixes, and outcomes that warn."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,13 @@ def test_a_melt_pool_that_the_window_cuts_is_outside(by: str) -> None:
     outcome = ask(by, beam_power_w=3000.0).outcome
     assert (outcome.kind, outcome.unit) == ("outside_envelope", "m")
     assert outcome.by > 0
+
+
+def test_what_is_outside_is_answered_by_the_reference_and_says_which_number_is_beyond_which() -> None:
+    answer = ask("operator", beam_power_w=900.0)
+    assert (answer.operator, answer.outcome.kind, answer.band) == ("reference", "outside_envelope", None)
+    assert re.fullmatch(r"beam power 900 W, trained up to \d+", answer.evidence)
+    assert ask("operator").evidence == ""
 
 
 def test_outside_and_too_slow_for_the_reference_is_said_of_both() -> None:
