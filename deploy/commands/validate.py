@@ -25,6 +25,9 @@ def validate(
     jobs: Annotated[int | None, typer.Option(help="rows side by side, one thread each")] = None,
     again: Annotated[bool, typer.Option("--again", help="make rows once more that are there already")] = False,
     out: Annotated[Path | None, typer.Option(help="where the results go; left out: beside the tests")] = None,
+    fields: Annotated[
+        Path | None, typer.Option(help="of melt-pool, melt_pool_camera, trust: where the reference's fields are kept")
+    ] = None,
     tables: Annotated[
         str | None, typer.Option(help="of reference: some of nist,chen,simonds,literature,modes; left out: all")
     ] = None,
@@ -51,8 +54,9 @@ def validate(
     for option, value in given.items():
         if value is not None:
             command += [f"--{option}", str(value)]
-    if out is not None:
-        command += ["--out", str(out.resolve())]
+    for option, folder in (("out", out), ("fields", fields)):
+        if folder is not None:
+            command += [f"--{option}", str(folder.resolve())]
     command += [f"--{flag}" for flag, on in (("again", again), ("docs", docs)) if on]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
 

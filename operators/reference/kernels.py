@@ -306,7 +306,7 @@ def _correct(fine, coarse, phi_old, r_coarse, flux_y, flux_x, flux_z, oj, oi):
 
 @numba.njit(error_model="numpy", cache=True)
 @no_type_check
-def _average(fine, coarse, oj, oi):
+def average(fine, coarse, oj, oi):
     """Give the coarse cells under the fine box its averages."""
     nz, ny, nx = fine.shape
     for k in range(nz // 2):
@@ -394,7 +394,7 @@ def advance(h, phi, old, flux_y, flux_x, flux_z, cell, dx, law, short, surface, 
             _correct(
                 h[level - 1], h[level], old[level], r, flux_y[level - 1], flux_x[level - 1], flux_z[level - 1], oj, oi
             )
-            _average(h[level - 1], h[level], oj, oi)
+            average(h[level - 1], h[level], oj, oi)
     return out
 
 

@@ -30,6 +30,7 @@ from operators.reference.boxes import FACES, Boxes, Ledger
 from operators.reference.surface import Surface
 
 COLUMNS = 5  # of a path: (t, x, y, q, depth)
+ITSELF = np.array([1.0, 0.0, np.inf, 0.0, 0.0, np.inf, *[0.0] * 9, 1.0])  # the law (`Groups.law`) that leaves h alone
 
 
 class MeltPoolSolver:
@@ -115,19 +116,43 @@ class MeltPoolSolver:
             self.ledger.out[face] -= float(flux.sum()) * cell
             flux[:] = 0.0
 
+    def take_over(self, other: "MeltPoolSolver", x: float, y: float) -> None:
+        """Go on, in these boxes, from another solver's field, with the beam at (x, y): its enthalpy at the centres of
+        cells, linear between its own, and averages where boxes overlap. What is stored then counts as absorbed."""
+        self._heading, self.time, self._placed = other._heading, other.time, False
+        self._follow(np.array([[0.0, x, y, 0.0]]))
+        levels, nz, ny, nx = self.h.shape
+        for level in range(levels):
+            size = self.boxes.dx * 2**level
+            zc, yc, xc = np.meshgrid(
+                (np.arange(nz) + 0.5) * size,
+                (self.cell[level, 0] + np.arange(ny) + 0.5) * size,
+                (self.cell[level, 1] + np.arange(nx) + 0.5) * size,
+                indexing="ij",
+            )
+            self.h[level] = other._composite(xc, yc, zc, ITSELF)
+            if level:
+                origin = self.cell[level - 1] // 2 - self.cell[level]
+                kernels.average(self.h[level - 1], self.h[level], int(origin[0]), int(origin[1]))
+        self.ledger = Ledger(absorbed=self.stored(), stored=self.stored())
+
     def stored(self) -> float:
         """Energy in the composite: the outermost box holds the averages of the inner ones."""
         return float(self.h[-1].sum(dtype=np.float64)) * (self.boxes.dx * 2 ** (self.boxes.levels - 1)) ** 3
 
     def theta(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """theta at points; zero outside the outermost box."""
+        return self._composite(x, y, z, self.law)
+
+    def _composite(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, law: np.ndarray) -> np.ndarray:
+        """What a law makes of the enthalpy, between cells."""
         x, y, z = np.broadcast_arrays(x, y, z)
         out = np.empty(x.size)
         kernels.composite(
             self.h,
             self.cell,
             self.boxes.dx,
-            self.law,
+            law,
             np.ascontiguousarray(y, dtype=np.float64).ravel(),
             np.ascontiguousarray(x, dtype=np.float64).ravel(),
             np.ascontiguousarray(z, dtype=np.float64).ravel(),

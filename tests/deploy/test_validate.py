@@ -34,6 +34,8 @@ def test_it_starts_the_suite_in_the_checkout_and_returns_its_code(
     asked = ["validate", "lorenz", "--budget", "smoke", "--operators", "asno", "--seeds", "2", "--jobs", "2", "--again"]
     CliRunner().invoke(app, asked)
     assert started["command"][3:] == ["lorenz", *asked[2:]]
+    CliRunner().invoke(app, ["validate", "trust", "--fields", "kept"])
+    assert started["command"][3:] == ["trust", "--fields", str(tmp_path / "kept")]
 
 
 def test_a_benchmark_is_given_its_options(monkeypatch: pytest.MonkeyPatch) -> None:

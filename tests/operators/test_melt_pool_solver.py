@@ -147,6 +147,33 @@ def test_a_copy_is_independent() -> None:
     assert solver.ledger == ahead.ledger
 
 
+HATCH = [[0, 0, 0, 10], [0.8, 8, 0, 0], [0.9, 8, 0.8, 10], [1.7, 0, 0.8, 0], [1.8, 0, 1.6, 10], [2.6, 8, 1.6, 10]]
+
+
+def test_a_solver_that_takes_over_in_the_same_boxes_goes_on_as_the_other_would_have() -> None:
+    first = run(HATCH[:5])
+    other = MeltPoolSolver(STEEL, COARSE, np.float64)
+    other.take_over(first, 0.0, 1.6)
+    first.advance(np.array(HATCH[4:], dtype=float))
+    other.advance(np.array(HATCH[4:], dtype=float))
+    x, y, z = (a[::3] for a in GRID.points)
+    np.testing.assert_allclose(other.theta(x + 8, y + 1.6, z), first.theta(x + 8, y + 1.6, z), atol=2e-3)
+    assert other.stored() == pytest.approx(first.stored(), rel=1e-3)
+    assert abs(other.ledger.defect) < 1e-12
+
+
+def test_a_finer_solver_that_takes_over_forgets_how_the_past_was_marched() -> None:
+    finer = Boxes(cells_per_diameter=8, along=8.0)
+    whole, coarse, late = run(HATCH, boxes=finer), run(HATCH), MeltPoolSolver(STEEL, finer, np.float64)
+    late.take_over(run(HATCH[:3]), 8.0, 0.8)
+    for i in range(2, len(HATCH) - 1):
+        late.advance(np.array(HATCH[i : i + 2], dtype=float))
+    assert late.stored() == pytest.approx(whole.stored(), rel=0.01)
+    seen, right, rough = (sizes(each, 8.0) for each in (late, whole, coarse))
+    np.testing.assert_allclose(seen, right, rtol=1e-3)
+    assert np.abs(rough / right - 1).max() > 0.01, "else there was nothing to forget"
+
+
 @pytest.mark.parametrize(("q", "peclet", "run_d"), [(15.0, 16.0, 16.0), (6.0, 3.0, 12.0), (40.0, 40.0, 36.0)])
 def test_constant_properties_give_eagar_and_tsai(q: float, peclet: float, run_d: float) -> None:
     cells = 8

@@ -83,7 +83,12 @@ def calibration(card: Card, folder: Path = FOLDER) -> Calibration | None:
         float(card.trust["coverage"]),
         budget,
         f"{made['date']}, on {made['device']}",
-        tuple(_held(group, each, size) for group, each in rows["bands"]["errors"].items() for size in SIZES),
+        tuple(
+            _held(group, each, size)
+            for group, each in rows["bands"]["errors"].items()
+            for size in SIZES
+            if size in each
+        ),
         tuple(
             Family(name, int(each["draws"]), each["error ratio"], each["auroc"])
             for name, each in rows.get("combined", {"errors": {}})["errors"].items()

@@ -48,6 +48,9 @@ def bands(row: Row) -> str:
     for group, told in row.errors.items():
         cells = []
         for size in (*SIZES, "field"):
+            if size not in told:
+                cells += ["-", "-"]
+                continue
             missed = "" if told[f"{size} low"] <= 0.9 <= told[f"{size} high"] else " (!)"
             cells += [f"{_share(told[size])} [{_share(told[f'{size} low'])}, {_share(told[f'{size} high'])}]{missed}"]
             cells += [f"{told[f'{size} half-width']:.3f}"]
@@ -103,7 +106,7 @@ def covered(results: Results, budget: str) -> str:
 
     body, line = [], 0
     for group, found in told.items():
-        for size in (*SIZES, "field"):
+        for size in (each for each in (*SIZES, "field") if each in found):
             y = STEP * line * 0.62
             begin, end = at(found[f"{size} low"]), at(found[f"{size} high"])
             colour = BLUE if found[f"{size} low"] <= 0.9 <= found[f"{size} high"] else AMBER

@@ -15,7 +15,7 @@ import numpy as np
 from operators.melt_pool import beam, plan, trajectories
 from operators.operator import Operator
 from tests.validation.harness.rows import Results, Row, made
-from tests.validation.trust import families, measure, page
+from tests.validation.trust import asked, families, measure, page
 from twin.process import Process
 from twin.trust.calibrate import draws as drawing
 from twin.trust.calibrate import recipe, tracks
@@ -32,21 +32,20 @@ RESULTS = Path(__file__).parent / "results.json"
 @dataclass(frozen=True)
 class Budget:
     """fresh: draws that what is shipped is held against; draws: those of the recipe, for folds (0: none); shifted: of
-    each family with a truth of its own; told: of the families that keep it; fine: whether the fine teacher is the
-    truth."""
+    each family with a truth of its own; told: of the families that keep it; asked: single questions."""
 
     fresh: int
     draws: int
     shifted: int
     told: int
-    fine: bool = False
+    asked: int
 
 
 BUDGETS = {
-    "smoke": Budget(6, 0, 0, 3),
-    "small": Budget(80, 0, 4, 40),
-    "medium": Budget(0, 1200, 20, 160),
-    "full": Budget(400, 3200, 200, 400, fine=True),
+    "smoke": Budget(6, 0, 0, 3, 2),
+    "small": Budget(80, 0, 4, 40, 40),
+    "medium": Budget(0, 1200, 20, 160, 160),
+    "full": Budget(400, 3200, 200, 400, 800),
 }
 FRESH = 100_000  # first number of the draws that calibrated nothing
 
@@ -63,7 +62,7 @@ def run(budget: str, results: Path = RESULTS, fields: Path | None = None, again:
     if not again and any(row.budget == budget for row in kept.rows.values()):
         return kept
     began = time.monotonic()
-    operator = recipe.engine(CARD, how.fine)
+    operator = recipe.engine(CARD)
     found = calibrated(operator.card, WEIGHTS)
     if not isinstance(found, Calibrated):
         raise SystemExit(f"{NAME}: {found.reason}; make it with ./meltwin calibrate")
@@ -85,8 +84,10 @@ def run(budget: str, results: Path = RESULTS, fields: Path | None = None, again:
         calm, deep, of_calm = families.keyhole(known, inside, found.tokens)
         for score, measured in measure.detection(calm, deep, of_calm).items():
             rows[score]["keyhole, calibrated on conduction"] = measured
+    covered = measure.coverage(tested) | {asked.GROUP: asked.held(how.asked)}
     seconds = time.monotonic() - began
-    kept.add(Row(NAME, "bands", "band", 0, budget, measure.coverage(tested), seconds=seconds, made=made()))
+    _say(f"{seconds:.0f} s: {asked.GROUP}: {covered[asked.GROUP]}")
+    kept.add(Row(NAME, "bands", "band", 0, budget, covered, seconds=seconds, made=made()))
     for score, measured in rows.items():
         kept.add(Row(NAME, score, "score", 0, budget, measured, seconds=seconds, made=made()))
     return kept
@@ -98,25 +99,25 @@ def tested_of(
     """Draws with a calibration that never saw them: those of the recipe in folds, else fresh ones with what is shipped.
     And the tracks of the first of them, for the families that keep their truth."""
     if not how.draws:
-        fresh = made_of(FRESH, FRESH + how.fresh, folder, how.fine)
+        fresh = made_of(FRESH, FRESH + how.fresh, folder)
         return [(together(operator, fresh), found)], fresh
-    every = made_of(0, how.draws, folder, how.fine)
+    every = made_of(0, how.draws, folder)
     folds = recipe.folds(together(operator, every), found.tokens)
     return folds, [track for track in every if track.draw.fold == 0]
 
 
-def made_of(first: int, end: int, folder: Path, fine: bool, shift: str = "") -> list[Track]:
+def made_of(first: int, end: int, folder: Path, shift: str = "") -> list[Track]:
     """The tracks of some numbers, kept by the shard where there is a whole one."""
     if end - first < tracks.SIZE:
-        return [tracks.solved(drawn(n, shift), fine) for n in range(first, end)]
-    paths = tracks.made(end, folder, shift, fine, first=first, say=_say)
+        return [tracks.solved(drawn(n, shift)) for n in range(first, end)]
+    paths = tracks.made(end, folder, shift, first=first, say=_say)
     return [track for path in paths for track in tracks.read(path)]
 
 
 def every_family(operator: Operator, left: Sequence[Track], folder: Path, how: Budget) -> Any:
     """(name, readings) of each, the ones with a truth of their own first."""
     for shift in SHIFTS if how.shifted else ():
-        own = made_of(0, how.shifted, folder, how.fine, shift)
+        own = made_of(0, how.shifted, folder, shift)
         yield "unseen alloy" if shift == "alloy" else f"{shift} outside", readings(operator, own)
     alloys = [track for track in left if isinstance(track.draw.process, Process)]
     some = alloys[:: max(1, len(alloys) // how.told)][: how.told]
@@ -133,7 +134,7 @@ def about(found: Calibrated, how: Budget) -> dict[str, Any]:
     return {
         "card": CARD, "weights": found.told["weights_sha256"][:12], "calibration": found.told["draws"],
         "coverage": found.coverage, "seed": drawing.SEED, "stream": hex(drawing.STREAM),
-        "teacher": "fine" if how.fine else "coarse",
+        "teacher": "fine",
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The laws of the metrics and families by which trust is measured, and the suite at smoke size."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 
 from operators import card
 from tests.validation.harness.rows import Results
-from tests.validation.trust import families, measure, metrics, page, suite
+from tests.validation.trust import asked, families, measure, metrics, page, suite
+from twin.forecast import OK, Band, MeltPool
 from twin.process import Process
+from twin.query import Answer
+from twin.regime import regime
 from twin.trust.calibrate import tracks
 from twin.trust.calibrate.draws import ALLOYS, BLOCK, ENVELOPE, ISSUED_FAR, LEADS, REGIMES, SHIFTS, STRATA, Draw, drawn
 from twin.trust.calibrate.looks import path
@@ -60,9 +64,9 @@ def test_draws_are_the_same_again_balanced_and_inside_the_envelope_at_every_fram
     for stratum in STRATA:
         mine = [draw for draw in block if draw.stratum == stratum]
         assert sorted(draw.regime for draw in mine) == sorted(2 * REGIMES)
-    for regime in REGIMES:
-        far = [draw for draw in block if draw.far and draw.regime == regime]
-        assert 2 <= len(far) / REGIMES.count(regime) <= 3, "of five with events"
+    for kind in REGIMES:
+        far = [draw for draw in block if draw.far and draw.regime == kind]
+        assert 2 <= len(far) / REGIMES.count(kind) <= 3, "of five with events"
         assert all(len(draw.stretches) == draw.issued + LEADS[-1] + 1 > ISSUED_FAR[0] for draw in far)
         assert all(draw.issued <= ISSUED_FAR[1] for draw in far)
     for draw in block:
@@ -77,9 +81,9 @@ def test_fields_of_draws_that_would_be_others_now_are_made_again(
 ) -> None:
     solved: list[int] = []
 
-    def solve(draw: Draw, fine: bool) -> Track:
+    def solve(draw: Draw) -> Track:
         solved.append(draw.number)
-        return Track(draw, fine, np.zeros((len(LEADS), 2, 2, 2), np.float16), np.zeros((len(LEADS), 3)))
+        return Track(draw, np.zeros((len(LEADS), 2, 2, 2), np.float16), np.zeros((len(LEADS), 3)))
 
     monkeypatch.setattr(tracks, "solved", solve)
     for _ in range(2):
@@ -100,7 +104,7 @@ def test_a_shifted_draw_is_outside_at_its_highest_power(shift: str) -> None:
 
 
 def track(number: int) -> Track:
-    return Track(drawn(number), False, np.zeros((4, 1, 1, 1)), np.ones((4, 3)))
+    return Track(drawn(number), np.zeros((4, 1, 1, 1)), np.ones((4, 3)))
 
 
 STEADY, EVENTFUL, FAR = 0, 5, 26
@@ -169,9 +173,36 @@ def test_the_shipped_calibration_is_of_the_shipped_weights() -> None:
     assert found.coverage == 0.9
     assert found.combination.names == SCORES
     assert found.combination.least <= ALARM, "else no alarm could be raised"
-    groups = {f"{regime}, {path}" for regime in REGIMES for path in ("steady", "changing")}
+    groups = {f"{kind}, {path}" for kind in REGIMES for path in ("steady", "changing")}
     for size in ("length", "width", "depth", "field"):
         assert groups <= {name for name, reach in found.reach[size].items() if np.isfinite(reach)}
+
+
+def test_questions_are_the_same_again_balanced_and_inside_the_envelope() -> None:
+    several = [asked.question(n) for n in range(16)]
+    assert several[3:5] == [asked.question(3), asked.question(4)]
+    kinds = [(process.material.name, regime(process.source(p, v).boiling_number)) for process, p, v in several]
+    assert sorted(kinds) == sorted((alloy.name, each) for alloy in ALLOYS for each in REGIMES)
+    assert all(outside(ENVELOPE, *each) is None for each in several)
+
+
+def test_a_question_counts_as_held_where_the_reference_is_inside_its_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    d = [asked.question(n)[0].beam_diameter_m for n in range(4)]
+
+    def answer(number: int, by: str) -> Answer:
+        pool = MeltPool(2 * d[number], d[number], 0.1 * d[number])
+        low, high = (MeltPool(pool.length_m * f, pool.width_m * f, pool.depth_m * f) for f in (0.9, 1.1))
+        wrong = (number == 3) * 0.2  # in the length alone
+        true = MeltPool(pool.length_m * (1 + wrong), pool.width_m * 1.05, pool.depth_m * 0.95)
+        told = Answer(true if by == "reference" else pool, "conduction", 1.0, OK, by)
+        return told if by == "reference" or number == 2 else replace(told, band=Band(low, high, 0.9))
+
+    monkeypatch.setattr(asked, "answer", answer)
+    told = asked.held(4)
+    assert told["draws"] == 3, "one had no band"
+    assert [told[size] for size in ("length", "width", "depth")] == pytest.approx([2 / 3, 1, 1])
+    half = [told[f"{size} half-width"] for size in ("length", "width", "depth")]
+    assert half == pytest.approx([0.1, 0.1, 0.04]), "of a quarter of a diameter at least"
 
 
 @pytest.mark.timeout(300)
@@ -181,6 +212,7 @@ def test_the_suite_runs_at_smoke_size(tmp_path: Path) -> None:
     assert set(rows) == {"bands", *SCORES, measure.COMBINED, measure.OBSERVED}
     assert set(rows[measure.COMBINED].errors) == {*families.TOLD, *families.SAID}
     assert rows["bands"].errors["all"]["draws"] == 6
+    assert rows["bands"].errors[asked.GROUP]["draws"] == 2
     told = page.text(Results(tmp_path / "trust.json"), "smoke")
     assert "sensor freeze" in told
     assert suite.run("smoke", tmp_path / "trust.json").rows.keys() == results.rows.keys(), "what is there is kept"

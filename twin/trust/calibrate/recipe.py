@@ -103,13 +103,13 @@ def folds(some: Readings, tokens: int) -> list[tuple[Readings, Calibrated]]:
     ]
 
 
-def engine(name: str, fine: bool) -> Any:
-    """A shipped card's operator."""
+def engine(name: str) -> Any:
+    """A shipped card's operator, as it is served."""
     from operators import card
     from operators.engine import Engine
 
     model, told = card.load(name)
-    return Engine(model, told, fine=fine)
+    return Engine(model, told)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,7 +118,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--card", default="asno-melt-pool", help="whose weights")
     parser.add_argument("--draws", type=int, default=COUNT, help="all splits together; blocks of 40 are whole")
     parser.add_argument("--seed", type=int, default=draws.SEED)
-    parser.add_argument("--fine", action="store_true", help="by the fine teacher: thirty times as long")
     parser.add_argument("--work", type=Path, help="keep the reference's fields here, and go on from them")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     told = parser.parse_args(argv)
@@ -126,13 +125,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     work = told.work or Path(tempfile.mkdtemp(prefix="meltwin-trust-"))
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     began = time.monotonic()
-    paths = tracks.made(told.draws, work, fine=told.fine, seed=told.seed, say=lambda line: print(line, flush=True))
-    operator = engine(told.card, told.fine)
+    paths = tracks.made(told.draws, work, seed=told.seed, say=lambda line: print(line, flush=True))
+    operator = engine(told.card)
     some = readings.of_shards(operator, paths)
     fit = sum(draw.part == "fit" for draw in some.draws)
     about = {
         "draws": {"seed": told.seed, "stream": hex(draws.STREAM), "fit": fit, "calibration": len(some) - fit,
-                  "teacher": "fine" if told.fine else "coarse", "leads_frames": list(draws.LEADS)},
+                  "teacher": "fine", "leads_frames": list(draws.LEADS)},
     }  # fmt: skip
     path = save(of_all(some, operator.token_width, about), operator.card, told.out)
     print(f"wrote {path} after {time.monotonic() - began:.0f} s", flush=True)

@@ -1,4 +1,9 @@
-"""Tracks: the fields of draws by the reference, in shards, so that a killed run goes on where it was."""
+"""Tracks: the fields of draws by the reference, in shards, so that a killed run goes on where it was.
+
+The truth is the fine teacher's, for which an operator that serves is told to speak. Where a path is long, the coarse
+one marches its past, and the fine one takes over LATELY before the forecast is made: the melt pool is its own by then,
+and of the coarse one there is the faint heat of what lies farther back (fields to a thousandth or two: docs/LOG.md).
+"""
 
 import math
 import time
@@ -15,6 +20,7 @@ from operators.window import WindowGrid
 from twin.trust.calibrate.draws import SEED, Draw, drawn
 
 SIZE = 20  # draws a shard
+LATELY = 32  # frames: 16 d of travel
 
 
 @dataclass(frozen=True)
@@ -23,30 +29,37 @@ class Track:
     length, width and depth (lead, 3), d, read before rounding."""
 
     draw: Draw
-    fine: bool
     field: np.ndarray
     sizes: np.ndarray
 
 
-def solved(draw: Draw, fine: bool) -> Track:
+def solved(draw: Draw) -> Track:
     """March the reference along the draw."""
     grid = WindowGrid()
-    boxes = teacher(draw.stream.peclet, draw.linear[2], fine, draw.vector)
-    solver = MeltPoolSolver(draw.stream.groups, boxes, surface=draw.stream.surface)
+    solver = teaching(draw, fine=draw.issued <= LATELY)
     fields, sizes = [], []
     px, py, pz = grid.points
     for index, (rows, (x, y, heading)) in enumerate(zip(draw.rows, draw.poses, strict=True)):
+        if index == draw.issued - LATELY:
+            before, solver = solver, teaching(draw, fine=True)
+            solver.take_over(before, rows[0, 1], rows[0, 2])
         solver.advance(rows)
         if index in draw.looked:
             c, s = math.cos(heading), math.sin(heading)
             theta = solver.theta(x + c * px - s * py, y + s * px + c * py, pz)
             fields.append(np.arcsinh(theta).astype(np.float16))
             sizes.append(grid.sizes(theta, draw.stream.groups.solidus))
-    return Track(draw, fine, np.stack(fields), np.array(sizes))
+    return Track(draw, np.stack(fields), np.array(sizes))
+
+
+def teaching(draw: Draw, fine: bool) -> MeltPoolSolver:
+    """One of the two teachers, on a cold plate."""
+    boxes = teacher(draw.stream.peclet, draw.linear[2], fine, draw.vector)
+    return MeltPoolSolver(draw.stream.groups, boxes, surface=draw.stream.surface)
 
 
 def made(
-    count: int, folder: Path, shift: str = "", fine: bool = False, seed: int = SEED, first: int = 0,
+    count: int, folder: Path, shift: str = "", seed: int = SEED, first: int = 0,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:  # fmt: skip
     """The shards of draws first..count, in order; what lies in the folder is not made again, but where they would be
@@ -54,26 +67,25 @@ def made(
     folder.mkdir(parents=True, exist_ok=True)
     paths, began, new = [], time.monotonic(), 0
     for start in range(first, count, SIZE):
-        name = f"seed-{seed}-{shift or 'id'}-{'fine' if fine else 'coarse'}-{start:05d}.npz"
+        name = f"seed-{seed}-{shift or 'id'}-{start:05d}.npz"
         paths.append(folder / name)
         draws = [drawn(n, shift, seed) for n in range(start, min(count, start + SIZE))]
         if _holds(paths[-1], draws):
             continue
-        tracks = [solved(draw, fine) for draw in draws]
+        tracks = [solved(draw) for draw in draws]
         _write(paths[-1], tracks)
         new += len(tracks)
-        say(f"{shift or 'id'} {'fine' if fine else 'coarse'}: {start + len(tracks)} of {count}, {new} new in "
-            f"{time.monotonic() - began:.0f} s")  # fmt: skip
+        say(f"{shift or 'id'}: {start + len(tracks)} of {count}, {new} new in {time.monotonic() - began:.0f} s")
     return paths
 
 
 def read(path: Path) -> Iterator[Track]:
     """The tracks of a shard, in order."""
-    _, seed, shift, teacher_, _ = path.stem.split("-")
+    _, seed, shift, _ = path.stem.split("-")
     with np.load(path) as kept:
         numbers, fields, sizes = kept["numbers"].tolist(), kept["fields"], kept["sizes"]
     for number, field, size in zip(numbers, fields, sizes, strict=True):
-        yield Track(drawn(number, "" if shift == "id" else shift, int(seed)), teacher_ == "fine", field, size)
+        yield Track(drawn(number, "" if shift == "id" else shift, int(seed)), field, size)
 
 
 def _holds(path: Path, draws: list[Draw]) -> bool:

@@ -54,7 +54,9 @@ def coverage(found: Calibration) -> Any:
         "band over the size (of the field: in asinh(theta)). ◆: the interval does not contain what is promised. Made ",
         found.made, "; again with ", html.Code(found.command), ".",
     ]  # fmt: skip
-    return table("Coverage of the bands", ("draws of", "draws", *SIZES), list(groups.values()), caption)
+    header = ("draws of", "draws", *SIZES)
+    rows = [[*row, *["–"] * (len(header) - len(row))] for row in groups.values()]  # of a question no field is told
+    return table("Coverage of the bands", header, rows, caption)
 
 
 def families(found: Calibration) -> Any:
